@@ -69,8 +69,8 @@ def make_sark(sark_listen_address: tuple[str, int], sark_ssl_context: SSLContext
         for name in ("no_proxy", "NO_PROXY"):  # a proxy of the environment does not reach this machine
             environment.setenv(name, ",".join(filter(None, [os.environ.get(name), "localhost", "127.0.0.1", host])))
         def make(**arguments: Any) -> SarkMock:
-            given: dict[str, Any] = {"host": host, "port": port, "tls": sark_ssl_context} | arguments
-            mock = SarkMock(**given)
+            options: dict[str, Any] = {"host": host, "port": port, "tls": sark_ssl_context} | arguments
+            mock = SarkMock(**options)
             running.callback(mock.close)
             return mock.start()
         yield make

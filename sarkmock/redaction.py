@@ -93,12 +93,12 @@ def _text(text: str) -> str:
 
 
 def _masked(match: re.Match[str]) -> str:
-    found = match.groupdict()
-    if not found.get("quote"):
-        around = found.get("around", "")
-        return found["name"] + around + MASK + around
-    quote = found["escape"] + found["quote"]
-    return found["name"] + quote + (MASK if found["text"] else "") + quote
+    groups = match.groupdict()
+    if not groups.get("quote"):
+        around = groups.get("around", "")
+        return groups["name"] + around + MASK + around
+    quote = groups["escape"] + groups["quote"]
+    return groups["name"] + quote + (MASK if groups["text"] else "") + quote
 
 
 def _without_user(match: re.Match[str]) -> str:

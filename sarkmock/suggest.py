@@ -42,4 +42,4 @@ def nearest_names(name: object, known: Iterable[str], most: int = 1) -> list[str
         return []
     names = list(known)
     lower = {name.lower(): name for name in reversed(names)}
-    return [lower[found] for found in get_close_matches(str(name).lower(), lower, n=most)]
+    return [lower[match] for match in get_close_matches(str(name).lower(), lower, n=most)]

@@ -94,7 +94,7 @@ class Guarded(Client):
         self.gate, self.ledger = self.safety.gate(box.wire), self.safety.ledger
         self.target = Target(self.gate)
         live = LiveTables(contract, self)
-        self.fixtures = Fixtures(contract, self, live, self.safety.keys, self.safety.spared)
+        self.fixtures = Fixtures(contract, self, live, self.safety.keys, self.safety.unrestorable)
 
     def send(self, request: Request) -> Exchange:
         return self.target.send(request)

@@ -22,8 +22,7 @@ from sarkmock.journal import Entry, Journal
 from sarkmock.proxy.exchange import Passed, Record
 from sarkmock.proxy.server import Proxy, ProxyParts
 from sarkmock.proxy.upstream import Timeouts, Upstream
-from sarkmock.server.http11 import read_head
-from sarkmock.server.limits import Limits
+from sarkmock.server.http11 import Limits, read_head
 from tests.wire import payload
 
 CLOSE = b"<close>"

@@ -111,11 +111,11 @@ REFUSED = {
     "text": (lambda: zipped({"sark.db": b"hello"}), "it is not a SQLite database"),
     "half a database": (lambda: zipped({"sark.db": database(*REAL)[:5000]}), "cannot be restored"),
     "another database": (lambda: zipped({"sark.db": database("create table a (b)")}), "it is not a SARK database"),
-    "no tenant": (lambda: zipped({"a": database(*REAL, "delete from cluster")}), "nothing is in its table cluster"),
-    "an endless view": (lambda: zipped({"a": endless()}), "nothing is in its table cluster"),
+    "no tenant": (lambda: zipped({"a": database(*REAL, "delete from cluster")}), "its table cluster is empty"),
+    "an endless view": (lambda: zipped({"a": endless()}), "its table cluster is empty"),
     "too many rows": (lambda: zipped({"a": crowded()}), "more than 100000 rows"),
     "binary data": (lambda: zipped({"a": database(*REAL, "update cluster set operator = x'ff00'")}), "binary data"),
-    "infinity": (lambda: zipped({"a": database(*REAL, "update globals set VOIPMAX = 9e999")}), "beyond all bounds"),
+    "infinity": (lambda: zipped({"a": database(*REAL, "update globals set VOIPMAX = 9e999")}), "out-of-range number"),
     "50 MB": (lambda: b"PK\3\4" + bytes(50 * 1024 * 1024), "may not be greater than 32768 kilobytes"),
 }
 

@@ -51,12 +51,12 @@ def test_a_recording_does_not_differ_from_itself(recordings):
 
 
 @pytest.mark.parametrize(("kind", "op", "of"), [
-    ("operation moved", "GET /globals", ""), ("operation gone", "GET /astamis/ExtensionState/{id}/{context}", ""),
-    ("operation appeared", "DELETE /trunks/{trunk}", ""), ("rule tightened", "POST /agents", "passwd"),
-    ("newly crashes", "POST /ivrs", "everything, minimal"), ("rule changed", "PUT /tenants/{tenant}", "localdplan"),
+    ("operation moved", "GET /globals", ""), ("operation removed", "GET /astamis/ExtensionState/{id}/{context}", ""),
+    ("operation added", "DELETE /trunks/{trunk}", ""), ("rule tightened", "POST /agents", "passwd"),
+    ("now crashes", "POST /ivrs", "everything, minimal"), ("rule changed", "PUT /tenants/{tenant}", "localdplan"),
     ("variable stored", "PUT /trunks/{trunk}", "z_updater"),
     ("variable ignored", "POST /extensions/mailbox", "callerid"),
-    ("rule loosened", "POST /routes", "outcome"), ("newly crashes", "GET /backups/{backup}", "unknown key")])
+    ("rule loosened", "POST /routes", "outcome"), ("now crashes", "GET /backups/{backup}", "unknown key")])
 def test_the_product_beside_its_page(comparison, kind, op, of):
     assert (kind, op, of) in {(one.kind, one.op, one.of) for one in comparison.differences}
 
@@ -105,7 +105,7 @@ def test_an_upgrade_of_the_framework_is_a_dozen_causes():
     assert 8 < len(found["causes"]) <= 25
     titles = {cause["title"]: cause for cause in found["causes"]}
     assert len(titles["message changed: nothing -> 'field'"]["differences"]) > 100
-    assert len(titles["newly crashes: Non Recurring Timers (Holidaytimers)"]["operations"]) == 5
+    assert len(titles["now crashes: Non Recurring Timers (Holidaytimers)"]["operations"]) == 5
     text = terminal_text(found)
     assert len(text.splitlines()) < 80
     assert "and 20 more" in text
@@ -158,7 +158,7 @@ def test_what_breaks_the_client(comparison, client):
 
 def test_a_client_that_sends_everything(comparison, client):
     found = marked(comparison, read_clients(client("- POST /agents\n- GET /globals\n")))
-    assert {("crash instead of refusal", "POST /agents", "cluster"), ("operation moved", "GET /globals", "")} <= found
+    assert {("crash instead of rejection", "POST /agents", "cluster"), ("operation moved", "GET /globals", "")} <= found
 
 
 def entry(method, url, sent=None, shown=None):
@@ -205,15 +205,15 @@ def test_traffic_that_is_not_complete_is_refused(client, text):
 
 
 @pytest.mark.parametrize(("text", "problem"), [
-    ("- GET /tenant\n", ":1: there is no operation GET /tenant; is it GET /tenants?"),
+    ("- GET /tenant\n", ":1: unknown operation GET /tenant; did you mean GET /tenants?"),
     ("- GET /tenants\n- operation: GET /agents\n  uses: [x]\n", ":2: uses: unknown key"),
     ("- operation: GET /agents\n  reads: pkey\n", ":1: reads: expected a list of names"),
     ("operations: []\n", ":1: expected a list of operations, a HAR file, or a journal"),
-    ("- {\n", ":2: "), ("", "lists nothing that a client uses"),
-    ('{"log": {"entries": []}}', "no request in it is one of the API's"),
-    ('{"log": {"entries": [{"request": {"method": "GET", "url": "https://[]/api/tenants"}}]}}', "no request in it"),
-    ('{"log": {"entries": [{}, {"request": 5}]}}', "entry 2 is not as a HAR file or the journal has it"),
-    ('{"entries": [{"method": "GET", "response": 1.5}]}', "entry 1 is not as a HAR file or the journal has it"),
+    ("- {\n", ":2: "), ("", "the list is empty"),
+    ('{"log": {"entries": []}}', "contains no request of the API"),
+    ('{"log": {"entries": [{"request": {"method": "GET", "url": "https://[]/api/tenants"}}]}}', "contains no request"),
+    ('{"log": {"entries": [{}, {"request": 5}]}}', "entry 2 is not an entry of a HAR file or of the journal"),
+    ('{"entries": [{"method": "GET", "response": 1.5}]}', "entry 1 is not an entry of a HAR file or of the journal"),
 ])
 def test_a_wrong_clients_file_is_told_with_its_line(client, text, problem):
     with pytest.raises(CannotRun) as told:
@@ -293,7 +293,7 @@ def test_what_is_not_allowed_or_not_in_time_is_not_compared(recorded_box):
     box, file = recorded_box
     less = sarkmock("compare", str(file), box.url, "--fail-on", "any")
     assert less.returncode == 0
-    assert "only what both have asked is compared" in less.stdout
+    assert "only what both have requested is compared" in less.stdout
     assert "NOT REACHED" in less.stdout
     short = sarkmock("compare", str(file), box.url, "--max-time", "0.01s", "--allow-writes")
     assert "not asked" in short.stdout
@@ -304,7 +304,7 @@ def test_another_version_differs_from_a_baseline(recorded_box):
     with serving("--http") as other:
         gone = sarkmock("compare", str(recorded_box[1]), other.url, "--allow-writes")
     assert gone.returncode == 1
-    assert "DELETE /trunks/{trunk}: operation gone" in gone.stdout
+    assert "DELETE /trunks/{trunk}: operation removed" in gone.stdout
 
 
 def test_what_an_upgrade_breaks_for_every_client_is_told():
@@ -323,7 +323,7 @@ def test_an_operation_is_gone_if_a_route_for_any_name_answers_in_its_place():
     gone = {one.op for one in compare_baselines(*recorded).differences if one.op.startswith("GET /astamis/SIP")}
     kinds = {one.kind for one in compare_baselines(*recorded).differences if one.op in gone}
     assert gone == {f"GET /astamis/SIP{name}" for name in ("peers", "showpeer/{id}", "showregistry")}
-    assert kinds == {"operation gone"}
+    assert kinds == {"operation removed"}
 
 
 def test_profiles_are_compared_without_a_target():
@@ -332,7 +332,7 @@ def test_profiles_are_compared_without_a_target():
     kinds = {(one["kind"], one["operation"]) for one in found["differences"]}
     gone = "GET /astamis/ExtensionState/{id}/{context}"
     assert result.returncode == 1
-    assert {("operation moved", "GET /globals"), ("operation gone", gone)} <= kinds
+    assert {("operation moved", "GET /globals"), ("operation removed", gone)} <= kinds
 
 
 def test_a_profile_does_not_differ_from_its_other_name():

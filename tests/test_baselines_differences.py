@@ -39,8 +39,8 @@ def rule(sent, verdict, *says):
 
 @pytest.mark.parametrize(("before", "after", "told"), [
     (rows(a=["text"]), rows(a=["text"]), []),
-    (rows(a=["text"]), rows(), [("field gone", "a")]),
-    (rows(), rows(a=["text"]), [("field appeared", "a")]),
+    (rows(a=["text"]), rows(), [("field removed", "a")]),
+    (rows(), rows(a=["text"]), [("field added", "a")]),
     (rows(a=["text"]), rows(a=["integer"]), [("field type changed", "a")]),
     (rows(a=["text"]), rows(a=["null", "text"]), [("field may be null", "a")]),
     (rows(a=["null", "text"]), rows(a=["text"]), [("field no longer null", "a")]),
@@ -49,8 +49,8 @@ def rule(sent, verdict, *says):
     ([rule(1, "refused", "No."), rule(2, "accepted")], [rule(1, "accepted"), rule(2, "refused", "No.")],
      [("rule changed", "name")]),
     ([rule(1, "refused", "No.")], [rule(1, "refused", "Never.")], [("message changed", "name")]),
-    ([rule(1, "accepted")], [rule(1, "crashed")], [("value newly crashes", "name")]),
-    ([rule(1, "refused", "No.")], [rule(1, "crashed")], [("crash instead of refusal", "name")]),
+    ([rule(1, "accepted")], [rule(1, "crashed")], [("value now crashes", "name")]),
+    ([rule(1, "refused", "No.")], [rule(1, "crashed")], [("crash instead of rejection", "name")]),
     ([rule(1, "crashed")], [rule(1, "accepted")], [("value no longer crashes", "name")]),
     ([rule(1, "accepted")], [rule(True, "refused")], []),
     ([rule("1", "accepted")], [rule(1, "refused")], []),
@@ -60,8 +60,8 @@ def test_fields_and_rules(before, after, told):
 
 
 @pytest.mark.parametrize(("before", "after", "kind"), [
-    (200, 500, "newly crashes"), (500, 200, "no longer crashes"), (200, 404, "now refused"),
-    (404, 200, "no longer refused"), (201, 200, "success status changed"), (404, 409, "refusal status changed"),
+    (200, 500, "now crashes"), (500, 200, "no longer crashes"), (200, 404, "now rejected"),
+    (404, 200, "no longer rejected"), (201, 200, "success status changed"), (404, 409, "rejection status changed"),
     (500, 502, "crash status changed")])
 def test_statuses(before, after, kind):
     told, _ = pair([Fact("GET /tenants", "status", "read", before)], [Fact("GET /tenants", "status", "read", after)])
@@ -82,7 +82,7 @@ def standing(**types):
 
 @pytest.mark.parametrize(("before", "after", "told"), [
     (standing(**{"[].a": ["text"]}), standing(**{"[].a": ["null"]}), []),
-    (standing(**{"[].a": ["text"]}), standing(), [("field gone", "a")]),
+    (standing(**{"[].a": ["text"]}), standing(), [("field removed", "a")]),
     (standing(**{"[].a": ["text"]}), [Fact("GET /tenants", "field", "(body)", ["list"], "read")], []),
     (standing(**{"[].a": ["text"]}), standing(**{"[].a": ["integer"]}), [("field type changed", "a")]),
 ])
@@ -97,7 +97,7 @@ def test_places():
              Fact("GET /logs", "reach", "", "there"), Fact("GET /agents", "reach", "", "absent")]
     found = compare_baselines(baseline(before), baseline(after))
     assert {(one.kind, one.op) for one in found.differences} == {
-        ("operation moved", "GET /globals"), ("operation appeared", "GET /logs"), ("operation gone", "GET /agents")}
+        ("operation moved", "GET /globals"), ("operation added", "GET /logs"), ("operation removed", "GET /agents")}
 
 
 def test_what_moved_is_compared_where_it_is():
@@ -106,7 +106,7 @@ def test_what_moved_is_compared_where_it_is():
              Fact("GET /sysglobals", "status", "read", 500)]
     before.append(Fact("GET /sysglobals", "reach", "", "absent"))
     assert [one.kind for one in compare_baselines(baseline(before), baseline(after)).differences] == [
-        "operation moved", "newly crashes"]
+        "operation moved", "now crashes"]
 
 
 @pytest.mark.parametrize(("before", "after"), [("there", "not reached"), ("not reached", "absent")])
@@ -125,15 +125,15 @@ def test_what_was_asked_in_one_alone_is_not_fixed():
 
 @pytest.mark.parametrize(("op", "of", "statuses", "kinds"), [
     ("GET /astamis/Agents", "read", (200, 404), []), ("GET /astamis/Agents", "read", (404, 200), []),
-    ("GET /astamis/Agents", "unknown key", (200, 404), ["now refused"]),
-    ("GET /agents", "read", (200, 404), ["now refused"]),
-    ("GET /astamis/Agents", "read", (200, 500), ["newly crashes"])])
+    ("GET /astamis/Agents", "unknown key", (200, 404), ["now rejected"]),
+    ("GET /agents", "read", (200, 404), ["now rejected"]),
+    ("GET /astamis/Agents", "read", (200, 500), ["now crashes"])])
 def test_a_list_of_asterisks_without_entries_is_no_refusal(op, of, statuses, kinds):
     """The same 404 comes from a box that has no agent, and is listed as not compared."""
     told, found = pair(*([Fact(op, "reach", "", "there"), Fact(op, "part", of, "asked"), Fact(op, "status", of, status)]
                          for status in statuses))
     assert [kind for kind, *_ in told] == kinds
-    nothing = [one for one in found.unreached if "there was nothing to list" in (one.before, one.after)]
+    nothing = [one for one in found.unreached if "the list was empty" in (one.before, one.after)]
     assert bool(nothing) == (not kinds)
 
 
@@ -191,7 +191,7 @@ def test_a_box_that_is_slower_throughout_is_one_difference():
 def test_that_a_crash_takes_longer_is_no_difference_by_itself():
     sides = (baseline([Fact("GET /tenants", "reach", "", "there"), Fact("GET /tenants", "status", "read", status)],
                       {"GET /tenants": milliseconds}) for status, milliseconds in ((200, 100), (500, 900)))
-    assert [one.kind for one in compare_baselines(*sides).differences] == ["newly crashes"]
+    assert [one.kind for one in compare_baselines(*sides).differences] == ["now crashes"]
 
 
 def test_levels_and_reasons():

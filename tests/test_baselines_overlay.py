@@ -102,8 +102,9 @@ def test_what_no_overlay_can_say_is_told():
         if (fact.op, fact.fact, fact.of) == ("GET /tenants/{tenant}", "status", "unknown key"):
             facts.by_key[key] = Fact(fact.op, fact.fact, fact.of, 410, fact.by)
     found = profile_from(box(facts, only="Tenants"))
-    assert [one.kind for one in found.left] == ["refusal status changed"]
-    assert "not in the profile: GET /tenants/{tenant}: refusal status changed unknown key" in profile_lines(found)
+    assert [one.kind for one in found.left] == ["rejection status changed"]
+    line = "missing from the profile: GET /tenants/{tenant}: rejection status changed unknown key"
+    assert line in profile_lines(found)
 
 
 TABLES = ("exists", "file", "mime", "{")  # what cannot be judged without a box
@@ -135,7 +136,7 @@ def inferred(op, field, rules, wording):
 def test_actions_that_do_not_fit_together_are_told():
     with pytest.raises(Unfit, match="matches nothing"):
         document_of([{"target": "$.paths['/nosuch']", "remove": True}])
-    with pytest.raises(Unfit, match="nothing stands at #/components/schemas/NoSuch"):
+    with pytest.raises(Unfit, match="no value at #/components/schemas/NoSuch"):
         document_of([{"target": "$.components.schemas", "update": {"A": {"$ref": "#/components/schemas/NoSuch"}}}])
 
 
@@ -177,6 +178,6 @@ def test_mistakes_are_one_line_and_write_nothing(recording, tmp_path):
     assert "exists already" in mistake("overlay", str(recording), "-o", str(there))
     assert there.read_text() == "mine"
     assert "must end in .yaml" in mistake("overlay", str(recording), "-o", str(tmp_path / "box"))
-    assert "there is no directory" in mistake("overlay", str(recording), "-o", str(tmp_path / "no" / "box.yaml"))
-    assert "is not a baseline" in mistake("overlay", str(there), "-o", str(tmp_path / "box.yaml"))
+    assert "no such directory" in mistake("overlay", str(recording), "-o", str(tmp_path / "no" / "box.yaml"))
+    assert "not a baseline" in mistake("overlay", str(there), "-o", str(tmp_path / "box.yaml"))
     assert [path.name for path in Path(tmp_path).iterdir()] == ["there.yaml"]

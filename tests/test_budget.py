@@ -145,7 +145,7 @@ def boundaries(suite):
             if suite.findings.of(Identity(operation.id, "status", name, "500")):
                 continue
             bounds = suite.fixtures.bounds(operation, name)
-            rejected = bounds.reject[:NEIGHBOURS] if bounds.strangers else bounds.reject
+            rejected = bounds.reject[:NEIGHBOURS] if bounds.foreign else bounds.reject
             values = [value for value in [*bounds.accept, *rejected] if isinstance(value, (str, int, float))]
             found.setdefault(place(operation, name, rules), values)
     return found

@@ -19,7 +19,7 @@ def worded(operation, field, ours, theirs):
 
 def crash(operation, message):
     page = {"message": message, "exception": "ErrorException"}
-    return finding(operation, "status", "", "500", "answers 500", 500, page)
+    return finding(operation, "status", "", "500", "returned 500", 500, page)
 
 
 NOT_FOUND = [finding(f"{name}.show", "schema", field, kind, f"404 {field}", 404, {"message": "no row"})
@@ -34,7 +34,7 @@ BOUNDS = [worded("agents.create", "passwd", ["The passwd field must be at least 
                  ["The passwd must be at least 1000."]),
           worded("agents.update", "pkey", ["The pkey field must be at least 5."], ["The pkey must be at least 7."])]
 CRASHES = [crash("routes.list", "Undefined index: 'a1'"), crash("queues.list", "Undefined index: 'b2'")]
-VARIABLE = [finding("ivrs.update", "rules", "name", kind, f"name is {kind}") for kind in ("accepted", "refused")]
+VARIABLE = [finding("ivrs.update", "rules", "name", kind, f"name is {kind}") for kind in ("accepted", "rejected")]
 LONELY = [finding("logs.list", "header", "Allow", "missing", "405 lacks the header Allow")]
 
 

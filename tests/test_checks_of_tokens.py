@@ -125,13 +125,13 @@ def test_a_user_of_a_run_that_was_killed_is_removed_by_its_ledger(tmp_path: Path
 
 
 @pytest.mark.parametrize(("request_", "reason"), [
-    (Request("GET", "/auth/logout"), "would end the token of this run"),
-    (Request("HEAD", "/auth/logout"), "would end the token of this run"),
-    (Request("GET", "/api/auth//logout"), "would end the token of this run"),
-    (Request("DELETE", "/auth/users/1"), "is not this run's own"),
-    (Request("DELETE", "/auth/users/revoke/1"), "not this run's own"),
-    (with_json("POST", "/auth/register", {"name": "a", "email": "a@example.com", "password": "zz"}), "recognisably"),
-    (with_json("POST", "/auth/login", {"email": "admin@example.com", "password": "secret"}), "could not be put back")])
+    (Request("GET", "/auth/logout"), "would revoke the token of this run"),
+    (Request("HEAD", "/auth/logout"), "would revoke the token of this run"),
+    (Request("GET", "/api/auth//logout"), "would revoke the token of this run"),
+    (Request("DELETE", "/auth/users/1"), "does not belong to this run"),
+    (Request("DELETE", "/auth/users/revoke/1"), "does not belong to this run"),
+    (with_json("POST", "/auth/register", {"name": "a", "email": "a@example.com", "password": "zz"}), "recognisable"),
+    (with_json("POST", "/auth/login", {"email": "admin@example.com", "password": "secret"}), "could not be restored")])
 def test_users_and_tokens_that_are_not_the_runs_are_left_alone(request_: Request, reason: str, tmp_path: Path) -> None:
     box = Box("L11")
     run = guarded_suite(box, "L11", "write operational", tmp_path / "ledger")
@@ -143,7 +143,7 @@ def test_users_and_tokens_that_are_not_the_runs_are_left_alone(request_: Request
 def test_a_user_whose_mark_no_list_shows_is_not_created(tmp_path: Path) -> None:
     run = guarded_suite(Box("L11"), "L11", "write", tmp_path / "ledger")
     user = {"name": "a", "email": "a@example.com", "password": run.fixtures.texts.prefix}
-    with pytest.raises(Withheld, match="recognisably"):
+    with pytest.raises(Withheld, match="recognisable"):
         run.target.send(with_json("POST", "/auth/register", user))
 
 
@@ -151,5 +151,5 @@ def test_what_is_left_out_for_want_of_a_permission_is_said(tmp_path: Path) -> No
     run = guarded_suite(Box("L11"), "L11", "", tmp_path / "ledger", quick=True)
     assert list(safety_lines(run))[1:3] == [
         ("not tested without --allow-writes: a token in the query string, the token of a user without rights, the "
-         "token of a user who has logged out, sequences of writes, all kinds of rows together"),
+         "token of a user who has logged out, sequences of writes, all resources together"),
         "not tested without --allow-disruptive: stopping and starting the PBX"]

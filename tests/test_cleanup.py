@@ -205,9 +205,9 @@ def test_what_somebody_else_changes_fails_the_run(tmp_path):
         with box.engine.lock:
             box.engine.state.tables.insert("cluster", {"pkey": "acme", "description": "theirs"})
         output, _ = process.communicate(timeout=PATIENCE)
-    left = "/tenants: acme is left over or new"
+    left = "/tenants: acme is new or left over"
     assert process.returncode == 1, output
-    assert f"NOT AS BEFORE: {left}" in output
+    assert f"NOT RESTORED: {left}" in output
     told = json.loads((report / "report.json").read_text())
     assert (told["result"], told["run"]["residue"]) == ("failed", [left])
     assert left in (report / "junit.xml").read_text()
@@ -234,7 +234,7 @@ def test_what_somebody_else_changes_is_told(tmp_path):
     safety, _ = guarded(box, "documented", "write", tmp_path / "ledger")
     box.engine.state.tables.update("cluster", "pkey", "default", {"chanmax": "7"})
     box.engine.state.tables.insert("cluster", {"pkey": "acme"})
-    assert safety.end() == ["/tenants: acme is left over or new", "/tenants: default chanmax was '30' and is '7'"]
+    assert safety.end() == ["/tenants: acme is new or left over", "/tenants: default chanmax was '30' and is '7'"]
     assert not read_ledger(tmp_path / "ledger").complete
 
 
@@ -323,7 +323,7 @@ def test_a_row_that_came_meanwhile_is_not_deleted(tmp_path):
     safety, _ = guarded(box, "documented", "write", tmp_path / "ledger")
     assert safety.target.send(Request("DELETE", "/extensions/6009")).response.status == 404
     box.engine.state.tables.insert("ipphone", {"pkey": "6009", "cluster": "default"})
-    with pytest.raises(Withheld, match="is there"):
+    with pytest.raises(Withheld, match="exists and does not"):
         safety.target.send(Request("DELETE", "/extensions/6009"))
 
 
@@ -335,12 +335,12 @@ LEDGER_HEAD = """{"sarkmock": 1, "url": "http://127.0.0.1:1/api", "profile": "sh
 @pytest.mark.parametrize(
     ("content", "problem"),
     [
-        ("", "is not a ledger"),
-        ("{}\n", "is not a ledger"),
-        ("nonsense\n", "is not a JSON object"),
-        ('{"sarkmock": 1, "url": "http://127.0.0.1:1/api"}\n', "is not a ledger"),
-        (LEDGER_HEAD.replace('"zza"', "5"), "is not a ledger"),
-        *((LEDGER_HEAD + line + "\n", ":2: is not a ledger entry") for line in [
+        ("", "not a ledger"),
+        ("{}\n", "not a ledger"),
+        ("nonsense\n", "not a JSON object"),
+        ('{"sarkmock": 1, "url": "http://127.0.0.1:1/api"}\n', "not a ledger"),
+        (LEDGER_HEAD.replace('"zza"', "5"), "not a ledger"),
+        *((LEDGER_HEAD + line + "\n", ":2: not a ledger entry") for line in [
             '{"what": 1}', '{"settle": 4, "state": "gone"}', '{"settle": 0, "state": "gone"}', '{"state": "gone"}',
             '{"begin": {"operation": "a", "collection": "b", "key": {}}}', '{"inventory": {"/tenants": {"a": 5}}}',
             '{"begin": {"operation": "a", "collection": "b", "undo": [{"any": [["DELETE", 5]]}]}}',
@@ -360,7 +360,7 @@ def test_no_such_ledger():
 def test_a_ledger_in_use_is_not_cleaned_up(tmp_path):
     box = Box("documented")
     safety, _ = guarded(box, "documented", "write", tmp_path / "ledger")
-    with pytest.raises(BadLedger, match="has not ended"):
+    with pytest.raises(BadLedger, match="by an unfinished"):
         reopen_ledger(tmp_path / "ledger")
     safety.end()
 

@@ -180,9 +180,9 @@ def test_check_finds_what_does_not_conform(tmp_path):
 
 @pytest.mark.parametrize(("url", "said"), [
     ("http://pbx.example/api", "http://pbx.example/api is not encrypted"),
-    ("tenants", "tenants is not an http or https URL"), ("", "an empty text is not an http or https URL"),
+    ("tenants", "tenants is not an http or https URL"), ("", "an empty string is not an http or https URL"),
     ("localhost:44300/api", "did you mean https://localhost:44300/api?"),
-    ("http://127.0.0.1:9/api", "http://127.0.0.1:9/api does not answer"),
+    ("http://127.0.0.1:9/api", "http://127.0.0.1:9/api does not respond"),
 ])
 def test_check_says_why_it_cannot_run(tmp_path, url, said):
     result = check(url, cwd=tmp_path)
@@ -192,9 +192,10 @@ def test_check_says_why_it_cannot_run(tmp_path, url, said):
 
 
 @pytest.mark.parametrize(("words", "said"), [
-    (["baseline", "", "-o", "x.sark"], "an empty text is not"), (["proxy", ""], "an empty text is not"),
+    (["baseline", "", "-o", "x.sark"], "an empty string is not"), (["proxy", ""], "an empty string is not"),
     (["serve", "--seed", ""], "unknown seed ''"), (["serve", "--profile", ""], "unknown profile ''"),
-    (["serve", "--control-token", ""], "--control-token: must be"), (["check", "--plan", ""], "an empty text is not")])
+    (["serve", "--control-token", ""], "--control-token: must be"), (["check", "--plan", ""], "an empty string is not"),
+])
 def test_what_is_empty_is_not_what_is_left_out(words, said):
     """A variable of the shell that is not set: the mock must not be checked in the place of a box."""
     assert said in mistake(*words)

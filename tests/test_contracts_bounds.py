@@ -92,8 +92,8 @@ def test_a_list_refuses_its_neighbours_and_what_other_lists_hold() -> None:
     found = bounds_of("in:YES,NO")
     assert list(found.accept)[:2] == ["YES", "NO"]
     assert {"yes", "YE", "YESx"} <= set(map(str, found.reject))
-    assert {"ON", "Inbound.Outbound", "YES.NO"} <= set(map(str, found.strangers))
-    assert "NO" not in [*found.reject, *found.strangers]
+    assert {"ON", "Inbound.Outbound", "YES.NO"} <= set(map(str, found.foreign))
+    assert "NO" not in [*found.reject, *found.foreign]
 
 
 def test_a_reference_is_refused_in_every_other_spelling() -> None:

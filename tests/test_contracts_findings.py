@@ -41,8 +41,8 @@ def test_only_what_is_new_in_a_block_is_fresh() -> None:
     findings.add(Finding(CHANMAX, "", (exchange(b""),)))
     with findings.fresh() as found:
         findings.add(Finding(CHANMAX, "", (exchange(b""),)))
-        findings.add(Finding(CHANMAX._replace(kind="refused"), "", (exchange(b""),)))
-    assert [finding.identity.kind for finding in found] == ["refused"]
+        findings.add(Finding(CHANMAX._replace(kind="rejected"), "", (exchange(b""),)))
+    assert [finding.identity.kind for finding in found] == ["rejected"]
 
 
 def test_identities_match_patterns() -> None:

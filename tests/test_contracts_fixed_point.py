@@ -47,7 +47,7 @@ def check_exact(suite: Run) -> None:
     assert [str(finding) for finding in suite.findings if not ids.issuperset(finding.deviations)] == []
     assert [listed.deviation.id for listed in outcome.listed if listed.status == "fixed"] == []
     unexplained = [listed for listed in outcome.listed if listed.status != "known"
-                   and listed.reason in ("", "no check looks there")]
+                   and listed.reason in ("", "no check covers it")]
     assert unexplained == []
 
 
@@ -222,7 +222,7 @@ def test_a_deviation_that_no_answer_shows_is_not_fixed() -> None:
     made = suite.fixtures.make(suite.contract.by_id["templates.create"])
     assert suite.send(Request("DELETE", f"/templates/{made.answer['pkey']}")).response.ok
     listed = {one.deviation.id: (one.status, one.reason) for one in suite.outcome().listed}
-    assert listed["template-delete-unchecked"] == ("untested", "every answer was that of the mock of documented")
+    assert listed["template-delete-unchecked"] == ("untested", "every response was that of the mock of documented")
 
 
 def test_a_version_without_tokens_is_known_to_one_that_wants_them() -> None:

@@ -59,8 +59,8 @@ def test_a_sequence_is_repeated_by_several_lines() -> None:
 
 def test_what_could_not_be_asked_is_told() -> None:
     suite = suite_of("documented", "documented", only="tenants")
-    suite.gaps.unavailable.add("ivrs.create answers 500")
-    assert "not tested: ivrs.create answers 500" in report(suite)
+    suite.gaps.unavailable.add("ivrs.create returned 500")
+    assert "not tested: ivrs.create returned 500" in report(suite)
 
 
 def test_of_many_known_deviations_the_worst_are_described_and_all_are_named() -> None:

@@ -88,7 +88,7 @@ def test_a_refusal_is_repeated_without_changes_of_the_row() -> None:
                                ("PUT", "/tenants/acme", {"description": "b"})):
         assert suite.send(with_json(method, path, body)).response.ok
     refused = suite.send(with_json("PUT", "/tenants/acme", {"abstimeout": "x"}))
-    suite.report("tenants.update", Problem("rules", "abstimeout", "refused", "text"), refused)
+    suite.report("tenants.update", Problem("rules", "abstimeout", "rejected", "text"), refused)
     found, = suite.findings
     assert [step.request.method for step in found.steps] == ["POST", "PUT"]
 

@@ -50,7 +50,7 @@ def test_the_loopback_has_several_names(url: str) -> None:
 
 
 def test_a_box_that_does_not_answer_is_told() -> None:
-    with pytest.raises(NoAnswer, match="does not answer"):
+    with pytest.raises(NoAnswer, match="does not respond"):
         Http("http://127.0.0.1:9/api").send(Request("GET", "/tenants"))
 
 

@@ -35,7 +35,7 @@ def test_credentials_are_not_printed(command: list[str], url: str, monkeypatch: 
 
 @pytest.mark.parametrize(("text", "shown"), [
     ("https://a:b@h/x is wrong", "https://REDACTED@h/x is wrong"), ("'a:b@h'", "REDACTED@h'"),
-    ("--login joe@example.com: the box does not know this user", None), ("nothing to hide", None), ("a: b@c", None),
+    ("--login joe@example.com: unknown user or wrong password", None), ("nothing to hide", None), ("a: b@c", None),
     ("redis://:pw@h", "redis://REDACTED@h"), ("a:b//c@h", "REDACTED@h")])
 def test_what_is_taken_out_of_a_message(text: str, shown: str | None) -> None:
     assert without_credentials(text) == (text if shown is None else shown)

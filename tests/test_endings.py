@@ -99,7 +99,7 @@ ALONE = pytest.param(("-n", "1"), id="alone")
 @pytest.mark.parametrize("processes", [ALONE, SPREAD])
 def test_a_case_that_fails_by_an_error_leaves_no_verdict(processes: tuple[str, ...], tmp_path: Path) -> None:
     ended = checked(tmp_path, RAISES, *processes)
-    holds(ended, tmp_path / "report", "incomplete: 1 case of the suite failed by an error")
+    holds(ended, tmp_path / "report", "incomplete: 1 case of the suite failed with an error")
     assert "a mistake" in ended.stdout
     run = json.loads((tmp_path / "report" / "report.json").read_text())["run"]
     assert run["broken"] == run["untested"] == [CASE]
@@ -136,7 +136,7 @@ def test_what_was_found_before_a_signal_is_reported(processes: tuple[str, ...], 
 def test_what_a_lost_process_had_done_has_no_result(fault: str, tmp_path: Path) -> None:
     ended = checked(tmp_path, fault, "-n", "2")
     run = json.loads((tmp_path / "report" / "report.json").read_text())["run"]
-    holds(ended, tmp_path / "report", f"incomplete: {len(run['broken'])} cases of the suite failed by an error")
+    holds(ended, tmp_path / "report", f"incomplete: {len(run['broken'])} cases of the suite failed with an error")
     assert CASE in run["broken"]
 
 
@@ -172,7 +172,7 @@ def test_pytest_that_stops_at_a_failure_says_so(options: tuple[str, ...], reason
     (tmp_path / "sitecustomize.py").write_text(FAULTY)
     ended = subprocess.run(command, env=os.environ | {"PYTHONPATH": str(tmp_path), "FAULT": RAISES}, cwd=tmp_path,
                            capture_output=True, text=True, timeout=120, check=False)
-    assert "incomplete: 1 case of the suite failed by an error, no findings so far" in ended.stdout, ended.stdout
+    assert "incomplete: 1 case of the suite failed with an error, no findings so far" in ended.stdout, ended.stdout
     assert reason in ended.stdout
     assert ended.returncode == 2
 
@@ -183,7 +183,7 @@ def test_findings_are_told_beside_the_ending(tmp_path: Path) -> None:
     suite.gaps.broken.append(CASE)
     console = Console(record=True, width=200, file=StringIO())
     write_report(suite, console=console)
-    ending = "stopped: interrupted, incomplete: 1 case of the suite failed by an error"
+    ending = "stopped: interrupted, incomplete: 1 case of the suite failed with an error"
     assert console.export_text().splitlines()[-1].startswith(f"{ending}, no findings so far")
     write_files(suite, suite.outcome(), tmp_path)
     assert set(said(tmp_path).values()) == {ending}

@@ -315,7 +315,7 @@ def test_a_bruno_folder_has_every_operation_and_skips_what_acts_on_the_pbx(profi
 
 
 def test_a_folder_needs_a_name_and_spares_other_files(tmp_path: Path) -> None:
-    assert mistake("export", "bruno").startswith("bruno is a folder: name it with -o")
+    assert mistake("export", "bruno").startswith("bruno is written to a directory: name it with -o")
     (tmp_path / "mine.txt").write_text("mine")
     assert mistake("export", "bruno", "-o", str(tmp_path)) == f"{tmp_path}: exists and is not an export"
     for _ in range(2):

@@ -260,16 +260,16 @@ def test_a_switch_of_profile_ends_deviations_that_it_has_already(client, faults,
     ("tenants.create:statsu=500", "unknown key 'statsu'; did you mean status?"),
     ("tenants.create:status=200", "status: 200 is less than the minimum of 400"),
     ("tenants.create:status=x", 'status: "x" is not of type "integer"'),
-    ("tenants.create:status", "'status' lacks its value"),
-    ("tenants.create:times=2", "nothing goes wrong"),
-    ("tenants.create:drop,status=500", "a fault has one effect, and here are status and drop"),
+    ("tenants.create:status", "'status' needs a value"),
+    ("tenants.create:times=2", "no effect: give latency"),
+    ("tenants.create:drop,status=500", "a fault has exactly one effect, but here are status and drop"),
     ("latency=fast", "latency: must be seconds, MIN..MAX (uniform) or MEDIAN~SIGMA (log-normal)"),
     ("latency=2..1", "latency: 2 is more than 1"),
     ("latency=-1", "latency: must be 0 to 3600 seconds"),
-    ("tenants.create:pbx", "pbx: tenants.create never asks the PBX"),
-    ("tenants.list:locked", "locked: tenants.list writes no table"),
+    ("tenants.create:pbx", "pbx: tenants.create never contacts the PBX"),
+    ("tenants.list:locked", "locked: tenants.list does not write to a table"),
     ("deviation=cosclose-delete-crash", "did you mean cosclose-delete-crashes"),
-    ("tenants.*:deviation=cosclose-delete-crashes", "is felt in coscloses.delete, not in tenants.*"),
+    ("tenants.*:deviation=cosclose-delete-crashes", "affects coscloses.delete, not tenants.*"),
     ("probability=0,drop", "probability: 0 is less than or equal to the minimum of 0"),
 ])
 def test_a_wrong_fault_is_refused_with_what_is_right(faults, line, told):
@@ -280,12 +280,12 @@ def test_a_wrong_fault_is_refused_with_what_is_right(faults, line, told):
 
 
 def test_unknown_and_repeated_ids(faults):
-    with pytest.raises(FaultError, match="there is no fault 'x'"):
+    with pytest.raises(FaultError, match="unknown fault 'x'"):
         faults.remove("x")
     faults.add(drop="before", id="cut")
     with pytest.raises(FaultError, match="unknown fault 'cutt'; did you mean cut"):
         faults.remove("cutt")
-    with pytest.raises(FaultError, match="there is a fault 'cut' already"):
+    with pytest.raises(FaultError, match="the fault 'cut' already exists"):
         faults.add(latency=1, id="cut")
 
 

@@ -272,11 +272,11 @@ def test_only_hostile_input_sends_metacharacters(value):
 @pytest.mark.parametrize(
     ("method", "path", "body", "why"),
     [
-        ("PUT", "/tenants/default", {"chanmax": "1"}, "not this run's own"),
-        ("DELETE", "/extensions/6001", None, "is there"),
-        ("POST", "/tenants", {"pkey": "acme", "description": "x"}, "recognisably"),
-        ("POST", "/tenants", {"pkey": "default"}, "recognisably|there already"),
-        ("POST", "/daytimers", {"cluster": "default"}, "recognisably"),
+        ("PUT", "/tenants/default", {"chanmax": "1"}, "does not belong to this run"),
+        ("DELETE", "/extensions/6001", None, "exists and does not"),
+        ("POST", "/tenants", {"pkey": "acme", "description": "x"}, "recognisable"),
+        ("POST", "/tenants", {"pkey": "default"}, "recognisable|exists already"),
+        ("POST", "/daytimers", {"cluster": "default"}, "recognisable"),
         ("PUT", "/globals", {"ALERT": "a@b.cd"}, "operational"),
     ],
 )
@@ -294,7 +294,7 @@ def test_a_restore_may_not_name_another_archive(tmp_path):
     box = Box("shipped")
     safety, stock = guarded(box, "shipped", "write operational disruptive", tmp_path / "ledger")
     name = stock.make(stock.contract.by_id["backups.new"]).answer["newbackupname"]
-    with pytest.raises(Withheld, match="another in the body"):
+    with pytest.raises(Withheld, match="differs in path and body"):
         safety.target.send(
             with_json("PUT", f"/backups/{name}", {"backup": "sarkbak.1717000000.zip", "restoredb": "true"})
         )
@@ -305,7 +305,7 @@ def test_the_firewall_is_not_restarted_with_rules_of_the_run(tmp_path):
     safety, _ = guarded(box, "documented", "write operational disruptive", tmp_path / "ledger")
     box.engine.handle(_engine_request("/firewalls/ipv4", b'{"rules": ["ACCEPT net $FW tcp 22"]}'))
     safety.target.send(with_json("POST", "/firewalls/ipv4", {"rules": ["DROP net all"]}))
-    with pytest.raises(Withheld, match="nothing is restarted"):
+    with pytest.raises(Withheld, match="nothing may be restarted"):
         safety.target.send(Request("PUT", "/firewalls/ipv4"))
     safety.end()
     assert safety.target.transport.inner.send(Request("GET", "/firewalls/ipv4")).json == ["ACCEPT net $FW tcp 22"]

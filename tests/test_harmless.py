@@ -56,7 +56,7 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
 def compared() -> dict[str, object]:
     sides = [Baseline(EVIL, "usual", ("read",), None, None, recorded={}, name=EVIL) for _ in range(2)]
     return described(Comparison(*sides, [
-        Difference("field appeared", "GET /tenants", EVIL, EVIL, EVIL, (EVIL,))]))
+        Difference("field added", "GET /tenants", EVIL, EVIL, EVIL, (EVIL,))]))
 
 
 def test_there_is_something_to_show(files: dict[str, str]) -> None:

@@ -30,11 +30,11 @@ from sarkmock_contracts.safety.ledger import read_ledger
 
 from sarkmock import create_app, profiles
 from sarkmock.control.bodies import endpoints
-from sarkmock.faults.faults import read_faults
+from sarkmock.faults import read_faults
 from sarkmock.http.engine import Engine, Program
 from sarkmock.journal import Journal
 from sarkmock.pbx.seeds import load_seed
-from sarkmock.server.limits import Limits
+from sarkmock.server.http11 import Limits
 from sarkmock.spec import yaml12
 from tests import hostile_messages as messages
 from tests.nasty_values import VALUES

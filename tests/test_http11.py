@@ -7,8 +7,7 @@ import time
 import h11
 import pytest
 
-from sarkmock.server.http11 import BadRequest, Reader, response_head
-from sarkmock.server.limits import Limits
+from sarkmock.server.http11 import BadRequest, Limits, Reader, response_head
 
 LIMITS = Limits(line=200, head=1000, fields=10, body=50, chunks=20)
 CHUNKED = b"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"

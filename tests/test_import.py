@@ -224,7 +224,7 @@ def test_what_could_not_be_read_is_told() -> None:
     state = Seed({"ipphone": [{"pkey": "1001"}, {"pkey": "a;b"}]}, running=True)
     copy, notes = imported(engine_of(state, "shipped"))
     assert any(note.startswith("Extensions: not shown are abstimeout, channel, dialstring, ") for note in notes)
-    assert any("/extensions/a%3Bb/runtime is not sent: a path value that is not plain" in note for note in notes)
+    assert any("/extensions/a%3Bb/runtime is not sent: an unusual path value" in note for note in notes)
     assert [row["pkey"] for row in copy.tables["ipphone"]] == ["1001", "a;b"]
 
 
@@ -232,7 +232,7 @@ def test_rows_that_the_api_would_refuse_are_imported_and_marked() -> None:
     state = Seed({"agent": [{"pkey": "1001", "cluster": "gone", "name": "Ann", "passwd": "2001"}]})
     copy, notes = imported(engine_of(state, "documented"))
     assert copy.unchecked
-    assert any("served as it is: tables.agent.0.cluster: the API rejects 'gone'" in note for note in notes)
+    assert any("served unchanged: tables.agent.0.cluster: the API rejects 'gone'" in note for note in notes)
     assert not imported(engine_of(SECRETS, "documented"))[0].unchecked
 
 
@@ -264,7 +264,7 @@ def test_a_mistake_is_one_line_and_leaves_the_file_as_it_is(tmp_path: Path) -> N
     assert "is not encrypted" in mistake("import", "http://192.0.2.1/api", "-o", str(file))
     assert file.read_text() == "mine"
     with serving("--http") as box:
-        assert "there is no directory" in mistake("import", box.url, "-o", str(tmp_path / "no" / "seed.yaml"))
+        assert "no such directory" in mistake("import", box.url, "-o", str(tmp_path / "no" / "seed.yaml"))
         assert "write auto, or a number" in mistake("import", box.url, "--rate", "often")
 
 
@@ -306,7 +306,7 @@ def test_what_a_version_cannot_list_is_as_its_factory_has_it() -> None:
         access = Access(headers=tuple(": ".join(pair) for pair in box.headers.items()))
         seed, reader = import_state(box.url, access, "1000/s", ImportOptions(tables_only=True), lambda *_: None)
     assert seed.tables["device"] == load_seed("factory", load("L11")).tables["device"]
-    assert "GET /templates answers 404" in reader.notes
+    assert "GET /templates returned 404" in reader.notes
 
 
 @pytest.mark.parametrize("keys", [["00", "0", "00"], ["1", "1", "0"], ["2", "0", "1"]])
@@ -323,7 +323,7 @@ def test_accounts_are_imported_without_their_passwords() -> None:
         access = Access(headers=tuple(": ".join(pair) for pair in box.headers.items()))
         seed, reader = import_state(box.url, access, "1000/s", ImportOptions(secrets=True), lambda *_: None)
         expected = box.session().get(f"{box.url}/auth/users", headers=box.headers).json()
-    assert any("passwords are not shown" in note for note in reader.notes)
+    assert any("passwords cannot be read" in note for note in reader.notes)
     with SarkMock(profile="L11", seed=Seed.of(yaml.safe_load(seed.text()), seed.database), tls=False) as copy:
         assert copy.session().get(f"{copy.url}/auth/users", headers=copy.headers).json() == expected
         for password, status in (("secret", 200), ("h1dden", 401)):

@@ -80,7 +80,7 @@ def test_a_check_after_the_rules_is_named(mock):
     ("GET", "Tenants/x", "the nearest are GET /api/tenants/{tenant} (tenants.show)"),
     ("POST", "extensons/mailbox", "the nearest are POST /api/extensions/mailbox (extensions.create.mailbox)"),
     ("GET", "qqqqqq", "the API has no path /api/qqqqqq"),
-    ("PATCH", "tenants", "/api/tenants takes GET (tenants.list), not PATCH"),
+    ("PATCH", "tenants", "/api/tenants supports GET (tenants.list), not PATCH"),
     ("GET", "tenants/nosuch", "the table cluster has no row whose pkey is 'nosuch'"),
     ("GET", "backups/nosuch", "there is no backup 'nosuch'"),
     ("DELETE", "tenants/default", "the state forbids it"),
@@ -100,7 +100,7 @@ def test_a_throttle_and_a_fault_are_named():
     assert "more than 1 requests in a minute" in mock.why("GET", "tenants")[0].text
     mock = Mock()
     mock.faults.add(status=500, id="bad")
-    assert mock.why("GET", "tenants")[0].text == "the fault bad made it so"
+    assert mock.why("GET", "tenants")[0].text == "caused by the fault bad"
 
 
 def test_a_crash_of_the_product_is_told():

@@ -78,8 +78,8 @@ def test_a_mock_keeps_its_database(profile, other):
     sark = SarkMock(profile=profile)
     reply = sark.session().put(f"{sark.control_url}/profile", json={"profile": other})
     assert reply.status_code == 409
-    assert f"profile {other} works on the database" in reply.json()["error"]
-    with pytest.raises(DatabaseMismatch, match="start another one"):
+    assert f"profile {other} needs the database" in reply.json()["error"]
+    with pytest.raises(DatabaseMismatch, match="start another mock"):
         Engine(load(other), State(load_seed("factory", load(profile))))
 
 

@@ -99,7 +99,7 @@ def test_a_box_has_a_password_variable(box, monkeypatch):
     (None, {"login": USER}, "--login needs the URL of a target"),
     ("before.sark", {"login": USER}, "--login needs the URL of a target"),
     ("http://h/api", {"password_env": "X"}, "--password-env needs --login"),
-    ("http://127.0.0.1/api", {"login": USER, "password_env": "NO_SUCH"}, "--password-env NO_SUCH: there is no such"),
+    ("http://127.0.0.1/api", {"login": USER, "password_env": "NO_SUCH"}, "NO_SUCH: the variable is not set"),
     ("http://127.0.0.1/api", {"login": USER, "header": ["authorization: Bearer 1|x"]},
      "--login and --header authorization exclude each other")])
 def test_options_that_do_not_go_together(url, values, said):
@@ -108,7 +108,7 @@ def test_options_that_do_not_go_together(url, values, said):
 
 
 @pytest.mark.parametrize(("user", "password", "said"), [
-    (USER, "wrong", "does not know this user, or the password is wrong"),
+    (USER, "wrong", "unknown user or wrong password"),
     ("nobody", "secret", "The email field must be a valid email address."),
     (USER, "", f"set the password in the environment variable {PASSWORD}")])
 def test_why_there_is_no_token(box, monkeypatch, user, password, said):
@@ -118,7 +118,7 @@ def test_why_there_is_no_token(box, monkeypatch, user, password, said):
 
 
 def test_a_box_without_a_login_is_told():
-    with SarkMock(tls=False) as sark, pytest.raises(CannotRun, match="has no login, and wants none; leave --login"), \
+    with SarkMock(tls=False) as sark, pytest.raises(CannotRun, match="the box needs no login; omit --login"), \
             logged_in(sark.url, Access(), USER):
         pytest.fail("logged in")
 
@@ -127,7 +127,7 @@ def test_a_box_without_a_login_is_told():
     (("/api", "/v1"), "no API at the base path /v1; it is at {url}"),
     (("/api", "/api/v1"), "no API at the base path /api/v1; it is at {url}"),
     (("http:", "https:"), "does not speak TLS; try http:// instead of https://"),
-    ((r"\d+/api", "9/api"), "does not answer: 127.0.0.1 refuses connections on port 9")])
+    ((r"\d+/api", "9/api"), "does not respond: 127.0.0.1 refuses connections on port 9")])
 def test_a_login_at_the_wrong_place_says_where_it_is(box, change, said):
     url = re.sub(*change, box.url)
     with pytest.raises(CannotRun, match=re.escape(said.format(url=box.url))), logged_in(url, Access(), USER):
@@ -147,8 +147,8 @@ def test_a_run_whose_token_ends_says_so_and_finds_nothing(box):
             with run.watch():
                 run.get(path)
     assert list(run.findings) == []
-    assert run.gaps.stopped.endswith("does not accept the token; it was revoked, has expired, or is another's "
-                                     "(the run had been let in)")
+    assert run.gaps.stopped.endswith("rejects the token; it was revoked, has expired, or belongs to another box "
+                                     "(the target had admitted the run)")
 
 
 def test_refusals_are_findings_as_long_as_the_token_is_valid(box):
@@ -180,7 +180,7 @@ def test_a_command_whose_token_ends_stops_without_a_traceback(boss, tmp_path, ar
         takes_over(boss, BOSS, WORD)
         out, err = command.communicate(timeout=90)
     assert command.returncode == 2
-    assert "--login: this SARK does not accept the token" in out + err
+    assert "--login: this SARK rejects the token" in out + err
     assert "Traceback" not in out + err
     assert not re.search(r"conforming|facts from", out)
 
@@ -230,7 +230,7 @@ def test_the_clean_up_of_a_run_that_had_logged_in_wants_the_login_again(box, tmp
         safety.begin()
         safety.ledger.close()
     assert not SECRETS.findall(file.read_bytes())
-    with pytest.raises(CannotRun, match="the run had logged in; give --login USER again"):
+    with pytest.raises(CannotRun, match="the run had logged in; pass --login USER again"):
         finish_cleanup(file)
     assert finish_cleanup(file, login=USER) == []
 
@@ -243,7 +243,7 @@ def test_a_clean_up_without_a_valid_token_is_not_tried(box, tmp_path, monkeypatc
     safety.begin()
     safety.ledger.close()
     monkeypatch.setenv("BOX", "9|nosuchtoken")
-    with pytest.raises(CannotRun, match="--token-env BOX: this SARK does not accept the token"):
+    with pytest.raises(CannotRun, match="--token-env BOX: this SARK rejects the token"):
         finish_cleanup(file)
 
 
@@ -287,4 +287,4 @@ def test_a_wrong_password_is_one_line(box, tmp_path, monkeypatch):
     monkeypatch.setenv(PASSWORD, "wrong")
     code, said = sarkmock(tmp_path, "check", box.url, "--login", USER)
     assert (code, said.decode().count("\n")) == (2, 1)
-    assert "or the password is wrong" in said.decode()
+    assert "unknown user or wrong password" in said.decode()

@@ -231,7 +231,7 @@ def test_plain_http():
     with SarkMock(tls=False) as mock:
         assert mock.url.startswith("http://127.0.0.1:")
         assert requests.get(f"{mock.url}/tenants", timeout=5).ok
-        with pytest.raises(ValueError, match="no certificate was made"):
+        with pytest.raises(ValueError, match="no certificate was generated"):
             assert mock.ca_file
 
 

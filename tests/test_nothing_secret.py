@@ -75,4 +75,4 @@ def test_a_disk_that_is_full_ends_a_run_and_leaves_nothing_behind(box, tmp_path)
     assert ended.returncode == 2
     assert "run.ledger cannot be written" in ended.stdout + ended.stderr
     assert "Traceback" not in ended.stdout + ended.stderr
-    assert "NOT AS BEFORE" not in ended.stdout
+    assert "NOT RESTORED" not in ended.stdout

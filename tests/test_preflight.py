@@ -83,18 +83,18 @@ def said(url, **access):
 
 
 @pytest.mark.parametrize(("answer", "line"), [
-    ((200, "text/html", LOGIN), "URL: /tenants answers a login page, titled 'Sign & in': the API is elsewhere, or"),
+    ((200, "text/html", LOGIN), "URL: /tenants returned a login page, titled 'Sign & in': wrong base path, or"),
     ((302, "/login", ""), "a login page, "),
-    ((302, "https://else/api/tenants", ""), "URL: /tenants leads to https://else/api/tenants; use https://else/api as"),
-    ((302, "http://tenants.example/", ""), "URL: /tenants leads to http://tenants.example/"),
-    ((401, "application/json", "{}"), "URL: /tenants answers 401: it wants a login or token, or does not let this"),
-    ((403, "text/html", ""), "answers 403"),
-    ((200, "text/html", "<title>It works!</title>"), "no SARK API: /tenants answers 200 text/html, titled 'It works!'"),
-    ((200, "application/json", '{"items": []}'), "URL: no SARK API: /tenants answers 200 application/json"),
-    ((404, "text/html", ""), "URL: no SARK API: /tenants answers 404 text/html"),
-    ((500, "text/html", ""), "URL: /tenants answers an error (500): no SARK API is running there"),
-    ((429, "text/html", ""), "URL: /tenants answers 429"),
-    ((404, "application/json", '{"message": "Page Not Found. Check your URI"}'), "a SARK answers, but not at this"),
+    ((302, "https://else/api/tenants", ""), "/tenants redirects to https://else/api/tenants; use https://else/api as"),
+    ((302, "http://tenants.example/", ""), "URL: /tenants redirects to http://tenants.example/"),
+    ((401, "application/json", "{}"), "URL: /tenants returned 401: it needs a login or token, or rejects this"),
+    ((403, "text/html", ""), "returned 403"),
+    ((200, "text/html", "<title>It works!</title>"), "/tenants returned 200 text/html, titled 'It works!'"),
+    ((200, "application/json", '{"items": []}'), "URL: no SARK API: /tenants returned 200 application/json"),
+    ((404, "text/html", ""), "URL: no SARK API: /tenants returned 404 text/html"),
+    ((500, "text/html", ""), "URL: /tenants returned an error (500): no SARK API is running there"),
+    ((429, "text/html", ""), "URL: /tenants returned 429"),
+    ((404, "application/json", '{"message": "Page Not Found. Check your URI"}'), "a SARK responds, but not at this"),
 ])
 def test_an_answer_that_is_no_sarks_is_told(answer, line):
     with answering({"/api/tenants": answer}) as host:
@@ -103,10 +103,10 @@ def test_an_answer_that_is_no_sarks_is_told(answer, line):
 
 @pytest.mark.parametrize(("headers", "line"), [
     ((), ": --header 'Authorization: Basic BASE64', where BASE64 encodes USER:PASSWORD"),
-    (("Authorization: Basic eDp5",), " and does not accept --header Authorization")])
+    (("Authorization: Basic eDp5",), " and rejects --header Authorization")])
 def test_a_web_server_that_asks_for_a_password_is_told(headers, line):
     with answering({"/api/tenants": (401, 'Basic realm="PBX"', "")}) as host:
-        asks = "URL: /tenants answers 401: the web server asks for a user name and a password (PBX)"
+        asks = "URL: /tenants returned 401: the web server needs a user name and a password (PBX)"
         assert said(f"{host}/api", headers=headers) == asks + line
 
 
@@ -151,12 +151,12 @@ def test_a_refused_connection():
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         port = taken.getsockname()[1]
-    assert said(f"http://127.0.0.1:{port}/api") == f"URL does not answer: 127.0.0.1 refuses connections on port {port}"
+    assert said(f"http://127.0.0.1:{port}/api") == f"URL does not respond: 127.0.0.1 refuses connections on port {port}"
 
 
 def test_an_unknown_host_name():
     told = connection_problem("https://pbx.invalid/api", True)
-    assert told == "https://pbx.invalid/api: pbx.invalid is not known: no such host name"
+    assert told == "https://pbx.invalid/api: pbx.invalid the host name cannot be resolved"
 
 
 def test_the_command_says_so_in_one_line_before_any_test():
@@ -177,7 +177,7 @@ def test_every_profile_is_known_by_its_answers(profile):
     target = Target(embedded_transport(profile))
     found = fingerprint(target, target.get(PROBE))
     assert found.version == profile
-    assert all(profile in fact.fits for fact in found.facts)
+    assert all(profile in fact.versions for fact in found.facts)
     assert target.requests == 1 + len(distinguishing_reads()) <= 10
 
 

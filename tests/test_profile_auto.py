@@ -39,7 +39,7 @@ class Listener(Watcher):
     def __init__(self) -> None:
         self.lines: list[str] = []
 
-    def tell(self, text: str) -> None:
+    def announce(self, text: str) -> None:
         self.lines.append(text)
 
 
@@ -59,7 +59,7 @@ def test_the_version_that_answers_judges(profile: str) -> None:
     assert run.options.profile == run.version() == profile
     assert run.contract.document["info"] == box.engine.document["info"]
     count = len(distinguishing_reads())
-    assert heard.lines == [f"answers as {profile} ({count} of {count} facts)"]
+    assert heard.lines == [f"recognised as {profile} ({count} of {count} facts)"]
 
 
 @pytest.mark.parametrize("profile", profiles())
@@ -70,7 +70,7 @@ def test_a_version_is_recognised_over_https(profile: str, judging: str) -> None:
         run = open_run(options_for(box, profile=judging), watcher=heard)
         assert len(box.requests) <= MOST
     assert (run.options.profile, run.version()) == (profile if judging == AUTO else judging, profile)
-    assert [line.partition(" (")[0] for line in heard.lines] == [f"answers as {profile}"]
+    assert [line.partition(" (")[0] for line in heard.lines] == [f"recognised as {profile}"]
 
 
 def test_a_slow_box_is_recognised() -> None:
@@ -107,8 +107,8 @@ def test_the_nearest_version_is_named_with_what_is_different(tmp_path: Path) -> 
         run = open_run(options_for(box), watcher=heard)
     assert run.options.profile == "L10"
     first, *different, last = heard.lines
-    assert first.startswith("answers as no published version; L10 is the nearest")
-    assert any("GET /agents/zznosuchkey answers" in line and "not 404 message: No query results" in line
+    assert first.startswith("matches no published version; L10 is the nearest")
+    assert any("GET /agents/zznosuchkey returned" in line and "expected 404 message: No query results" in line
                for line in different)
     assert "sarkmock overlay" in last
 
@@ -119,8 +119,8 @@ def test_a_version_is_asked_of_a_target_alone(more: dict[str, object]) -> None:
         open_run(options_for(box, **more))
 
 
-WANTED = "this SARK wants an administrator's token: --token-env NAME, or --login USER"
-UNKNOWN_TOKEN = "--token-env BOX: this SARK does not accept the token; it was revoked, has expired, or is another's"
+WANTED = "this SARK needs an administrator's token: --token-env NAME, or --login USER"
+UNKNOWN_TOKEN = "--token-env BOX: this SARK rejects the token; it was revoked, has expired, or belongs to another box"
 WORKER = {"name": "Mary", "email": "mary@example.com", "password": "x"}
 
 
@@ -154,8 +154,8 @@ def test_a_box_that_wants_a_token_says_so_and_how_to_give_one(closed: SarkMock, 
 
 @pytest.mark.parametrize(("token", "said"), [
     ("9|nosuchtoken", UNKNOWN_TOKEN),
-    ("nobar", "--token-env BOX: not a token of this SARK's, which look like 1|SECRET"),
-    ("{mary}", "--token-env BOX: mary@example.com is not an administrator of this SARK, which lets no others in")])
+    ("nobar", "--token-env BOX: not a token of SARK; they look like 1|SECRET"),
+    ("{mary}", "--token-env BOX: mary@example.com is not an administrator, which this SARK requires")])
 def test_a_token_that_does_not_open_the_box_says_why(closed: SarkMock, monkeypatch: pytest.MonkeyPatch, token: str,
                                                      said: str) -> None:
     closed.reset()
@@ -201,7 +201,7 @@ def test_compare_finds_the_profile_of_the_other_side(recorded: Path, order: int)
 
 @pytest.mark.parametrize("names", [(AUTO, AUTO), (AUTO, "L10"), ("L10", AUTO)])
 def test_compare_needs_a_box_whose_version_it_is(names: tuple[str, str]) -> None:
-    with pytest.raises(CannotRun, match="auto is the version of a box"):
+    with pytest.raises(CannotRun, match="auto recognises the version of a box"):
         baselines.compared_sides(*names, lambda: pytest.fail("nothing is to be recorded"))
 
 

@@ -99,7 +99,7 @@ def test_layers_may_be_many_and_paths_are_seen_from_the_file(tmp_path: Path) -> 
 
 @pytest.mark.parametrize(("extends", "content", "problem"), [
     ("shiped", {}, r"mine.yaml:\d+: info.x-extends: unknown profile 'shiped'; did you mean shipped"),
-    ("nosuch.yaml", {}, r"mine.yaml:\d+: info.x-extends: there is no file .*nosuch.yaml"),
+    ("nosuch.yaml", {}, r"mine.yaml:\d+: info.x-extends: file not found: .*nosuch.yaml"),
     ("shipped", {"acts": []}, r"mine.yaml:\d+: acts: unknown key 'acts'; did you mean actions"),
     ("shipped", {"info": {**info("shipped"), "x-datum": "2026"}}, r"mine.yaml:\d+: info.x-datum: unknown key"),
     ("shipped", {"actions": [{**words("debug-pages", trim="unicode"), "updat": {}}]},

@@ -62,7 +62,7 @@ def test_operations_pass_by_their_hazard(read_only, disruptive):
     ("get", "/api/syscommands/reboot", {}, b""),
     ("PATCH", "/api/backups/a.zip", {}, b"")])
 def test_disguises_do_not_help(guard, method, target, headers, body):
-    assert "is disruptive; --allow-disruptive lets it pass" in guard.refusal(record_of(method, target, headers), body)
+    assert "is disruptive; allow it with --allow-disruptive" in guard.refusal(record_of(method, target, headers), body)
 
 
 @pytest.mark.parametrize(("method", "target", "needed"), [
@@ -96,7 +96,7 @@ def test_the_command_passes_requests_on_until_it_is_stopped():
     (["https://127.0.0.1/api", "--ca", "nosuch.pem"], "no such file"),
     (["https://127.0.0.1/api", "--ca", __file__], "--ca"),
     (["https://127.0.0.1/api", "--rate", "fast"], "--rate fast"),
-    (["https://127.0.0.1/api", "--fault", "tenants.*:locked"], "only a mock can do that"),
+    (["https://127.0.0.1/api", "--fault", "tenants.*:locked"], "not available in a proxy"),
     (["https://127.0.0.1/api", "--listen-cert", "a"], "go together"),
     (["https://127.0.0.1/api", "--profile", "shiped"], "shipped")])
 def test_mistakes_are_one_line(arguments, words):

@@ -193,7 +193,7 @@ def test_fields_that_are_new_in_an_answer_are_one_cause():
     box = Box(load("shipped"), load("L11"))
     for path in ("/tenants", "/tenants/default"):
         box.send("GET", path)
-    cause, = (cause for cause in box.shadow.causes.values() if cause.difference.kind == "field appeared")
+    cause, = (cause for cause in box.shadow.causes.values() if cause.difference.kind == "field added")
     assert cause.operations == {"GET /tenants": 1, "GET /tenants/{tenant}": 1}
     assert {"ldapropwd", "recmaxage"} < set(cause.difference.after)
     assert cause.difference.of == ", ".join(cause.difference.after)
@@ -211,12 +211,12 @@ def test_the_shadow_begins_in_the_state_of_the_box_and_is_reported(tmp_path):
             told = client.settle()
         assert len(mock.requests) == imported + client.sent
     assert "judged as shipped" in lines[-1]
-    refused = "now refused (localarea): 200 -> 422 The localarea must be an integer."
+    refused = "now rejected (localarea): 200 -> 422 The localarea must be an integer."
     assert told == [f"documented breaking PUT /tenants/{{tenant}}: {refused}"]
     write_shadow(shadow, mock.url, tmp_path)
     report = json.loads((tmp_path / "shadow.json").read_text())
     cause = report["causes"][0]
-    assert (cause["level"], cause["kind"], cause["of"]) == ("breaking", "now refused", "localarea")
+    assert (cause["level"], cause["kind"], cause["of"]) == ("breaking", "now rejected", "localarea")
     assert cause["curl"].startswith(f"curl -sk --path-as-is -X PUT {mock.url}/tenants/old ")
     assert report["answers"]["same"] == 1
     assert "The localarea must be an integer." in (tmp_path / "shadow.txt").read_text()
@@ -239,7 +239,7 @@ def test_the_proxy_reads_a_box_by_its_own_credentials(how, tmp_path, monkeypatch
             said = proxy.process.stdout.read() + "".join(proxy.errors)
         calls = [entry.path for entry in box.requests]
         assert calls.count("/api/auth/login") == calls.count("/api/auth/logout") == (how == "login")
-        assert "As L10 would have answered" in said
+        assert "Compared with L10" in said
         kept = said + "".join(file.read_text() for file in tmp_path.iterdir())
         assert user["password"] not in kept
         assert box.headers["Authorization"].removeprefix("Bearer ") not in kept
@@ -254,7 +254,7 @@ def test_credentials_of_a_proxy_that_reads_nothing_are_a_mistake(option):
 
 
 @pytest.mark.parametrize(("other", "told"), [
-    ("shipped", set()), ("L10", {("header changed", "Access-Control-Allow-Origin"), ("header gone", "Vary")})])
+    ("shipped", set()), ("L10", {("header changed", "Access-Control-Allow-Origin"), ("header removed", "Vary")})])
 def test_header_fields_are_compared(other, told):
     box = Box(load("shipped"), load(other))
     request = Request("GET", "/tenants", headers=(("Accept", "application/json"), ("Origin", "https://page.example")))
@@ -265,7 +265,7 @@ def test_header_fields_are_compared(other, told):
 @pytest.mark.parametrize(("before", "after", "told"), [
     (("Location", "https://a/b"), ("Location", "https://c/b"), []),
     (("Location", "https://a/b"), ("location", "https://a/d"), [("header changed", "Location")]),
-    (("Allow", "GET"), ("Cache-Control", "x"), [("header gone", "Allow"), ("header appeared", "Cache-Control")]),
+    (("Allow", "GET"), ("Cache-Control", "x"), [("header removed", "Allow"), ("header added", "Cache-Control")]),
     (("Date", "x"), ("Server", "y"), [])])
 def test_which_header_fields_count(before, after, told):
     one, other = (Response(200, (pair, ("Content-Type", "application/json")), b"{}") for pair in (before, after))
@@ -278,7 +278,7 @@ def test_the_command_has_a_shadow(tmp_path):
             proxying(box.url, "--http", "--profile", "shipped", "--shadow", "L10", "--report", str(tmp_path)) as proxy:
         assert proxy.get("/api/tenants") == box.get("/api/tenants")
         assert proxy.stop(signal.SIGTERM)[0] == 0
-        assert "As L10 would have answered: 1 same" in proxy.process.stdout.read()
+        assert "Compared with L10: 1 same" in proxy.process.stdout.read()
         assert json.loads((tmp_path / "shadow.json").read_text())["answers"]["same"] == 1
 
 

@@ -48,7 +48,7 @@ def reports(tmp_path_factory):
     exchange = suite.send(sent)
     suite.send(Request("GET", "/tenants", f"passwd={SECRET}", (("Authorization", f"Bearer {SECRET}"),)))
     text = f'<img src=x onerror=alert(1)> | \x02 "passwd": "{SECRET}" \ud800'
-    suite.report("agents.create", Problem("rules", "name", "refused", text), exchange)
+    suite.report("agents.create", Problem("rules", "name", "rejected", text), exchange)
     suite.send(with_json("PUT", "/tenants/default", {"localarea": 2.5}))
     suite.close()
     write_files(suite, suite.outcome(), directory)
@@ -69,7 +69,7 @@ def test_all_files_are_there_and_none_holds_a_secret(reports):
 def test_json_is_as_its_schema_says(data):
     jsonschema_rs.validator_for(SCHEMA).validate(data)
     statuses = {one["id"]: one["status"] for one in data["findings"]}
-    assert statuses["agents.create:rules:name:refused"] == "new"
+    assert statuses["agents.create:rules:name:rejected"] == "new"
     assert statuses["globals.list:status::404"] == "known"
     assert data["result"] == "failed"
 
@@ -101,10 +101,10 @@ def test_junit_has_a_case_for_every_operation_and_fails_those_that_are_new(repor
 
 def test_markdown_tells_new_findings_and_breaks_no_table(reports, data):
     text = (reports / "summary.md").read_text()
-    row = next(line for line in text.splitlines() if "agents.create:rules:name:refused" in line)
+    row = next(line for line in text.splitlines() if "agents.create:rules:name:rejected" in line)
     assert len(re.findall(r"(?<!\\)\|", row)) == 5
     assert "<img" not in text
-    assert f"answers as {data['target']['version']}" in text
+    assert f"recognised as {data['target']['version']}" in text
 
 
 def test_sarif_points_at_the_line_of_the_document(reports):
@@ -115,11 +115,11 @@ def test_sarif_points_at_the_line_of_the_document(reports):
     line = (ROOT / place["artifactLocation"]["uri"]).read_text().splitlines()[place["region"]["startLine"] - 1]
     assert line.strip().startswith("localarea:")
     assert known["suppressions"][0]["justification"] == "known: tenant-localarea-numeric"
-    assert "suppressions" not in results["agents.create:rules:name:refused"]
+    assert "suppressions" not in results["agents.create:rules:name:rejected"]
     rules = run["tool"]["driver"]["rules"]
     assert all(rules[one["ruleIndex"]]["id"] == one["ruleId"] for one in run["results"])
     assert {one["level"] for one in run["results"] if "suppressions" in one} == {"note"}
-    assert results["agents.create:rules:name:refused"]["level"] in ("error", "warning")
+    assert results["agents.create:rules:name:rejected"]["level"] in ("error", "warning")
     assert place["artifactLocation"]["uriBaseId"] in run["originalUriBaseIds"]
 
 

@@ -101,7 +101,7 @@ def full(box, safety, tmp_path):
 
 
 ENDINGS = {"ends": ends, "dies": dies, "a lost token": failing(denied), "no network": failing(raising(Unanswered("x"))),
-           "429 for ever": failing(raising(StaysAway("answers 429"))), "disk full": full}
+           "429 for ever": failing(raising(StaysAway("returned 429"))), "disk full": full}
 
 
 @pytest.mark.parametrize("ending", ENDINGS)
@@ -129,7 +129,7 @@ def test_a_pbx_that_does_not_start_again_is_reported(tmp_path):
     safety = unsettled(box, tmp_path)
     inner = box.wire.send
     box.wire.send = lambda request: denied(request) if "pbxstart" in request.path else inner(request)
-    assert any("the PBX is stopped, and does not start again" in line for line in safety.end())
+    assert any("the PBX is stopped, and could not be started" in line for line in safety.end())
     assert not read_ledger(tmp_path / "ledger").complete
 
 
@@ -142,7 +142,7 @@ def test_a_setting_that_somebody_else_has_changed_meanwhile_is_reported_and_left
     safety = unsettled(box, tmp_path, "write operational")
     administrator(box, LOGLEVEL="5")
     told = ending(box, safety, tmp_path)
-    assert "/globals LOGLEVEL was changed by somebody else meanwhile, and is left as it is" in told
+    assert "/globals LOGLEVEL was changed by somebody else meanwhile and is not restored" in told
     assert any(line.startswith("/globals: LOGLEVEL") for line in told)
     assert (setting(box, "LOGLEVEL"), setting(box, "ABSTIMEOUT")) == ("5", "14400")
     assert not read_ledger(tmp_path / "ledger").complete
@@ -223,5 +223,5 @@ def test_two_runs_at_once_report_what_they_have_changed_for_each_other(tmp_path)
     second, _ = guarded(box, "shipped", "write operational", tmp_path / "other" / "ledger")
     first = unsettled(box, tmp_path, "write operational")
     assert second.target.send(with_json("PUT", "/sysglobals", {"LOGLEVEL": "2"})).response.ok
-    assert "/sysglobals LOGLEVEL was changed by somebody else meanwhile, and is left as it is" in first.end()
+    assert "/sysglobals LOGLEVEL was changed by somebody else meanwhile and is not restored" in first.end()
     assert any("LOGLEVEL" in line for line in second.end())

@@ -60,7 +60,7 @@ def test_a_difference_is_found_and_named_by_its_field_and_a_known_deviation_fail
     (tmp_path / "box.yaml").write_text(BOX)
     only = ("--include-path-regex", "^/tenants")
     for options, code, said in (
-            (["--profile", str(tmp_path / "box.yaml")], 1, "tenants.update rules callgroup refused"),
+            (["--profile", str(tmp_path / "box.yaml")], 1, "tenants.update rules callgroup rejected"),
             (["--fault", "deviation=tenant-localarea-numeric"], 0, "known deviations: tenant-localarea-numeric")):
         with serving("--http", *options) as mock:
             result = st_run(tmp_path, mock, "documented", *only)
@@ -80,7 +80,7 @@ def test_only_reads_leave_unless_more_is_allowed(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("environment", "said"), [
-    ({"SARKMOCK_ALLOW": "everything"}, "SARKMOCK_ALLOW=everything: the words are writes, operational, disruptive"),
+    ({"SARKMOCK_ALLOW": "everything"}, "SARKMOCK_ALLOW=everything: known: writes, operational, disruptive"),
     ({"SARKMOCK_PROFILE": "nosuch"}, "unknown profile"),
 ])
 def test_a_mistake_is_one_line(tmp_path: Path, environment: dict[str, str], said: str) -> None:

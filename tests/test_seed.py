@@ -56,7 +56,7 @@ def test_the_factory_seed_has_what_a_fresh_sark_has():
     ("stopped", "asleep", 11, "must be running or stopped"),
     ("pbx:", "pbxx:", 11, "unknown key 'pbxx'; did you mean pbx"),
     ("description:", "Descripton:", 5, "did you mean description"),
-    ("pkey: acme", "pkey: default", 4, "there is a row default already"),
+    ("pkey: acme", "pkey: default", 4, "row default already exists"),
     ("description: Acme", "pkey: true", 5, "duplicate key 'pkey'"),
     ("Acme\n", "true\n", 5, "write 'true' if you mean the text"),
     ("Acme\n", "99999999999999999999\n", 4, "the database rejects it: Python int too large"),

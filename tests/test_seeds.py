@@ -78,7 +78,7 @@ def test_a_seed_on_a_base_adds_rows_and_changes_columns(tmp_path):
     ("DiD, tech", "DID, tech", 8, "did you mean DiD?"),
     ("tables:", "tables:\n  queue:\n  - {id: 1, pkey: Other}", 4, "UNIQUE constraint failed: queue.id"),
     ("tables:", "unchecked: perhaps\ntables:", 2, "must be true or false"),
-    ("tables:", "tables:\n  ivrmenu:\n  - {pkey: twice}\n  - {pkey: twice}", 5, "there is a row twice already"),
+    ("tables:", "tables:\n  ivrmenu:\n  - {pkey: twice}\n  - {pkey: twice}", 5, "row twice already exists"),
 ])
 def test_what_the_api_would_refuse_is_told_with_line_and_nearest_name(tmp_path, old, new, line, said):
     file = tmp_path / "seed.yaml"

@@ -15,8 +15,8 @@ import pytest
 
 from sarkmock import SarkMock
 from sarkmock.server import certificates
+from sarkmock.server.http11 import Limits
 from sarkmock.server.https_server import Server
-from sarkmock.server.limits import Limits
 from sarkmock.server.listener import CannotListen
 from tests.prefork import PROCESS
 from tests.serving import serving

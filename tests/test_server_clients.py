@@ -13,8 +13,8 @@ from functools import cache
 import pytest
 
 from sarkmock.server import certificates
+from sarkmock.server.http11 import Limits
 from sarkmock.server.https_server import Server
-from sarkmock.server.limits import Limits
 
 HOST = b"Host: x\r\n"
 GET = b"GET / HTTP/1.1\r\n" + HOST + b"\r\n"

@@ -119,7 +119,7 @@ def test_every_kind_of_key_is_served_or_refused_before_anything_listens(tmp_path
     make, is_served = KEYS[name]
     certificate, key = self_signed(make(), tmp_path)
     if not is_served:
-        with pytest.raises(FileError, match=r"own\.key: cannot be served; use RSA of 2048 to 4096 bits"):
+        with pytest.raises(FileError, match=r"own\.key: is not supported; use RSA of 2048 to 4096 bits"):
             certificates.checked_pair(certificate, key, tmp_path)
         return
     context = ssl.create_default_context(cafile=certificate)
@@ -200,8 +200,8 @@ def test_a_token_from_the_environment_is_asked_for_and_not_printed(monkeypatch):
 
 
 @pytest.mark.parametrize(("options", "told"), [
-    (["--control-token", "short"], "must be 8 or more"),
-    (["--no-control", "--control-token", "long-enough"], "--no-control leaves no use"),
+    (["--control-token", "short"], "must be at least 8"),
+    (["--no-control", "--control-token", "long-enough"], "cannot be used with --no-control"),
     (["--save-dir", "/nonexistent"], "does not exist"),
     (["--fault", "tenants.creat:drop"], "did you mean tenants.create"),
     (["--fault", "tenants.create:statsu=500"], "did you mean status?"),

@@ -133,7 +133,7 @@ def test_what_are_not_shares_of_one_run_is_a_mistake(shares: Path, tmp_path: Pat
     wrong = {
         "random seed 7 instead of 1": damaged(report, random_seed=7),
         "number of shares 4 instead of 3": damaged(report, shard="2/4"),
-        "share 1/3 is in": damaged(report, shard="1/3"),
+        "share 1/3 is also in": damaged(report, shard="1/3"),
         "--shard 9/3: not a share": damaged(report, shard="9/3"),
         "the report of a whole run": damaged(report, shard=None),
         "not JSON": "{",

@@ -148,7 +148,7 @@ def post_until_refused(url: str, first: int) -> list[int]:
             break
         answered.append(number)
     assert told[0] == 500
-    assert b"The state cannot be kept" in told[1]
+    assert b"The state cannot be saved" in told[1]
     return answered
 
 
@@ -254,7 +254,7 @@ def test_a_damaged_file_says_what_can_be_saved_and_salvage_saves_it(tmp_path):
     killed(file)
     content = file.read_bytes()
     file.write_bytes(content[:-10])
-    with pytest.raises(FileError, match=r"6 changes were kept.*the first 5 changes can be read: --salvage"):
+    with pytest.raises(FileError, match=r"6 changes were kept.*the first 5 changes can be read; --salvage"):
         Storage(file)
     with closing(Storage(file, salvage=True)) as storage:
         state = State(storage.seed, now=1000.0)
@@ -311,8 +311,8 @@ def test_a_file_that_is_deleted_or_replaced_while_in_use_is_reported(tmp_path, h
 
 
 @pytest.mark.parametrize(("make", "said"), [
-    (lambda file: file.write_text("tables: {}\n"), "is not a state file of sarkmock; it is left as it is"),
-    (lambda file: file.write_bytes(b""), "is empty: its contents are lost; delete it to start again"),
+    (lambda file: file.write_text("tables: {}\n"), "is not a state file of sarkmock; it is not changed"),
+    (lambda file: file.write_bytes(b""), "is empty, its contents are lost; delete it to start again"),
     (lambda file: file.write_bytes(b"sarkmock st"), "is damaged (it ends at byte 11)"),
     (lambda file: StateFile(file, 7, lambda parts: None).close(), "was written by another version of sarkmock"),
     (lambda file: (killed(file), forget(file, "machine")), "is damaged"),
@@ -353,7 +353,7 @@ def test_a_change_that_cannot_be_kept_has_not_happened_and_reads_go_on(tmp_path,
         monkeypatch.setattr(os, "pwrite", full_disk)
         for _ in range(3):
             status, body = ask(app, "POST", "tenants", {"pkey": "second", "description": "not kept"})
-            assert (status, body) == (500, {"message": "The state cannot be kept: [Errno 28] No space left on device"})
+            assert (status, body) == (500, {"message": "The state cannot be saved: [Errno 28] No space left on device"})
             assert contents(engine.state) == before
             assert [row["pkey"] for row in ask(app, "GET", "tenants")[1]] == ["default", "first"]
         monkeypatch.setattr(os, "pwrite", pwrite)

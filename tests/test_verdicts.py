@@ -108,7 +108,7 @@ def test_shipped_judged_by_documented_has_the_listed_deviations_and_no_other(shi
 @pytest.mark.slow
 def test_what_no_run_can_see_has_a_reason_that_names_what_hides_it(shipped_by_documented):
     hidden = {one["id"]: one["reason"] for one in shipped_by_documented[1]["deviations"] if one["status"] == "untested"}
-    assert hidden["ivr-z-updater"] == "POST /ivrs only answered 500; PUT /ivrs/{ivr} only answered 404"
+    assert hidden["ivr-z-updater"] == "POST /ivrs only returned 500; PUT /ivrs/{ivr} only returned 404"
 
 
 @pytest.mark.slow
@@ -131,13 +131,13 @@ def test_a_finding_is_known_if_the_deviation_predicts_the_answer():
     run = suite()
     body = with_json("POST", "/agents", {"passwd": "1000"})
     refused = Exchange(body, Response(422, (), b'{"passwd": ["The passwd must be at least 1001."]}'))
-    known = seen(run, "agents.create", "rules", "passwd", "refused", refused).findings[0]
+    known = seen(run, "agents.create", "rules", "passwd", "rejected", refused).findings[0]
     assert (known.status, known.severity, known.deviations) == ("known", "surprises", ("agent-passwd-from-1001",))
-    assert known.id == "agents.create:rules:passwd:refused"
+    assert known.id == "agents.create:rules:passwd:rejected"
     worded = Exchange(body, Response(422, (), b'{"passwd": ["The passwd must be at least 1002."]}'))
-    near = seen(run, "agents.create", "rules", "passwd", "refused", worded).findings[1]
+    near = seen(run, "agents.create", "rules", "passwd", "rejected", worded).findings[1]
     assert (near.id, near.status) == (known.id, "new")
-    new = seen(run, "agents.create", "rules", "name", "refused", Exchange(body, Response(201))).findings[2]
+    new = seen(run, "agents.create", "rules", "name", "rejected", Exchange(body, Response(201))).findings[2]
     assert (new.status, new.severity, new.deviations) == ("new", "breaks", ())
 
 
@@ -193,8 +193,8 @@ def test_what_the_judging_document_has_nowhere_is_not_looked_for():
     """L11 has no ring groups, whose tenant 2024-06 does not check."""
     run = Run(Contract(load("L11")), embedded_transport("documented"), RunOptions("L11", "documented"))
     reasons = {one.deviation.id: one.reason for one in listed(run)}
-    assert reasons["ring-group-cluster-unchecked"] == "the judging document has no operation that it changes"
-    assert "no check looks there" not in reasons.values()
+    assert reasons["ring-group-cluster-unchecked"] == "the judging document lacks the operations that it changes"
+    assert "no check covers it" not in reasons.values()
 
 
 def test_an_accepted_finding_does_not_fail_and_an_expired_one_does(tmp_path):
@@ -269,7 +269,7 @@ def test_a_list_that_cannot_be_written_stays_whole(tmp_path, monkeypatch):
 def test_update_accepted_makes_a_strict_run_pass(tmp_path):
     box = ("--only", "Agents", "--target-profile", "shipped", "--strict", "--accept", "box.yaml")
     assert check(*box, "--update-accepted", cwd=tmp_path).returncode == 0
-    assert "agents.create:rules:passwd:refused" in (tmp_path / "box.yaml").read_text()
+    assert "agents.create:rules:passwd:rejected" in (tmp_path / "box.yaml").read_text()
     again = check(*box, cwd=tmp_path)
     assert again.returncode == 0, again.stdout
     assert "Accepted at this box" in again.stdout

@@ -69,7 +69,7 @@ def test_a_changed_overlay_is_served_by_the_same_state(overlay: Path) -> None:
     assert document.look() is None
     overlay.write_text(yaml.safe_dump(OVERLAY).replace("One", "Two and more"))
     assert document.look() is None  # it may still be written
-    assert document.look() == f"{overlay} has changed and is served now"
+    assert document.look() == f"{overlay} was reloaded"
     assert engine.document["paths"]["/tenants"]["get"]["summary"] == "Two and more"
     assert engine.state.tables.count("cluster", "pkey", "mine") == 1
     assert document.look() is None
@@ -88,13 +88,13 @@ def test_a_broken_overlay_is_one_line_and_the_old_one_stays(overlay: Path, old: 
     overlay.write_text(yaml.safe_dump(OVERLAY).replace(old, new, 1))
     document.look()
     told = document.look() or ""
-    assert told.endswith("; the mock goes on with what it had")
+    assert told.endswith("; the mock continues with the previous version")
     assert said in told
     assert "\n" not in told
     assert engine.document is before
     overlay.write_text(yaml.safe_dump(OVERLAY))
     document.look()
-    assert document.look() == f"{overlay} has changed and is served now"
+    assert document.look() == f"{overlay} was reloaded"
 
 
 def test_only_files_are_watched() -> None:

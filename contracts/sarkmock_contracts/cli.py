@@ -104,8 +104,8 @@ def confirmed_values(url: str | None, values: dict[str, Any]) -> dict[str, Any]:
 
     host = split_url(url).hostname
     if not sys.stdin.isatty():
-        raise click.UsageError(f"--allow-disruptive asks for the host on a terminal; or give --yes-i-mean {host}")
-    said = click.prompt(f"This may reboot, stop and restore {host}. Type its name to go on", err=True)
+        raise click.UsageError(f"--allow-disruptive needs a terminal to confirm the host; or pass --yes-i-mean {host}")
+    said = click.prompt(f"This may reboot, stop and restore {host}. Type its name to continue", err=True)
     return {**values, "yes_i_mean": str(said).strip()}
 
 
@@ -167,7 +167,7 @@ def cleanup(ledger: Path, rate: str, login: str | None, password_env: str | None
 
     left = finish_cleanup(ledger, rate, header, login, password_env)
     report_residue(left)
-    click.echo(f"{ledger}: {f'{len(left)} things are not as they were' if left else 'all is as it was'}")
+    click.echo(f"{ledger}: {f'{len(left)} changes were not restored' if left else 'everything is restored'}")
     return 1 if left else 0
 
 
@@ -175,7 +175,7 @@ def cleanup(ledger: Path, rate: str, login: str | None, password_env: str | None
 @click.argument("url")
 @click.option("-o", "--output", type=FILE_PATH, required=True, metavar="FILE", help="File to write the baseline to.")
 @click.option("--depth", type=click.Choice(["quick", "usual", "full"]), default="usual", show_default=True,
-              help="How many values are tried on every variable.")
+              help="How many values to try for each variable.")
 @with_options("limits", "time", "rate")
 @click.option("--force", is_flag=True, help="Replace an existing baseline.")
 @with_options("safety", "access", "login", "header")
@@ -206,15 +206,15 @@ def baseline(url: str, output: Path, depth: str, force: bool, plan: bool, **valu
             click.echo(line)
         return 0
     try:
-        found = baselines.record_baseline(chosen, output, force)
+        recorded = baselines.record_baseline(chosen, output, force)
     except (KeyboardInterrupt, StaysAway) as ended:
         why = "interrupted" if isinstance(ended, KeyboardInterrupt) else "stopped"
         click.echo(f"{why}; the same command resumes the recording", err=True)
         raise
-    echo_lines("not tested", found.unasked)
-    report_residue(found.troubles)
-    click.echo(f"{output}: {len(found.baseline.facts)} facts from {found.baseline.recorded['requests']} requests")
-    return 1 if found.troubles else 0
+    echo_lines("not tested", recorded.unasked)
+    report_residue(recorded.troubles)
+    click.echo(f"{output}: {len(recorded.baseline.facts)} facts from {recorded.baseline.recorded['requests']} requests")
+    return 1 if recorded.troubles else 0
 
 
 @click.command()
@@ -240,7 +240,7 @@ def compare(before: str, after: str, fail_on: str, clients: Path | None, slower:
     the spot, with as many values as BEFORE has and with what you allow now. One of the two may be `auto`: the profile
     that is nearest to the other. Every difference is breaking, risky or compatible for clients, with the reason.
     Differences with one cause are shown as one, the worst first; --json and --report list each. What was tested in only
-    one of the two is listed apart: it is neither gone nor fixed.
+    one of the two is listed apart: it is neither removed nor fixed.
 
     Exit code 0: no difference of the level of --fail-on. 1: there is one. 2: they could not be compared.
 
@@ -257,8 +257,8 @@ def compare(before: str, after: str, fail_on: str, clients: Path | None, slower:
     from .baselines.report import describe_comparison, terminal_text
     from .reports.data import as_json as json_text
 
-    one, other, troubles = baselines.compared_sides(before, after, lambda: recording_options(after, values, "usual"))
-    comparison = baselines.compare_with(one, other, clients, slower)
+    first, second, troubles = baselines.compared_sides(before, after, lambda: recording_options(after, values, "usual"))
+    comparison = baselines.compare_with(first, second, clients, slower)
     data = describe_comparison(comparison, str(clients) if clients else None)
     if report is not None:
         baselines.write_reports(data, report)
@@ -323,7 +323,7 @@ def import_(url: str, output: Path | None, with_secrets: bool, tables_only: bool
     from .state_import import ImportOptions, import_to_file
 
     if output and not output.parent.is_dir():  # fail before the target is read for an hour
-        raise click.ClickException(f"{output}: there is no directory {output.parent}")
+        raise click.ClickException(f"{output}: no such directory: {output.parent}")
     wanted = ImportOptions(with_secrets, tables_only, seconds=parse_seconds(max_time))
     import_to_file(url, caution_from(values).access, rate, wanted, output)
 
@@ -335,7 +335,7 @@ def recording_options(url: str, values: dict[str, Any], depth: str) -> Any:
 
 
 def report_residue(lines: list[str]) -> None:
-    echo_lines("not as before", lines)
+    echo_lines("not restored", lines)
 
 
 def echo_lines(what: str, lines: Iterable[str]) -> None:

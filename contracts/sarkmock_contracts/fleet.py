@@ -53,7 +53,7 @@ def read_boxes(file: Path) -> list[Box]:
     """Read the boxes of a file. Raise FileError with file, line and field if it is invalid."""
     content = read_yaml(file)
     if not isinstance(content, dict) or not isinstance(content.get("boxes"), list) or not content["boxes"]:
-        raise FileError(file, 1, "expected a list `boxes`, such as - {name: office, url: https://pbx.example:44300/api}")
+        raise FileError(file, 1, "expected a list `boxes`, such as - {name: office, url: https://pbx.example/api}")
     for key in content:
         if key not in ("boxes", "defaults"):
             raise FileError(file, line_of(file, (key,)), f"{key}: unknown key; known: boxes, defaults")
@@ -71,7 +71,7 @@ def box_of(file: Path, place: YamlPath, entry: Any, defaults: Mapping[str, Any])
     values = option_values(file, place, entry, {"name": None, "url": None, **FLEET_OPTIONS})
     for name in ("name", "url"):
         if not isinstance(values.get(name), str) or not values[name]:
-            raise FileError(file, line_of(file, place), f"{name}: is missing, empty or not a text")
+            raise FileError(file, line_of(file, place), f"{name}: is missing, empty or not a string")
     if not BOX_NAME.fullmatch(values["name"]):
         raise FileError(file, line_of(file, (*place, "name")), "name: must be letters, digits, dots and hyphens")
     name, url = values.pop("name"), values.pop("url")
@@ -87,7 +87,7 @@ def option_values(file: Path, place: YamlPath, entry: Any, allowed: Mapping[str,
             raise FileError(file, line_of(file, (*place, str(key))), f"{key}: unknown key; known: {', '.join(allowed)}")
         option = allowed[key]
         if option is not None and not option_takes(option, value):
-            kind = {bool: "true or false", list: "a list of texts", int: "a whole number"}.get(option.kind, "a text")
+            kind = {bool: "true or false", list: "a list of strings", int: "a whole number"}.get(option.kind, "a text")
             raise FileError(file, line_of(file, (*place, key)), f"{key}: must be {kind}")
     return dict(entry)
 
@@ -169,7 +169,7 @@ def fleet_markdown(data: Data) -> Iterator[str]:
     yield f"## {MARKS[data['result']]} {len(data['boxes'])} boxes: {data['result']}"
     yield ""
     counts = [f"{name}:" for name in FLEET_COUNTS]
-    yield from table_lines(("box", "result", "answers as", *counts, "requests:"), (
+    yield from table_lines(("box", "result", "version", *counts, "requests:"), (
         (box["name"], f"{MARKS[box['result']]} {box['result']}", box["version"],
          *(box["summary"][name] for name in FLEET_COUNTS), box["requests"]) for box in data["boxes"]))
     if data["causes"]:

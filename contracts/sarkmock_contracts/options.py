@@ -34,13 +34,13 @@ class Option:
 
     def for_pytest(self) -> dict[str, Any]:
         """Return the keyword arguments for pytest's `addoption`."""
-        shown = f" (default: {self.default})" if self.default is not None else ""
+        default = f" (default: {self.default})" if self.default is not None else ""
         if self.kind is bool:
             return {"action": "store_true", "help": self.help}
         if self.kind is list:
             return {"action": "append", "default": [], "metavar": self.metavar, "help": self.help}
         return {"type": self._number if self.kind is int else str, "default": self.default, "metavar": self.metavar,
-                "help": self.help + shown}
+                "help": self.help + default}
 
     def _number(self, text: str) -> int:
         number = int(text)

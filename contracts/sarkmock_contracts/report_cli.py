@@ -68,8 +68,8 @@ def fleet(boxes: Path, output: Path, names: tuple[str, ...], matrix: bool, summa
     chosen = many.chosen_boxes(listed, names)
     if not summarise:
         many.check_all(chosen, output)
-    found = many.fleet_summary(chosen, output)
-    many.write_summary(found, output)
-    for line in many.fleet_markdown(found):
+    summary = many.fleet_summary(chosen, output)
+    many.write_summary(summary, output)
+    for line in many.fleet_markdown(summary):
         click.echo(line)
-    return EXIT_CODES[found["result"]]
+    return EXIT_CODES[summary["result"]]

@@ -44,7 +44,7 @@ class Watcher:
 
     def on_judged(self, judged: Judged) -> None: ...  # called with each exchange after it is judged
 
-    def tell(self, text: str) -> None: ...
+    def announce(self, text: str) -> None: ...
 
     def waiting(self, seconds: float) -> None: ...
 
@@ -75,8 +75,8 @@ class Run(Client):
                            self.confirm, self.rows.stored)
         self.findings, self.coverage, self.gaps = self.judge.findings, self.judge.coverage, self.judge.gaps
         self.identify(Fingerprint())
-        texts, spared = (self.safety.keys, self.safety.spared) if self.safety else (None, None)
-        self.fixtures = Fixtures(contract, self, self.live, texts, spared)
+        texts, unrestorable = (self.safety.keys, self.safety.unrestorable) if self.safety else (None, None)
+        self.fixtures = Fixtures(contract, self, self.live, texts, unrestorable)
         self._shared: dict[Callable[[Run], object], object] = {}
 
     def tables(self) -> LiveTables:
@@ -126,7 +126,7 @@ class Run(Client):
     @contextmanager
     def watch(self) -> Iterator[None]:
         """Run a case in the block and remove the rows that it made. Raise NewFindings if it adds new findings."""
-        with self.findings.fresh() as found:
+        with self.findings.fresh() as fresh:
             try:
                 try:
                     yield
@@ -141,7 +141,7 @@ class Run(Client):
                 self.gaps.unanswered.append(str(reason))
             except (StaysAway, BadLedger) as reason:
                 self.gaps.stopped = str(reason)
-        news = [finding for finding in found if self.judge.is_new(finding)]
+        news = [finding for finding in fresh if self.judge.is_new(finding)]
         for finding in news:
             if finding.evidence:
                 self.examples.save(finding.identity.operation, finding.evidence[-1].request)
@@ -255,9 +255,9 @@ class Run(Client):
         concerned, only = operations_changed_by(self.contract, deviation), self.options.only
         whole = only is None or (bool(concerned) and all(in_section(operation, only) for operation in concerned))
         if self.gaps.untested or self.options.shard or not whole:
-            return "the run left cases out"
+            return "the run did not test all cases"
         spoke = self.judge.attribution.is_refuted(deviation)
-        return "" if spoke else f"every answer was that of the mock of {self.version()}"
+        return "" if spoke else f"every response was that of the mock of {self.version()}"
 
     def close(self) -> None:
         """Close the record of the traffic."""
@@ -278,16 +278,16 @@ def open_run(options: RunOptions, accepted: Accepted | None = None, watcher: Wat
         raise CannotRun(f"--profile {AUTO} needs the URL of a target, and excludes --plan")
     transport = (Http(options.url, options.caution.access, parse_seconds(options.max_time)) if options.url
                  else embedded_transport(options.target_profile or options.profile))
-    found = None
+    recognised = None
     if options.profile == AUTO:
-        found = recognised_version(options, transport, watcher)
-        options = replace(options, profile=found.nearest)
+        recognised = recognised_version(options, transport, watcher)
+        options = replace(options, profile=recognised.nearest)
     contract = Contract(load(options.profile))
     run = Run(contract, transport, options, accepted=accepted, watcher=watcher)
     if not run.chosen():
         raise CannotRun(f"no section {options.only!r}; known: {', '.join(contract.sections)}")
-    if found is not None:
-        run.identify(found)
+    if recognised is not None:
+        run.identify(recognised)
     elif not options.plan:
         try:
             run.identify(version_of(run, run))
@@ -296,7 +296,7 @@ def open_run(options: RunOptions, accepted: Accepted | None = None, watcher: Wat
             raise
     if watcher is not None and run.fingerprint.facts:
         for line in run.fingerprint.lines():
-            watcher.tell(line)
+            watcher.announce(line)
     return run
 
 

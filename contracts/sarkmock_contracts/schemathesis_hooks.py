@@ -112,7 +112,7 @@ def st_options(schema: Any) -> RunOptions:
     config = schema.config
     allowed = os.environ.get(ALLOW, "").replace(",", " ").split()
     if not set(allowed) <= HAZARD_OPTIONS.keys():
-        raise CannotRun(f"{ALLOW}={os.environ[ALLOW]}: the words are {', '.join(HAZARD_OPTIONS)}")
+        raise CannotRun(f"{ALLOW}={os.environ[ALLOW]}: known: {', '.join(HAZARD_OPTIONS)}")
     verify = config.tls_verify
     return RunOptions.of({
         "url": (config.base_url or schema.get_base_url()).rstrip("/"), "profile": st_profile(schema.raw_schema),
@@ -126,12 +126,12 @@ def st_profile(document: dict[str, Any]) -> str:
     named = os.environ.get(PROFILE_VARIABLE)
     result = named or next((name for name in profiles() if load(name)["info"] == document.get("info")), None)
     if result is None:
-        raise CannotRun(f"the document is not one that `sarkmock spec` prints; name its profile in {PROFILE_VARIABLE}")
+        raise CannotRun(f"the document was not printed by `sarkmock spec`; set its profile in {PROFILE_VARIABLE}")
     return result
 
 
 def session_of() -> StRun:
-    assert _session is not None, "after_load_schema comes first"
+    assert _session is not None, "after_load_schema has to run first"
     return _session
 
 
@@ -186,9 +186,9 @@ def st_packets(run: Run, operation: Operation) -> Iterator[Packet]:
 @schemathesis.check
 def sarkmock(ctx: schemathesis.CheckContext, response: schemathesis.Response, case: FuzzCase) -> None:
     """The documented rules, read as Laravel reads them, and the document's responses."""
-    found = list(session_of().problems(case))
-    if found:
-        raise AssertionError("\n".join(found))
+    problems = list(session_of().problems(case))
+    if problems:
+        raise AssertionError("\n".join(problems))
 
 
 @schemathesis.hook

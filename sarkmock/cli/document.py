@@ -31,7 +31,7 @@ PROFILE_OPTION = {"metavar": "NAME", "show_default": True, "shell_complete": nam
 
 @click.command()
 @click.option("--format", "form", type=click.Choice(["yaml", "json"]), default="yaml", show_default=True,
-              help="How to write it.")
+              help="Output format.")
 @click.option("--profile", default=BASE, **PROFILE_OPTION)  # type: ignore[arg-type]
 def spec(form: str, profile: str) -> None:
     """Print the effective OpenAPI 3.1 document: one file, no external references.
@@ -110,9 +110,9 @@ BASE_URL = "https://127.0.0.1:44300/api"
 @click.command()
 @click.argument("form", type=click.Choice([*TEXT_FORMS, *FOLDER_FORMS]))
 @click.option("--profile", default=BASE, **PROFILE_OPTION)  # type: ignore[arg-type]
-@click.option("--base-url", default=BASE_URL, show_default=True, metavar="URL", help="Where requests go at first.")
+@click.option("--base-url", default=BASE_URL, show_default=True, metavar="URL", help="Base URL of the requests.")
 @click.option("-o", "--output", type=click.Path(path_type=Path), metavar="FILE",
-              help="Where to write it; standard output unless given.")
+              help="Output file or directory; default: standard output.")
 def export(form: str, profile: str, base_url: str, output: Path | None) -> None:
     """Write every operation as a request with example values.
 
@@ -132,12 +132,12 @@ def export(form: str, profile: str, base_url: str, output: Path | None) -> None:
     if "://" not in base_url:
         raise click.BadParameter(f"{base_url} has no scheme; did you mean https://{base_url}?", param_hint="--base-url")
     if "@" in base_url.partition("://")[2].partition("/")[0]:
-        raise click.BadParameter("a base URL has no user and password: what is exported would hold them",
+        raise click.BadParameter("a base URL with a user and password would be written to the export",
                                  param_hint="--base-url")
     if form in TEXT_FORMS:
         write_text(output, TEXT_FORMS[form](load(profile), base_url.rstrip("/")))
     elif output is None:
-        raise click.UsageError(f"{form} is a folder: name it with -o")
+        raise click.UsageError(f"{form} is written to a directory: name it with -o")
     else:
         write_folder(output, FOLDER_FORMS[form](load(profile), base_url.rstrip("/")))
 
@@ -262,7 +262,7 @@ def matrix_of() -> tuple[list[str], list[tuple[Deviation, set[str]]]]:
             having.setdefault(deviation.id, set()).add(name)
             if deviation.id not in worded or deviation.profile == name:
                 worded[deviation.id] = deviation
-    return names, [(worded[identity], found) for identity, found in having.items()]
+    return names, [(worded[identity], names_of) for identity, names_of in having.items()]
 
 
 def _markdown(headings: Iterable[str], rows: Iterable[Iterable[str]]) -> str:

@@ -47,7 +47,7 @@ PART_SCHEMAS: Mapping[str, Mapping[str, Any]] = {
 def seed_schema() -> dict[str, Any]:
     """Return the JSON Schema of a seed file, with the tables and columns of every database."""
     parts = {"tables": {"description": "Rows by table.", "type": ["object", "null"], "additionalProperties": False,
-                        "properties": _tables(load())}, **PART_SCHEMAS}
+                        "properties": _tables_schema(load())}, **PART_SCHEMAS}
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": "A seed of sarkmock",
             "description": "What a PBX holds at the start.", "type": "object", "additionalProperties": False,
             "properties": {"base": _base_property(), **{key: parts[key] for key in SEED_KEYS}}, "$defs": DEFINITIONS}
@@ -58,7 +58,7 @@ def _base_property() -> dict[str, Any]:
     return {"description": f"The seed below this one. {named}.", "enum": seed_names()}
 
 
-def _tables(document: Document) -> dict[str, Any]:
+def _tables_schema(document: Document) -> dict[str, Any]:
     hints = _hints(document)
     columns: dict[str, dict[str, Any]] = {}
     for database in map(Database, DATABASES):
@@ -100,7 +100,7 @@ SCHEMAS: Mapping[str, Callable[[], dict[str, Any]]] = {"seed": seed_schema, "ove
 @click.command()
 @click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="FILE...")
 @click.option("--profile", default=BASE, show_default=True, metavar="NAME", shell_complete=names_or_file(profiles),
-              help="Which API seeds are for: a name that `sarkmock profiles` lists, or the path of an overlay file.")
+              help="Profile for checking seeds: a name that `sarkmock profiles` lists, or an overlay file.")
 def lint(files: tuple[Path, ...], profile: str) -> int:
     """Check seeds, overlays and lists of faults, and list every mistake with its line.
 
@@ -113,10 +113,10 @@ def lint(files: tuple[Path, ...], profile: str) -> int:
         sarkmock lint --profile L11 seeds/*.yaml
     """
     load(profile)
-    found = [line for file in files for line in _mistake_lines(file, profile)]
-    for line in found:
+    mistakes = [line for file in files for line in _mistake_lines(file, profile)]
+    for line in mistakes:
         click.echo(line)
-    return 1 if found else 0
+    return 1 if mistakes else 0
 
 
 @click.command()
@@ -141,10 +141,10 @@ def _mistake_lines(file: Path, profile: str) -> list[str]:
     """Return the mistakes in a file, one per line, sorted by line."""
     text = yaml12.text_of(file)
     try:
-        found = list(islice(_problems(file, yaml12.parse(text, file), profile), MOST_MISTAKES))
+        problems = list(islice(_problems(file, yaml12.parse(text, file), profile), MOST_MISTAKES))
     except FileError as error:
         return [str(error)]
-    placed = sorted((yaml12.line_in(text, place) or 1, problem) for place, problem in found)
+    placed = sorted((yaml12.line_in(text, place) or 1, problem) for place, problem in problems)
     return [f"{file}:{line}: {problem}" for line, problem in dict.fromkeys(placed)]
 
 

@@ -22,7 +22,8 @@ from sarkmock.faults import Fault, FaultError, Faults, read_faults
 from sarkmock.http.engine import Engine
 from sarkmock.server import certificates
 from sarkmock.server.certificates import is_loopback
-from sarkmock.server.limits import Limits, allow_open_files
+from sarkmock.server.http11 import Limits
+from sarkmock.server.listener import allow_open_files
 
 ENDINGS = (signal.SIGINT, signal.SIGTERM)
 
@@ -104,13 +105,14 @@ def control_access(host: str, off: bool, token: str | None, directory: Path | No
                    origins: tuple[str, ...] = ()) -> Control | None:
     """Decide who may use the control plane. If other machines can reach the mock, a token is required or generated."""
     if off and (token or directory or origins):
-        raise click.UsageError("--no-control leaves no use for --control-token, --control-origin and --save-dir")
+        raise click.UsageError("--control-token, --control-origin and --save-dir cannot be used with --no-control")
     for origin in origins:
         if not ORIGIN_PATTERN.fullmatch(origin):
             raise click.BadParameter(f"{origin!r} is not an origin like https://app.example:8443",
                                      param_hint="--control-origin")
     if token is not None and not TOKEN_PATTERN.fullmatch(token):
-        raise click.BadParameter("must be 8 or more of ASCII's letters, digits and signs", param_hint="--control-token")
+        raise click.BadParameter("must be at least 8 printable ASCII characters without spaces",
+                                 param_hint="--control-token")
     if off:
         return None
     if token is None and (origins or not is_loopback(host)):

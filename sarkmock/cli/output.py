@@ -115,6 +115,6 @@ def completion(context: click.Context, shell: str) -> None:
 def names_or_file(names: Callable[[], Iterable[str]]) -> Completer:
     """Return a completer for names; if none matches, for the path of a file."""
     def complete(_context: click.Context, _parameter: click.Parameter, begun: str) -> list[CompletionItem]:
-        found = [CompletionItem(name) for name in names() if name.startswith(begun)]
-        return found or [CompletionItem(begun, type="file")]
+        items = [CompletionItem(name) for name in names() if name.startswith(begun)]
+        return items or [CompletionItem(begun, type="file")]
     return complete

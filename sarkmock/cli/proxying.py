@@ -47,8 +47,8 @@ def open_proxy(stack: ExitStack, url: str, context: ssl.SSLContext | None, profi
     ``profile`` names the document that explains the journal.
     """
     engine = Engine(profile=profile)
-    given = [*(read_faults(listening.fault_file) if listening.fault_file else ()), *map(Fault.parse, listening.faults)]
-    faults = Faults(engine, given, effects=OF_TRAFFIC)
+    active = [*(read_faults(listening.fault_file) if listening.fault_file else ()), *map(Fault.parse, listening.faults)]
+    faults = Faults(engine, active, effects=OF_TRAFFIC)
     journal = Journal(engine, listening.journal) if listening.journal else None
     control = control_access(listening.host, listening.no_control, listening.control_token, None)
     app = create_control_app(MockControl(engine, faults, journal, control, upstream=url)) if control else None
@@ -59,7 +59,7 @@ def open_proxy(stack: ExitStack, url: str, context: ssl.SSLContext | None, profi
     stack.callback(proxy.stop)
     trust = f"--cacert {pair.authority} " if pair and pair.authority else ""
     base = f"{proxy.url}{proxy.upstream.base}"
-    return proxy, (f"proxy before  {proxy.upstream.url}\n"
+    return proxy, (f"forwards to   {proxy.upstream.url}\n"
                    f"listening on  {base}\n"
                    f"try           curl {trust}{base}/tenants\n"
                    f"control       {page_line(proxy.url, control, listening.control_token is not None)}\n"

@@ -33,8 +33,8 @@ from sarkmock.pbx.persistence import Kept, Storage
 from sarkmock.pbx.seeds import load_seed, seed_names
 from sarkmock.pbx.state import State
 from sarkmock.server import certificates
+from sarkmock.server.http11 import Limits
 from sarkmock.server.https_server import Server
-from sarkmock.server.limits import Limits
 from sarkmock.server.listener import unbracketed
 from sarkmock.spec.data_files import BASE, openapi_dir
 from sarkmock.spec.loading import clear_cache
@@ -67,7 +67,7 @@ FILE_TYPE = click.Path(dir_okay=False, path_type=Path)
 @click.option("--salvage", is_flag=True,
               help="Load what can be read of a damaged --state file, which is kept as FILE.damaged.")
 @click.option("--throttle", type=click.IntRange(min=1), metavar="N",
-              help="Answer at most N requests a minute, then 429, as a real box does (60).")
+              help="Accept at most N requests a minute and reject others with 429; a real box accepts 60.")
 @click.option("--web-server", type=click.Choice(["apache", "none"]), default="apache", show_default=True,
               help="Web server in front of PHP. Apache redirects paths that end in a slash and rejects some others.")
 @click.option("--journal", type=click.IntRange(min=0), default=DEFAULT_KEPT, show_default=True, metavar="N",
@@ -216,17 +216,17 @@ class WatchedFiles:
         try:
             self.reload()
         except (FileError, ValueError) as error:
-            return f"{' '.join(str(error).split())}; the mock goes on with what it had"
-        return f"{self.name} has changed and is served now"
+            return f"{' '.join(str(error).split())}; the mock continues with the previous version"
+        return f"{self.name} was reloaded"
 
 
 def file_signature(file: Path) -> tuple[int, int, int] | None:
     """Return a value that changes when the file does; None if it does not exist."""
     try:
-        found = file.stat()
+        status = file.stat()
     except OSError:
         return None
-    return found.st_mtime_ns, found.st_size, found.st_ino
+    return status.st_mtime_ns, status.st_size, status.st_ino
 
 
 def begin_watching(engine: Engine, profile: str, seed: str | None, report: Callable[[str], None]) -> None:

@@ -31,8 +31,8 @@ YAML_TYPES = ("application/yaml", "application/x-yaml", "text/yaml", "text/x-yam
 def read_body(body: bytes, media_type: str) -> Any:
     """Parse a body. ControlError if its media type is not supported or it is invalid."""
     if media_type not in JSON_MEDIA_TYPES + YAML_TYPES:
-        given = f"not {media_type}" if media_type else "and say so in Content-Type"
-        raise ControlError(415, f"send {JSON_MEDIA_TYPES[0]} or {YAML_TYPES[0]}, {given}")
+        hint = f"not {media_type}" if media_type else "and set Content-Type"
+        raise ControlError(415, f"send {JSON_MEDIA_TYPES[0]} or {YAML_TYPES[0]}, {hint}")
     try:
         text = body.decode()
     except UnicodeDecodeError as error:
@@ -43,7 +43,7 @@ def read_body(body: bytes, media_type: str) -> Any:
     except RecursionError:
         deep = True
     if deep:
-        raise ControlError(400, f"the body is nested too deep, which is more than {MOST_LEVELS} levels")
+        raise ControlError(400, f"the body is nested deeper than {MOST_LEVELS} levels")
     if not is_representable(content):
         raise ControlError(400, "the body contains NaN, Infinity, an out-of-range number, or text that is not UTF-8")
     return content
@@ -56,7 +56,7 @@ def json_content(text: str) -> Any:
         raise ControlError(400, f"the body is not JSON: line {error.lineno}, column {error.colno}: {error.msg}",
                       line=error.lineno) from None
     except ValueError:
-        raise ControlError(400, "the body has an integer with thousands of digits") from None
+        raise ControlError(400, "the body contains an integer with thousands of digits") from None
 
 
 def read_yaml(text: str) -> Any:
@@ -156,17 +156,17 @@ class Endpoint:
     body: jsonschema_rs.Validator | None
     success: int
 
-    def read_query(self, given: Mapping[str, str]) -> dict[str, Any]:
+    def read_query(self, texts: Mapping[str, str]) -> dict[str, Any]:
         """Return the query parameters, converted to their types. ControlError 422 for unknown or invalid ones."""
-        for name in given:
+        for name in texts:
             if name not in self.query:
                 raise ControlError(422, unknown_name("parameter", name, self.query))
         defaults = {name: schema["default"] for name, schema in self.query.items() if "default" in schema}
-        return defaults | {name: read_parameter(name, self.query[name], text, 422) for name, text in given.items()}
+        return defaults | {name: read_parameter(name, self.query[name], text, 422) for name, text in texts.items()}
 
-    def read_path(self, given: Mapping[str, str]) -> dict[str, Any]:
+    def read_path(self, texts: Mapping[str, str]) -> dict[str, Any]:
         """Return the path parameters, converted to their types. ControlError 404 for invalid ones."""
-        return {name: read_parameter(name, self.parameters[name], text, 404) for name, text in given.items()}
+        return {name: read_parameter(name, self.parameters[name], text, 404) for name, text in texts.items()}
 
     def check_body(self, content: Any) -> None:
         """Raise ControlError with the place of the first error."""
@@ -206,19 +206,19 @@ def endpoints() -> Iterator[Endpoint]:
 
 def _endpoint(path: str, method: str, item: Mapping[str, Any]) -> Endpoint:
     spec = item[method]
-    given = [resolve(control_document(), parameter)
-             for parameter in (*item.get("parameters", ()), *spec.get("parameters", ()))]
+    parameters = [resolve(control_document(), parameter)
+                  for parameter in (*item.get("parameters", ()), *spec.get("parameters", ()))]
     return Endpoint(
         id=spec["operationId"], method=method.upper(), path=path, open=spec.get("security") == [{}],
-        parameters=schemas(given, "path"), query=schemas(given, "query"),
-        body=_body(spec), success=next(int(status) for status in spec["responses"] if status.startswith("2")))
+        parameters=schemas(parameters, "path"), query=schemas(parameters, "query"),
+        body=_body_schema(spec), success=next(int(status) for status in spec["responses"] if status.startswith("2")))
 
 
 def schemas(parameters: list[Any], place: str) -> dict[str, Any]:
     return {parameter["name"]: parameter["schema"] for parameter in parameters if parameter["in"] == place}
 
 
-def _body(spec: Mapping[str, Any]) -> jsonschema_rs.Validator | None:
+def _body_schema(spec: Mapping[str, Any]) -> jsonschema_rs.Validator | None:
     """Return the validator of a request body.
 
     The document's components are included, so that paths in the schema are paths in the document.

@@ -24,8 +24,8 @@ YAML_TYPE = bodies.YAML_TYPES[0]
 
 
 def profile(mock: MockControl, request: ControlRequest) -> dict[str, Any]:
-    shown = {"profile": mock.engine.program.profile, "profiles": profiles.profiles()}
-    return {**shown, "upstream": mock.upstream} if mock.upstream else shown
+    content = {"profile": mock.engine.program.profile, "profiles": profiles.profiles()}
+    return {**content, "upstream": mock.upstream} if mock.upstream else content
 
 
 def use_profile(mock: MockControl, request: ControlRequest) -> dict[str, Any]:
@@ -73,7 +73,7 @@ def show_entry(mock: MockControl, request: ControlRequest) -> dict[str, Any]:
     entry = kept.entry(request.path["number"])
     if entry is None:
         last = kept.count
-        there = f"there is no entry {request.path['number']}; the journal has {last - len(kept) + 1} to {last}"
+        there = f"no entry {request.path['number']}; the journal has {last - len(kept) + 1} to {last}"
         raise ControlError(404, there if kept else "the journal is empty")
     return entry_json(kept, entry)
 
@@ -92,7 +92,7 @@ def verify(mock: MockControl, request: ControlRequest) -> dict[str, Any]:
 
 def journal_of(mock: MockControl) -> Journal:
     if mock.journal is None:
-        raise ControlError(404, "no journal is kept; start the mock with --journal N")
+        raise ControlError(404, "the journal is disabled; start the mock with --journal N")
     return mock.journal
 
 
@@ -124,11 +124,11 @@ def compare_profiles(mock: MockControl, request: ControlRequest) -> list[dict[st
     """Return two profiles' responses to a request, each from a copy of the current state: only the profiles differ."""
     entry = journal_of(mock).entry(request.path["number"])
     if entry is None:
-        raise ControlError(404, f"there is no entry {request.path['number']}")
+        raise ControlError(404, f"no entry {request.path['number']}")
     if not entry.whole:
-        raise ControlError(422, "the request was too long to be kept whole")
+        raise ControlError(422, "the request was too long to be stored completely")
     if "profile" not in request.query:
-        raise ControlError(422, "which profile? ?profile=NAME names it", path=("profile",))
+        raise ControlError(422, "the query parameter profile is missing, as in ?profile=NAME", path=("profile",))
     try:
         other = Program.of(request.query["profile"])
     except FileError as error:
@@ -166,7 +166,7 @@ def add_fault(mock: MockControl, request: ControlRequest) -> dict[str, Any]:
 def change_fault(mock: MockControl, request: ControlRequest) -> dict[str, Any]:
     name = fault_id(mock, request)
     if request.body.get("id", name) != name:
-        raise ControlError(422, f"id: the path says {name}, the body {request.body['id']}", path=("id",))
+        raise ControlError(422, f"id: the path has {name}, the body {request.body['id']}", path=("id",))
     try:
         fault = mock.faults.change(name, request.body)
     except FaultError as error:
@@ -251,4 +251,4 @@ def handler_of(mock: MockControl, endpoint: str) -> Callable[[MockControl, Contr
 
 def require_mock(mock: MockControl, request: ControlRequest) -> None:
     """Reject a request that needs a mock: the proxy has no state."""
-    raise ControlError(404, f"this is a proxy before {mock.upstream}, which has no state to show or change")
+    raise ControlError(404, f"a proxy has no state; requests are forwarded to {mock.upstream}")

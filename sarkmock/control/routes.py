@@ -41,7 +41,7 @@ def check_admission(control: Control, endpoint: Endpoint, request: Request) -> N
     if control.token is not None and has_token(control.token, request):
         return
     if control.token is not None and not endpoint.open:
-        raise ControlError(401, "the control plane needs its token: Authorization: Bearer ..., as printed at the start")
+        raise ControlError(401, "the control plane needs the token printed at startup: Authorization: Bearer ...")
     if control.token is None and not endpoint.open:
         refuse_foreign_host(control, request)
     if not is_allowed_page(control, request):
@@ -54,24 +54,24 @@ def is_allowed_page(control: Control, request: Request) -> bool:
 
 
 def has_token(token: str, request: Request) -> bool:
-    kind, _, given = request.headers.get("Authorization", "").partition(" ")
-    return kind.lower() == "bearer" and hmac.compare_digest(given.strip().encode(), token.encode())
+    kind, _, secret = request.headers.get("Authorization", "").partition(" ")
+    return kind.lower() == "bearer" and hmac.compare_digest(secret.strip().encode(), token.encode())
 
 
 def refuse_foreign_host(control: Control, request: Request) -> None:
     host = url_parts(f"//{request.host}").hostname or ""
     if host not in OUR_HOSTS and not host.endswith(".localhost") and host not in control.hosts:
         addresses = " or ".join(dict.fromkeys((*OUR_HOSTS, *control.hosts)))
-        raise ControlError(403, f"the control plane is not for requests to the host {host!r}; address it as "
-                           f"{addresses}, or with a --control-token")
+        raise ControlError(403, f"the control plane rejects the host {host!r}; use {addresses}, "
+                           "or set --control-token")
 
 
 def refuse_other_sites(request: Request) -> None:
     origin = request.headers.get("Origin")
     if origin is not None and url_parts(origin).netloc != request.host:
-        raise ControlError(403, f"the control plane does not answer pages of other sites ({origin})")
+        raise ControlError(403, f"the control plane rejects requests from other origins ({origin})")
     if request.headers.get("Sec-Fetch-Site", "none") not in ("none", "same-origin"):
-        raise ControlError(403, "the control plane does not answer pages of other sites")
+        raise ControlError(403, "the control plane rejects requests from other origins")
 
 
 def url_parts(url: str) -> SplitResult:
@@ -168,7 +168,7 @@ def unknown_route(app: Flask, error: HTTPException) -> Any:
     """Return a JSON error for a request without a route, with the nearest path or the allowed methods."""
     routes = sorted({rule.rule for rule in app.url_map.iter_rules()})
     if error.code == 404:
-        text = f"there is nothing at {request.path}; the API is under /api, the control plane under {CONTROL_PREFIX}"
+        text = f"no resource at {request.path}; the API is under /api, the control plane under {CONTROL_PREFIX}"
         nearest = nearest_names(request.path, routes)
         return jsonify(error=f"{text}; did you mean {nearest[0]}?" if nearest else text), 404
     allow = ", ".join(sorted(getattr(error, "valid_methods", None) or ()))

@@ -98,11 +98,11 @@ def file_of(mock: MockControl, name: str, *, must_exist: bool = False) -> Path:
     """Return the path of a file in the directory for states. ControlError if the name is not one of a file in it."""
     where = directory(mock)
     if not STATE_FILE_NAME.fullmatch(name):
-        raise ControlError(422, f"file: {name!r} is not a name of letters, digits, dots and dashes that ends in .yaml",
+        raise ControlError(422, f"file: {name!r} must consist of letters, digits, dots and dashes and end in .yaml",
                       path=("file",))
     file = where / name
     if not file.resolve().is_relative_to(where.resolve()):
-        raise ControlError(422, f"file: {name} leads out of the directory for states", path=("file",))
+        raise ControlError(422, f"file: {name} is outside of the directory for states", path=("file",))
     if must_exist and not file.is_file():
         raise ControlError(404, unknown_name("file", name, saved_names(where)), path=("file",))
     return file
@@ -110,9 +110,9 @@ def file_of(mock: MockControl, name: str, *, must_exist: bool = False) -> Path:
 
 def directory(mock: MockControl) -> Path:
     if mock.control is None or mock.control.directory is None:
-        raise ControlError(404, "there is no directory for states; start the mock with --save-dir DIRECTORY")
+        raise ControlError(404, "no directory for states; start the mock with --save-dir DIRECTORY")
     if not mock.control.directory.is_dir():
-        raise ControlError(404, "the directory for states is gone")
+        raise ControlError(404, "the directory for states no longer exists")
     return mock.control.directory
 
 
@@ -176,7 +176,7 @@ def parse_duration(value: float | str) -> float:
         raise ControlError(422, f"now: {value!r} is not a date and time such as 2026-03-29T01:59:50Z",
                       path=("now",)) from None
     if moment.tzinfo is None:
-        raise ControlError(422, f"now: {value} lacks its zone, such as Z or +01:00", path=("now",))
+        raise ControlError(422, f"now: {value} lacks a time zone, such as Z or +01:00", path=("now",))
     try:
         return moment.timestamp()
     except OverflowError:
@@ -185,5 +185,5 @@ def parse_duration(value: float | str) -> float:
 
 def bounded_time(second: float, name: str) -> float:
     if not EARLIEST_TIME <= second <= LATEST_TIME:
-        raise ControlError(422, f"{name}: that is beyond the years 1 to 9999", path=(name,))
+        raise ControlError(422, f"{name}: out of range; the year must be 1 to 9999", path=(name,))
     return second

@@ -131,7 +131,7 @@ def add_row(state: State, table: str, row: Row, path: Path) -> Row:
         return state.insert(table, row)
     except IntegrityError:
         key = " ".join(str(row.get(name)) for name in state.tables.key(table))
-        raise ControlError(409, f"there is a row {key} in {table} already", path=path) from None
+        raise ControlError(409, f"row {key} of {table} already exists", path=path) from None
 
 
 def put_row(state: State, table: str, keys: Row, row: Row) -> Row:
@@ -143,12 +143,12 @@ def put_row(state: State, table: str, keys: Row, row: Row) -> Row:
 
 
 def existing(tables: Database, table: str, keys: Row) -> Row:
-    found = tables.rows(table, keys)
-    if not found:
+    rows = tables.rows(table, keys)
+    if not rows:
         first = next(iter(keys))
         keys_there = [str(row[first]) for row in tables.rows(table, only=(first,), limit=SUGGESTED)]
         raise ControlError(404, unknown_name(f"row of {table}", "/".join(keys.values()), keys_there))
-    return found[0]
+    return rows[0]
 
 
 def keys_in_path(tables: Database, table: str, key: str) -> Row:
@@ -171,4 +171,4 @@ def keys_in_row(columns: Sequence[str], row: Row, path: Path) -> Row:
 def same_key(keys: Mapping[str, Any], row: Row) -> None:
     for column, value in keys.items():
         if str(row.get(column, value)) != str(value):
-            raise ControlError(422, f"{column}: the path says {value}, the body {row[column]}", path=(column,))
+            raise ControlError(422, f"{column}: the path has {value}, the body {row[column]}", path=(column,))

@@ -33,7 +33,7 @@ from sarkmock.spec.yaml12 import dump
 
 SCRIPT_HEAD = """\
 #!/bin/sh
-# {title}: a curl line for every operation. Run as it is, it only reads; the lines that do more are comments.
+# {title}: a curl line for every operation. As written, it only reads; the other lines are comments.
 # Another box: BASE=https://pbx.example:44300/api CURL='curl -sS --cacert pbx.pem' sh FILE
 BASE=${{BASE:-{base_url}}}
 CURL=${{CURL:-curl -sS}}
@@ -90,7 +90,7 @@ def as_http(document: Document, base_url: str) -> str:
     requests = exported(document)
     variables = path_variables(requests)
     lines = [f"# {document['info']['title']} {document['info']['version']}",
-             "# Sent one after the other, these requests make, change and delete rows: choose the box with care.", "",
+             "# Sent one after the other, these requests make, change and delete rows: choose the box carefully.", "",
              f"@baseUrl = {base_url}",
              *(["@token = 1|an-administrators-token"] if any(request.operation.guard for request in requests) else []),
              *(f"@{name} = {value}" for name, value in variables.items()), ""]
@@ -105,7 +105,7 @@ def http_block(request: Exported, variables: set[str]) -> Iterator[str]:
     if request.is_harmless:
         yield from http_request(request, variables)
     else:
-        yield f"# {request.warning} To send it, take the signs away that make comments of it."
+        yield f"# {request.warning} Remove the comment signs to send it."
         yield from (f"# {line}" for line in http_request(request, variables))
 
 
@@ -144,7 +144,7 @@ COLLECTION_SCHEMA = "https://schema.getpostman.com/json/collection/v2.1.0/collec
 ABOUT = """
 
 Variables: `baseUrl`; for every resource the key of a row; `allow`, a list of hazards. A create request sets the key
-that the requests after it show, change and delete, so that a run changes only what it has made. Requests that are
+that the requests after it show, change and delete, so that a run changes only what it has created. Requests that are
 operational (a commit, a backup) or disruptive (a reboot, a restore, a call) are skipped unless `allow` names their
 hazard."""
 

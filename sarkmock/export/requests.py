@@ -53,15 +53,15 @@ class Exported:
 
     @property
     def warning(self) -> str:
-        return f"This is {self.operation.hazard}: it acts on the whole PBX."
+        return f"This request is {self.operation.hazard}: it affects the whole PBX."
 
     @cached_property
     def parameters(self) -> dict[str, str]:
         """The example value of every path parameter."""
         item = self.document["paths"][self.operation.path]
-        found = [resolve(self.document, parameter) for parameter in [*item.get("parameters", ()),
+        parameters = [resolve(self.document, parameter) for parameter in [*item.get("parameters", ()),
                                                          *self.operation.spec.get("parameters", ())]]
-        return {parameter["name"]: str(parameter["example"]) for parameter in found if parameter["in"] == "path"}
+        return {parameter["name"]: str(parameter["example"]) for parameter in parameters if parameter["in"] == "path"}
 
     @cached_property
     def _content(self) -> Mapping[str, Any]:
@@ -121,17 +121,17 @@ def exported(document: Document) -> list[Exported]:
     A row is shown after it is created, and deleted after everything below it. Operations that end the caller's token
     come last: logout, and login, which revokes a user's earlier tokens.
     """
-    found = compile_document(document)
-    places = {operation.id: (place, 0) for place, operation in enumerate(found)}
-    for operation in found:
-        before = [places[other.id][0] for other in found
+    operations = compile_document(document)
+    places = {operation.id: (place, 0) for place, operation in enumerate(operations)}
+    for operation in operations:
+        before = [places[other.id][0] for other in operations
                   if ((operation.method, other.method, other.path) == ("GET", "POST", operation.path)
                       and operation.parameters)
                   or (operation.method == "DELETE" and other.path.startswith(f"{operation.path}/"))]
         places[operation.id] = max([places[operation.id], *((place, 1) for place in before)])
         if operation.action in ENDS_A_TOKEN:
-            places[operation.id] = len(found), ENDS_A_TOKEN.index(operation.action)
-    return [Exported(operation, document) for operation in sorted(found, key=lambda operation: places[operation.id])]
+            places[operation.id] = len(operations), ENDS_A_TOKEN.index(operation.action)
+    return [Exported(operation, document) for operation in sorted(operations, key=lambda member: places[member.id])]
 
 
 def path_variables(requests: list[Exported]) -> dict[str, str]:

@@ -127,7 +127,7 @@ class Fault:
         for part in rest.split(","):
             name, equals, value = part.strip().partition("=")
             if not equals and name not in BARE:
-                raise FaultError(f"{name!r} lacks its value, as in {name}=...; bare words are {', '.join(BARE)}"
+                raise FaultError(f"{name!r} needs a value, as in {name}=...; words without a value: {', '.join(BARE)}"
                                  if name in FAULT_KEYS else unknown_name("key", name, FAULT_KEYS))
             content[name] = yaml12.scalar(value) if equals else BARE[name]
         return cls.of(content)
@@ -144,11 +144,11 @@ class Fault:
     def _check(self) -> None:
         effects = [name for name in EFFECTS if getattr(self, name) is not None]
         if len(effects) > 1:
-            raise FaultError(f"a fault has one effect, and here are {' and '.join(effects)}")
+            raise FaultError(f"a fault has exactly one effect, but here are {' and '.join(effects)}")
         if not effects and self.latency is None:
-            raise FaultError(f"nothing goes wrong: give latency or one of {', '.join(EFFECTS)}")
+            raise FaultError(f"no effect: give latency or one of {', '.join(EFFECTS)}")
         if (self.body is not None or self.headers) and self.status is None:
-            raise FaultError("body and headers go with status")
+            raise FaultError("body and headers need status")
         if self.latency is not None and (wrong := latency_problem(self.latency)):
             raise FaultError(f"latency: {wrong}")
 

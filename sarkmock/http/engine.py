@@ -91,7 +91,7 @@ class Program:
                 try_operations(program.operations, cls.of(parent).operations, program.database)
             return program
         except (ValueError, LookupError) as error:
-            missing = f"there is no {error}" if isinstance(error, LookupError) else error
+            missing = f"{error} is missing" if isinstance(error, LookupError) else error
             place = line_naming(profile, error.name) if isinstance(error, (UnknownName, RuleError)) else (name, None)
             raise yaml12.FileError(*place, f"its document cannot be served: {missing}") from None
 
@@ -99,8 +99,8 @@ class Program:
         """Return the router for a caller. It has no routes that need an ability the token lacks."""
         hidden = tuple(wanted for wanted in self._abilities if not sender.has(wanted))
         if hidden not in self._routers:
-            shown = (operation for operation in self.operations if operation.abilities not in hidden)
-            self._routers[hidden] = Router(shown)
+            visible = (operation for operation in self.operations if operation.abilities not in hidden)
+            self._routers[hidden] = Router(visible)
         return self._routers[hidden]
 
     def meant(self, method: str, path: str) -> Operation | None:
@@ -144,9 +144,9 @@ class Engine:
         ``under`` is a context manager that changes the state while the request is handled.
         """
         program = program or self.program
-        given = read_ahead(program, request)
+        read = read_ahead(program, request)
         with self.lock, under(self.state):
-            reply = answer(program, self.state, request, given)
+            reply = answer(program, self.state, request, read)
         return self._made(reply)
 
     def _made(self, reply: Reply) -> Reply:
@@ -207,8 +207,8 @@ class Engine:
     def fitting(self, program: Program) -> Program:
         """Return the program if it uses the state's database. Raises DatabaseMismatch."""
         if program.database != self.state.tables.name:
-            raise DatabaseMismatch(f"profile {program.profile} works on the database {program.database}, this mock has "
-                                   f"{self.state.tables.name}: start another one with that profile")
+            raise DatabaseMismatch(f"profile {program.profile} needs the database {program.database}, but this mock "
+                                   f"has {self.state.tables.name}; start another mock with that profile")
         return program
 
 
@@ -240,9 +240,9 @@ def php_input_of(program: Program, request: Request) -> GivenInput:
     return php.read_input(request.method, content_type, request.query, request.body, program.framework.trim)
 
 
-def answer(program: Program, state: State, request: Request, given: GivenInput | PhpError | None = None) -> Reply:
+def answer(program: Program, state: State, request: Request, read: GivenInput | PhpError | None = None) -> Reply:
     try:
-        return run_operation(program, state, request, given)
+        return run_operation(program, state, request, read)
     except Refusal as refusal:
         return refusal.reply(program.framework, laravel_path(request))
     except PhpError as error:
@@ -254,12 +254,12 @@ def laravel_path(request: Request) -> str:
     return (request.raw_path or quote(f"api/{request.path.removeprefix('/')}", errors="surrogateescape")).strip("/")
 
 
-def run_operation(program: Program, state: State, request: Request, given: GivenInput | PhpError | None) -> Reply:
+def run_operation(program: Program, state: State, request: Request, read: GivenInput | PhpError | None) -> Reply:
     sender = caller_of(request.headers.get("Authorization", ""), state) if program.guarded else ANONYMOUS
     router = program.router_for(sender)
-    if isinstance(given, PhpError):
-        raise given
-    everything, post = given or php_input_of(program, request)
+    if isinstance(read, PhpError):
+        raise read
+    everything, post = read or php_input_of(program, request)
     method = method_of_request(program, request, everything, post)
     if request.method == "POST" and not METHOD_WORD.fullmatch(method):
         # Laravel's message for Symfony's SuspiciousOperationException

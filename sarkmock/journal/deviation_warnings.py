@@ -68,14 +68,14 @@ def matching_deviations(entry: Entry, operation: Operation | None, product: Prog
                         engine: Engine) -> Iterator[Deviation]:
     if operation is None:
         elsewhere = product.meant(entry.method, entry.request.path)
-        found = relations(product, product, elsewhere.id) if elsewhere else ()
-        yield from (relation.deviation for relation in found if relation.always)
+        related = relations(product, product, elsewhere.id) if elsewhere else ()
+        yield from (relation.deviation for relation in related if relation.always)
         return
-    found = relations(entry.program, product, operation.id)
-    has_fields = any(relation.fields for relation in found)
+    related = relations(entry.program, product, operation.id)
+    has_fields = any(relation.fields for relation in related)
     fields = differing_variables(entry, operation, product, engine) if has_fields else set()
     listed = any(isinstance(value, list | dict) for value in sent_to(entry).values()) if entry.status == 422 else False
-    for relation in found:
+    for relation in related:
         checks = relation.more_checks if entry.status < 400 else relation.fewer_checks
         if (relation.always or entry.status in relation.statuses or relation.fields & fields
                 or (relation.crashes and listed) or checks):

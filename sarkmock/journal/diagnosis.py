@@ -32,7 +32,7 @@ class Reason:
 def why(entry: Entry) -> list[Reason]:
     """Return the reasons for a response that is not a success; empty for a success."""
     if entry.fault and not 200 <= entry.status < 400:
-        return [Reason(f"the fault {entry.fault} made it so")]
+        return [Reason(f"caused by the fault {entry.fault}")]
     before_php = entry.program.before_php(entry.request.raw_path)
     if before_php and entry.response_headers.get("Content-Type") == PAGE:
         return [Reason(before_php.reason)]
@@ -49,10 +49,10 @@ def why(entry: Entry) -> list[Reason]:
 def why_unrouted(entry: Entry) -> Iterator[Reason]:
     """No operation has that method and path."""
     path, program = entry.request.path, entry.program
-    allowed = [found for method in METHODS if (found := program.meant(method.upper(), path))]
+    allowed = [allowed_operation for method in METHODS if (allowed_operation := program.meant(method.upper(), path))]
     for operation in allowed:
         takes = f"{operation.method} ({operation.id}), not {entry.method}"
-        yield Reason(f"{entry.path} takes {takes}", lines=operation.source)
+        yield Reason(f"{entry.path} supports {takes}", lines=operation.source)
     if not allowed:
         nearest = nearest_operations(program, entry.method, path.strip("/").split("/"))
         named = (f"{operation.method} /api{operation.path} ({operation.id})" for operation in nearest)
@@ -131,7 +131,7 @@ def why_unavailable(entry: Entry, operation: Operation) -> Iterator[Reason]:
 def why_throttled(entry: Entry) -> Iterator[Reason]:
     if entry.status == 429:
         limit = entry.response_headers.get("X-RateLimit-Limit", "?")
-        yield Reason(f"more than {limit} requests in a minute, which is all that --throttle allows")
+        yield Reason(f"more than {limit} requests in a minute, the limit of --throttle")
 
 
 def answer_value(entry: Entry, key: str) -> Any:
@@ -161,12 +161,12 @@ class Verification:
         """A message for users, of several lines if the expectation is not met."""
         lines = [f"expected {self.expected}; found {count(len(self.entries))}"]
         if not self.ok:
-            lines += [f"  met by {entry}" for entry in self.entries[-NEAREST:]]
+            lines += [f"  matched by {entry}" for entry in self.entries[-NEAREST:]]
             for entry, differences in self.nearest:
                 lines += [f"  nearest {entry}", *(f"    {difference}" for difference in differences)]
                 lines += [f"    why {entry.status}: {reason.text}" for reason in why(entry)[:REASONS]]
             if not self.entries and not self.nearest:
-                lines.append("  there were no requests")
+                lines.append("  no requests were recorded")
         return "\n".join(lines)
 
 
@@ -174,7 +174,7 @@ def verdict_on(criteria: Criteria, entries: Sequence[Entry], times: int | None, 
           at_most: int | None) -> Verification:
     """Check the entries of a journal; at least one match is expected if no number is given."""
     if times is not None and (at_least, at_most) != (None, None):
-        raise CriteriaError("times says it all: at_least and at_most cannot be given with it")
+        raise CriteriaError("times cannot be combined with at_least and at_most")
     if (times, at_least, at_most) == (None, None, None):
         at_least = 1
     low, high = (times, times) if times is not None else (at_least, at_most)
@@ -189,7 +189,7 @@ def nearest_entries(criteria: Criteria, entries: Sequence[Entry]) -> list[tuple[
     """Return the entries nearest to the criteria: same operation, then fewest differences, then most recent."""
     missed = [(entry, differences) for entry in reversed(entries)
               if (differences := list(criteria.differences(entry)))]
-    return sorted(missed, key=lambda one: (one[0].operation != criteria.operation, len(one[1])))[:NEAREST]
+    return sorted(missed, key=lambda pair: (pair[0].operation != criteria.operation, len(pair[1])))[:NEAREST]
 
 
 def bounds_text(low: int | None, high: int | None) -> str:

@@ -220,7 +220,7 @@ class Criteria:
                 raise CriteriaError(unknown_name("criterion", name, names))
         made = cls(**criteria)
         ids = [operation.id for operation in operations]
-        if made.operation is not None and not any(fnmatchcase(known, made.operation) for known in ids):
+        if made.operation is not None and not any(fnmatchcase(identity, made.operation) for identity in ids):
             raise CriteriaError(unknown_name("operation", made.operation, ids))
         if not is_status(made.status):
             raise CriteriaError(f"status {made.status!r} is neither a number nor one of {', '.join(STATUS_CLASSES)}")
@@ -252,8 +252,8 @@ class Criteria:
             yield from compare_values(self.body, entry.request_json, "body")
 
     def __str__(self) -> str:
-        given = {field.name: getattr(self, field.name) for field in fields(self)}
-        return ", ".join(f"{name}={show_value(value) if name == 'body' else value}" for name, value in given.items()
+        criteria = {field.name: getattr(self, field.name) for field in fields(self)}
+        return ", ".join(f"{name}={show_value(value) if name == 'body' else value}" for name, value in criteria.items()
                          if value is not None and value is not ANY_VALUE) or "any request"
 
 
@@ -279,8 +279,8 @@ def compare_values(expected: Any, actual: Any, place: str) -> Iterator[str]:
             else:
                 yield f"{place}.{name}: expected {show_value(value)}, missing"
     elif is_several(expected) and is_several(actual) and len(expected) == len(actual):
-        for index, (one, other) in enumerate(zip(expected, actual, strict=True)):
-            yield from compare_values(one, other, f"{place}[{index}]")
+        for index, (wanted, got) in enumerate(zip(expected, actual, strict=True)):
+            yield from compare_values(wanted, got, f"{place}[{index}]")
     elif expected != actual or isinstance(expected, bool) != isinstance(actual, bool):
         yield f"{place}: expected {show_value(expected)}, got {show_value(actual)}"
 

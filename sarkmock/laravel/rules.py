@@ -230,10 +230,10 @@ def distinct(members: list[Any]) -> Iterable[Any]:
         if any(isinstance(member, (list, dict)) for member in members):
             raise PhpError("Array to string conversion")
         return without_repetitions(members)
-    found = flattened(members[0])
-    if len(found) > 1:
+    values = flattened(members[0])
+    if len(values) > 1:
         raise PhpError("SQLSTATE[HY000]: General error: 25 column index out of range", QUERY_EXCEPTION)
-    return found or [None]
+    return values or [None]
 
 
 def without_repetitions(members: list[Any]) -> Iterator[Any]:

@@ -69,8 +69,8 @@ class Validator:
 
     def behind(self, field: str, message: str) -> str | None:
         """Return the rule of a field that has this message, as the document writes it; None if there is none."""
-        return next((rule for known in self._fields if known.name == field
-                     for rule, messages in known.messages_by_rule() if message in messages), None)
+        return next((rule for candidate in self._fields if candidate.name == field
+                     for rule, messages in candidate.messages_by_rule() if message in messages), None)
 
     def check_readable(self, data: Mapping[str, Any]) -> None:
         """Raise PhpError for the first value that is not UTF-8: it passes validation, but cannot be encoded as JSON."""
@@ -98,7 +98,7 @@ class _Field:
         self.nullable = any(rule == "nullable" for rule, _ in parsed.values())
         self._rules = {text: Rule(rule, parameters, name, numeric) for text, (rule, parameters) in parsed.items()
                        if rule != "nullable"}
-        self.steps = [_step(rule, wording) for rule in self._rules.values()]
+        self.steps = [_rule_step(rule, wording) for rule in self._rules.values()]
         self.if_absent = [step.message for step in self.steps if step.implicit][:1]
         judges_files = any(rule in FOR_FILES or rule in IMPLICIT for rule, _ in parsed.values())
         self.if_cut_off = [message_of(Rule("uploaded", (), name, False), "file", wording)] if judges_files else []
@@ -113,19 +113,19 @@ class _Field:
             return self.if_absent[:]
         if self.if_cut_off and isinstance(value, UploadedFile) and value.failed:
             return self.if_cut_off[:]
-        found: dict[str, None] = {}
+        messages: dict[str, None] = {}
         try:
             for step in self.steps:
-                if (step.presence and found) or step.passes(value, tables):
+                if (step.presence and messages) or step.passes(value, tables):
                     continue
                 message = step.file_message if isinstance(value, UploadedFile) else step.message
-                found[message] = None
+                messages[message] = None
                 if step.implicit:
                     break
         except PhpError as error:
             error.field = self.name
             raise
-        return list(found)
+        return list(messages)
 
 
 class _Depending:
@@ -141,7 +141,7 @@ class _Depending:
 
     def messages(self, value: Any, data: Mapping[str, Any], tables: Tables) -> list[str]:
         try:
-            text = PLACEHOLDER.sub(lambda found: to_text(data.get(found[1])), self.text)
+            text = PLACEHOLDER.sub(lambda messages: to_text(data.get(messages[1])), self.text)
             if len(text) > LONGEST_RULE:
                 raise PhpError(MEMORY_EXHAUSTED, "Symfony\\Component\\ErrorHandler\\Error\\FatalError")
             rules = text.split("|")
@@ -167,11 +167,11 @@ def _check_parameters(field: str, rules: Sequence[str]) -> None:
     """Raise RuleError for a parameter that is not supported in a document, although Laravel may accept it."""
     for name, parameters in map(parse_rule, rules):
         if lacks_parameter(name, parameters):
-            raise RuleError(field, name, "its parameter is missing")
+            raise RuleError(field, name, "the parameter is missing")
         if name in SIZES and to_number(parameters[0]) is None:
             raise RuleError(field, name, f"{parameters[0]!r} is not a number")
         if name in PRESENCE and len(parameters) > 2:
-            raise RuleError(field, name, "conditions beside the column are not supported")
+            raise RuleError(field, name, "conditions in addition to the column are not supported")
 
 
 def lacks_parameter(name: str, parameters: tuple[str, ...]) -> bool:
@@ -183,7 +183,7 @@ def check_names(rules: Mapping[str, RuleText], missing: Collection[str]) -> None
     for field, text in rules.items():
         for name in (parse_rule(rule)[0] for rule in _split(text) if rule.strip()):
             if name not in RULES and name not in missing:
-                raise RuleError(field, name, "there is no such rule")
+                raise RuleError(field, name, "unknown rule")
 
 
 def _depends(text: RuleText) -> bool:
@@ -203,7 +203,7 @@ def parse_rule(rule: str) -> tuple[str, tuple[str, ...]]:
     return name, (rest,) if name == "regex" else tuple(str_getcsv(rest))
 
 
-def _step(rule: Rule, wording: Wordings) -> _Step:
+def _rule_step(rule: Rule, wording: Wordings) -> _Step:
     return _Step(rule_maker(rule.name)(rule), message_of(rule, "string", wording), message_of(rule, "file", wording),
                  rule.name in IMPLICIT, rule.name in PRESENCE)
 

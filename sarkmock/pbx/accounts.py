@@ -98,8 +98,8 @@ def _octets(password: str) -> bytes:
 
 def add_administrator_token(tables: Database, token: str, stamp: str) -> None:
     """Give a token to the first administrator. Add admin@example.com if there is no administrator."""
-    found = tables.rows(USERS, {"role": ADMIN}, order=("id",))
-    user = found[0]["id"] if found else tables.insert(USERS, {
+    users = tables.rows(USERS, {"role": ADMIN}, order=("id",))
+    user = users[0]["id"] if users else tables.insert(USERS, {
         "name": "admin", "email": "admin@example.com", "password": hash_password("secret", random.Random(0)),
         "role": ADMIN, "created_at": stamp, "updated_at": stamp})
     id, _, secret = token.partition("|")

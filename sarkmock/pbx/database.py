@@ -109,8 +109,8 @@ class Database:
         if limit is not None or offset:
             sql += " LIMIT ? OFFSET ?"
             values += [min(-1 if limit is None else limit, MAX_INTEGER), min(offset, MAX_INTEGER)]
-        found = self._db.execute(sql, values)
-        return [dict(zip(names, row, strict=True)) for row in (map(self._read, found) if self.has_bytes else found)]
+        cursor = self._db.execute(sql, values)
+        return [dict(zip(names, row, strict=True)) for row in (map(self._read, cursor) if self.has_bytes else cursor)]
 
     def as_json(self, table: str, where: Mapping[str, Any], order: Sequence[str],
                 only: tuple[str, ...]) -> bytes | None:
@@ -142,8 +142,8 @@ class Database:
         return [value for row in self._db.execute(sql, values) for value in self._read(row)]
 
     def first(self, table: str, column: str, value: Any) -> Row | None:
-        found = self._db.execute(first_by(table, column), (comparable(value),)).fetchone()
-        return None if found is None else dict(zip(self._columns[table], self._read(found), strict=True))
+        row = self._db.execute(first_by(table, column), (comparable(value),)).fetchone()
+        return None if row is None else dict(zip(self._columns[table], self._read(row), strict=True))
 
     def _read(self, row: tuple[Any, ...]) -> tuple[Any, ...]:
         """Return a row with text as str; bytes that are not UTF-8 become surrogates (PEP 383)."""

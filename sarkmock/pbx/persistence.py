@@ -91,8 +91,8 @@ class Storage:
             pages = {(TABLES_PART, start // PAGE_SIZE): image[start:start + PAGE_SIZE]
                      for start in range(0, len(image), PAGE_SIZE)}
         yield from pages.items()
-        known = self._seen[1] is not None and self._seen[1][0] is origin[0]
-        yield (SEED, 0), self._file.parts[SEED, 0] if known else json.dumps(origin[0].content()).encode()
+        is_same_image = self._seen[1] is not None and self._seen[1][0] is origin[0]
+        yield (SEED, 0), self._file.parts[SEED, 0] if is_same_image else json.dumps(origin[0].content()).encode()
         written = {path: file.mtime for path, file in files.items()}
         yield (MACHINE, 0), json.dumps(memory | {"pages": len(pages), "written": written}).encode()
         yield from (((path, 0), file.content) for path, file in files.items())
@@ -122,7 +122,7 @@ class Kept:
         problem = self._keep(undone)
         if problem is None or (environ.get("REQUEST_METHOD") in READING and isinstance(problem, Undone)):
             return answer
-        body = json.dumps({"message": f"The state cannot be kept: {problem}"}).encode()
+        body = json.dumps({"message": f"The state cannot be saved: {problem}"}).encode()
         start_response("500 Internal Server Error", [("Content-Type", "application/json"),
                                                      ("Content-Length", str(len(body)))])
         return [body]
@@ -132,7 +132,7 @@ class Kept:
             with self._lock:
                 self._storage.save(self._state)
                 if self._storage.undone != undone:
-                    return Undone("another change could not be kept, and this one was undone with it")
+                    return Undone("another change could not be saved, and this one was undone with it")
         except OSError as error:
             return error
         return None

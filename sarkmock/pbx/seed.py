@@ -201,7 +201,7 @@ def _rows_problems(place: Place, rows: list[Any], layout: Database) -> Iterator[
         yield from wrong
         key = tuple(str(row[column]) for column in keys if row.get(column) is not None)
         if len(key) == len(keys) and key in seen:
-            yield (*place, index, keys[0]), f"there is a row {' '.join(key)} already"
+            yield (*place, index, keys[0]), f"row {' '.join(key)} already exists"
         elif not wrong:
             refusal = layout.refusal(table, row)
             yield from [((*place, index), refusal)] if refusal else []
@@ -229,7 +229,7 @@ def _value_problem(kind: str, value: Any) -> str | None:
     if isinstance(value, float) and not isfinite(value):
         return "must be a finite number"
     if isinstance(value, (str, int, float)):
-        return None if _is_writable(number_text(value)) else "must be text that UTF-8 can write"
+        return None if _is_writable(number_text(value)) else "must be text that can be encoded in UTF-8"
     return "must be text, a number or null"
 
 
@@ -271,11 +271,11 @@ def _call_problems(calls: Any) -> Iterator[tuple[Place, str]]:
         return
     for index, call in enumerate(calls):
         if not isinstance(call, dict) or call.keys() != {"from", "to"}:
-            yield ("calls", index), "must have from and to"
+            yield ("calls", index), "must have the keys from and to"
             continue
         for end, number in call.items():
             if isinstance(number, bool) or not PHONE_NUMBER.fullmatch(number_text(number)):
-                yield ("calls", index, end), "must be a number to call"
+                yield ("calls", index, end), "must be a phone number"
 
 
 def _bytes(value: Any) -> bytes:

@@ -150,9 +150,9 @@ def plain_value(value: Any) -> Any:
         try:
             return value.decode()
         except UnicodeDecodeError:
-            raise sqlite3.DatabaseError("it holds binary data") from None
+            raise sqlite3.DatabaseError("it contains binary data") from None
     if isinstance(value, float) and not isfinite(value):
-        raise sqlite3.DatabaseError("it holds a number beyond all bounds")
+        raise sqlite3.DatabaseError("it contains an out-of-range number")
     return value
 
 

@@ -27,7 +27,7 @@ HEADER = len(STATE_MAGIC) + 8
 LOG_BEGIN = HEADER + NOTE.size
 GONE = -1
 SPARE_BYTES = 4 << 20  # a log may be four times as long as its content, plus this
-UNTOUCHED = "it is left as it is"
+UNTOUCHED = "it is not changed"
 PartPlace = tuple[str, int]  # the name of a part, and its number among the parts of that name
 Parts = dict[PartPlace, bytes]
 
@@ -65,7 +65,7 @@ class StateFile:
                 self._renew()
         except (KeyError, ValueError):
             os.close(self._handle)
-            raise FileError(file, None, f"is damaged (something is missing); {UNTOUCHED}") from None
+            raise FileError(file, None, f"is damaged (incomplete); {UNTOUCHED}") from None
         except OSError as error:
             os.close(self._handle)
             raise FileError(file, None, error.strerror or str(error)) from None
@@ -111,7 +111,7 @@ class StateFile:
         there = is_at(self._handle, self._file)
         os.close(self._handle)
         if not there:
-            raise FileError(self._file, None, "was deleted or replaced while in use: nothing is kept")
+            raise FileError(self._file, None, "was deleted or replaced while in use; changes are no longer saved")
 
 
 def lock_file(file: Path, version: int) -> int:
@@ -202,7 +202,7 @@ def read_log(file: Path, handle: int, version: int) -> StateLog:
     content = os.pread(handle, os.fstat(handle).st_size, 0)
     head, numbers = content[:HEADER], content[HEADER:LOG_BEGIN]
     if not content:
-        raise FileError(file, None, "is empty: its contents are lost; delete it to start again")
+        raise FileError(file, None, "is empty, its contents are lost; delete it to start again")
     if head[:len(STATE_MAGIC)] != STATE_MAGIC[:len(head)]:
         raise FileError(file, None, f"is not a state file of sarkmock; {UNTOUCHED}")
     if len(head) == HEADER and head != log_header(int.from_bytes(head[len(STATE_MAGIC):-4], "big")):
@@ -263,6 +263,6 @@ def entries(body: bytes) -> Iterator[tuple[PartPlace, bytes | None]]:
 def damage_advice(log: StateLog) -> str:
     """Return what the user can do about a damaged file."""
     if not log.parts:
-        return f"nothing in it can be read; {UNTOUCHED}"
-    return (f"the first {log.writes} changes can be read: --salvage goes on from there and keeps this file as "
+        return f"no data can be read; {UNTOUCHED}"
+    return (f"the first {log.writes} changes can be read; --salvage continues from there and keeps this file as "
             f"FILE.damaged; {UNTOUCHED}")

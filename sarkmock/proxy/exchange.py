@@ -83,13 +83,13 @@ def read_answer(text: bytes, method: str) -> AnswerHead:
         return AnswerHead(status, line[3] or b"", fields, 0, False, keep_alive)
     if codings:
         if [coding.lower() for coding in codings] != [b"chunked"] or lengths:
-            raise BadAnswer("its length is given in two ways, or in an unknown way")
+            raise BadAnswer("its length is ambiguous or of an unknown kind")
         return AnswerHead(status, line[3] or b"", fields, None, True, keep_alive)
     if not lengths:
         return AnswerHead(status, line[3] or b"", fields, None, False, False)
     length = lengths.pop()
     if lengths or not LENGTH.fullmatch(length):
-        raise BadAnswer("its Content-Length is not one number")
+        raise BadAnswer("its Content-Length is not a single number")
     return AnswerHead(status, line[3] or b"", fields, int(length), False, keep_alive)
 
 
@@ -140,10 +140,10 @@ def decoded_body(fields: Iterable[Field], body: bytes, most: int) -> bytes | Non
         return None
     unpacking = zlib.decompressobj(GZIP if b"gzip" in codings else zlib.MAX_WBITS)
     try:
-        found = unpacking.decompress(body, most)
+        unpacked = unpacking.decompress(body, most)
     except zlib.error:
         return None
-    return found if unpacking.eof else None
+    return unpacked if unpacking.eof else None
 
 
 PACE_WINDOW = 61.0  # a minute, and one second of tolerance between clocks
@@ -154,7 +154,7 @@ class QueueFull(Exception):
     """Too many requests are waiting; ``seconds`` is when to retry."""
 
     def __init__(self, waiting: int, seconds: float) -> None:
-        super().__init__(f"{waiting} requests wait already for their turn")
+        super().__init__(f"{waiting} requests are already waiting")
         self.seconds = max(1, ceil(seconds))
 
 

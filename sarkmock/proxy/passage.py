@@ -160,7 +160,7 @@ class Passage:
         kept = []
         async for piece in pieces:
             if not record.hold(piece):
-                raise BadRequest(503, "The bodies of other requests take all the memory.")
+                raise BadRequest(503, "The memory limit is reached by the bodies of other requests.")
             kept.append(piece)
         return b"".join(kept)
 
@@ -259,7 +259,7 @@ class Passage:
             host = AUTHORITY.match(location)
             if host and host[1].lower() != self._proxy.upstream.authority.lower().encode("latin-1"):
                 there = location.decode("latin-1")
-                self._proxy.report(f"{record.head.method} {record.target}: redirects elsewhere, to {there[:200]}")
+                self._proxy.report(f"{record.head.method} {record.target}: redirects to another host, {there[:200]}")
 
     def _piece(self, record: Record, piece: bytes, chunked: bool, cut: int | None) -> bytes:
         """Return the part of a piece that is written."""

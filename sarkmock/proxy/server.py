@@ -20,9 +20,8 @@ from sarkmock.proxy.upstream import Upstream
 from sarkmock.server.application import Application
 from sarkmock.server.certificates import CertificatePair
 from sarkmock.server.connection import Served
-from sarkmock.server.http11 import BadRequest
-from sarkmock.server.limits import Limits, most_connections
-from sarkmock.server.listener import STOP_TIMEOUT, Listener
+from sarkmock.server.http11 import BadRequest, Limits
+from sarkmock.server.listener import STOP_TIMEOUT, Listener, most_connections
 
 
 class Guard(Protocol):

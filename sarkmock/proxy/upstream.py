@@ -106,9 +106,9 @@ class StreamedResponse:
                 missing = None if missing is None else missing - len(piece)
                 yield piece
         except TimeoutError:
-            raise UpstreamFailed(504, f"{self._upstream.name} does not send its answer to the end") from None
+            raise UpstreamFailed(504, f"{self._upstream.name} did not complete its response") from None
         except (OSError, EOFError, BadAnswer, ValueError) as error:
-            raise UpstreamFailed(502, f"{self._upstream.name} breaks off its answer: {failure_text(error)}") from None
+            raise UpstreamFailed(502, f"{self._upstream.name} aborted its response: {failure_text(error)}") from None
 
     def end(self, whole: bool) -> None:
         """Return the connection to the pool if the response was read completely, or close it."""
@@ -140,12 +140,12 @@ class Upstream:
                 return await self._ask(link, request)
             except StaleConnection:
                 if not request.repeatable:
-                    raise UpstreamFailed(502, f"{self.name} closed the connection without an answer; the request may "
+                    raise UpstreamFailed(502, f"{self.name} closed the connection without a response; the request may "
                                               "have been carried out and is not sent again") from None
         try:
             return await self._ask(await self._connect(), request)
         except StaleConnection:
-            raise UpstreamFailed(502, f"{self.name} closed the connection without an answer") from None
+            raise UpstreamFailed(502, f"{self.name} closed the connection without a response") from None
 
     def give_back(self, link: UpstreamConnection, reusable: bool) -> None:
         """Keep a connection for the next request if it is reusable, or close it."""
@@ -175,7 +175,7 @@ class Upstream:
                     self.host, self.port, ssl=self._context, limit=HEAD_BYTES,
                     server_hostname=self.host if self._context else None)
         except TimeoutError:
-            raise UpstreamFailed(504, f"{self.name} accepts no connection within {self.patience.connect:g} s") from None
+            raise UpstreamFailed(504, f"{self.name} accepted no connection in {self.patience.connect:g} s") from None
         except (OSError, ValueError) as error:  # ValueError: an invalid host name
             raise UpstreamFailed(502, f"{self.name} {failure_text(error)}") from None
         return UpstreamConnection(reader, writer)
@@ -195,15 +195,15 @@ class Upstream:
         try:
             yield
         except TimeoutError:
-            raise UpstreamFailed(504, f"{self.name} does not answer within {self.patience.answer:g} s") from None
+            raise UpstreamFailed(504, f"{self.name} did not respond within {self.patience.answer:g} s") from None
         except asyncio.LimitOverrunError:
-            raise UpstreamFailed(502, f"{self.name} sends an endless head: more than {HEAD_BYTES} bytes") from None
+            raise UpstreamFailed(502, f"{self.name} sent a head of more than {HEAD_BYTES} bytes") from None
         except asyncio.IncompleteReadError as error:
             if not error.partial:
                 raise StaleConnection from None
-            raise UpstreamFailed(502, f"{self.name} breaks off in the head of its answer") from None
+            raise UpstreamFailed(502, f"{self.name} closed the connection in the head of its response") from None
         except BadAnswer as problem:
-            raise UpstreamFailed(502, f"{self.name} does not answer as HTTP/1.1 does: {problem}") from None
+            raise UpstreamFailed(502, f"{self.name} sent an invalid HTTP/1.1 response: {problem}") from None
         except OSError as error:
             if link.used and not isinstance(error, ssl.SSLError):
                 raise StaleConnection from None
@@ -227,7 +227,7 @@ class Upstream:
                     return head
                 if head.status == 101:
                     break
-        raise BadAnswer("it sends interim answers alone")
+        raise BadAnswer("it sends only interim responses")
 
 
 async def nothing() -> AsyncIterator[bytes]:
@@ -260,24 +260,24 @@ async def read_chunks(reader: asyncio.StreamReader) -> AsyncIterator[bytes]:
         async for piece in read_sized(reader, size):
             yield piece
         if await reader.readexactly(2) != b"\r\n":
-            raise BadAnswer("a chunk is longer than it says")
+            raise BadAnswer("a chunk is longer than its size")
     for _ in range(100):
         if await chunk_line(reader) == b"\r\n":
             return
-    raise BadAnswer("its trailers do not end")
+    raise BadAnswer("its trailers are too long")
 
 
 async def chunk_line(reader: asyncio.StreamReader) -> bytes:
     try:
         return await reader.readuntil(b"\r\n")
     except asyncio.LimitOverrunError:
-        raise BadAnswer("a line is endless") from None
+        raise BadAnswer("a line is too long") from None
 
 
 def failure_text(error: BaseException) -> str:
     """Describe an error as the end of a sentence that begins with a host."""
     if isinstance(error, ssl.SSLCertVerificationError):
-        return f"has a certificate that is not trusted ({error.verify_message}); --ca FILE names its authority"
+        return f"has a certificate that is not trusted ({error.verify_message}); pass its authority with --ca FILE"
     if isinstance(error, ssl.SSLError):
         return f"does not speak TLS as expected: {error.reason or error}"
     if isinstance(error, ConnectionRefusedError):
@@ -285,5 +285,5 @@ def failure_text(error: BaseException) -> str:
     if isinstance(error, ConnectionError):
         return "closed the connection"
     if isinstance(error, socket.gaierror):
-        return "is not a host that can be found"
+        return "is an unknown host"
     return str(error.strerror or error) if isinstance(error, OSError) else str(error) or type(error).__name__

@@ -75,7 +75,7 @@ def checked_pair(certificate: Path, key: Path, directory: Path) -> CertificatePa
     if private.public_key() != chain[0].public_key():
         raise FileError(key, None, f"is not the key of {certificate}; --cert and --key must belong together")
     if not _is_served(private):
-        raise FileError(key, None, "cannot be served; use RSA of 2048 to 4096 bits, ECDSA P-256 or P-384, or Ed25519")
+        raise FileError(key, None, "is not supported; use RSA of 2048 to 4096 bits, ECDSA P-256 or P-384, or Ed25519")
     pair = CertificatePair(directory / "certificate.pem", directory / "key.pem")
     pair.certificate.write_bytes(b"".join(part.public_bytes(Encoding.PEM) for part in chain))
     pair.key.write_bytes(private.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))

@@ -17,8 +17,7 @@ from typing import Any
 
 from sarkmock.http.replies import JSON
 from sarkmock.server.application import Application, AppResponse, WsgiEnviron, environ_of, run_wsgi
-from sarkmock.server.http11 import NO_BODY, BadRequest, Head, Reader, ReceivedRequest, response_head
-from sarkmock.server.limits import Limits
+from sarkmock.server.http11 import NO_BODY, BadRequest, Head, Limits, Reader, ReceivedRequest, response_head
 
 PIECE = 2**16  # bytes
 READ_AHEAD = 2**16  # bytes of further requests to receive while one is processed
@@ -199,7 +198,7 @@ class Connection(asyncio.Protocol):
     def _await_more(self) -> None:
         now, head = self._loop.time(), self._reader.head
         if self._count() > SMALL and not self._service.has_room(0):
-            self._refuse(BadRequest(503, "The bodies of other requests take all the memory."))
+            self._refuse(BadRequest(503, "The memory limit is reached by the bodies of other requests."))
             return
         if head is not None:
             if self._waiting_for is not head:
@@ -234,7 +233,7 @@ class Connection(asyncio.Protocol):
         assert self._request is not None
         head, self._request, self._late = self._request.head, None, None
         if len(response.body) > SMALL and head.method in READS and not self._service.has_room(len(response.body)):
-            response = refusal(BadRequest(503, "The bodies of other responses take all the memory."))
+            response = refusal(BadRequest(503, "The memory limit is reached by the bodies of other responses."))
         if not self._transport.is_closing():
             self._closing = self._service.stopping or not (head.keep_alive and response.whole)
             self._write(head, response)

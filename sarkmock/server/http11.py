@@ -10,8 +10,6 @@ from dataclasses import dataclass
 from functools import lru_cache
 from urllib.parse import unquote_to_bytes
 
-from sarkmock.server.limits import Limits
-
 TOKEN = rb"[!#$%&'*+.^_`|~0-9A-Za-z-]"
 METHOD, NAME = TOKEN + rb"{1,64}", TOKEN + rb"{1,256}"
 VALUE = rb"[^\x00-\x08\x0a-\x1f\x7f]*"  # visible characters, blanks, tabs and all non-ASCII bytes
@@ -29,6 +27,28 @@ CHUNK_LINE = 4096
 TRAILERS = 8192
 FRAMING = re.compile(rb"\n(?:Transfer-Encoding|Content-Length|Host):", re.IGNORECASE)  # not allowed in trailers
 NO_BODY = (204, 304)
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """The limits of a server, with the values of an ordinary web server: sizes in bytes, timeouts in seconds.
+
+    The head of a request must arrive within ``header_timeout``. ``body_timeout`` is the longest pause in receiving a
+    body or in the client's reading of a response. A kept-alive connection is closed after ``idle_timeout`` without a
+    request. A client beyond ``connections`` gets 503 at once; so does a large request, or a read with a large response,
+    that would exceed ``memory`` for all connections together.
+    """
+
+    line: int = 16 * 2**10
+    head: int = 64 * 2**10
+    fields: int = 100
+    body: int = 40 * 2**20
+    chunks: int = 1_000_000  # per body; each costs as much time as hundreds of bytes
+    connections: int = 8192
+    memory: int = 512 * 2**20  # for requests and responses in progress; at least twice ``body``
+    header_timeout: float = 10.0
+    body_timeout: float = 30.0
+    idle_timeout: float = 75.0
 
 
 class BadRequest(Exception):
@@ -165,7 +185,7 @@ class Reader:
             if len(buffer) < start + size + 2:
                 break
             if buffer[start + size:start + size + 2] != b"\r\n":
-                raise BadRequest(400, "A chunk of the body is longer than it says.")
+                raise BadRequest(400, "A chunk of the body is longer than its size.")
             self._chunks += buffer[start:start + size]
             self._chunk_count += 1
             at = start + size + 2
@@ -203,7 +223,7 @@ def read_head(text: bytes, limits: Limits) -> Head:
         raise bad_request_line(text, limits)
     method, target, major, minor = line.groups()
     if major != b"1":
-        raise BadRequest(505, "Only HTTP/1.0 and HTTP/1.1 are served.")
+        raise BadRequest(505, "Only HTTP/1.0 and HTTP/1.1 are supported.")
     if not FIELD_LINES.fullmatch(text, line.end()):
         raise BadRequest(400, "A header field is invalid.")
     fields = read_fields(FIELD.findall(text, line.end()), limits)
@@ -211,7 +231,7 @@ def read_head(text: bytes, limits: Limits) -> Head:
     head = Head(method.decode("ascii"), uri, query, int(minor), fields)
     head.length = body_length(head)
     if head.minor > 0 and fields.get("HTTP_EXPECT", "100-continue").lower() != "100-continue":
-        raise BadRequest(417, "The only expectation that is met is 100-continue.")
+        raise BadRequest(417, "The only supported expectation is 100-continue.")
     return head
 
 
@@ -221,12 +241,12 @@ def bad_request_line(text: bytes, limits: Limits) -> BadRequest:
     return BadRequest(400, "The request line is invalid.")
 
 
-def read_fields(found: list[tuple[bytes, bytes]], limits: Limits) -> dict[str, str]:
+def read_fields(pairs: list[tuple[bytes, bytes]], limits: Limits) -> dict[str, str]:
     """Return header fields as in a WSGI environ. Names with underscores are ambiguous and ignored."""
-    if len(found) > limits.fields:
+    if len(pairs) > limits.fields:
         raise BadRequest(431, f"The request has more than {limits.fields} header fields.")
     fields: dict[str, str] = {}
-    for name, octets in found:
+    for name, octets in pairs:
         key, value = environ_key(name), octets.decode("latin-1").strip(" \t")
         if b"_" in name:
             continue
@@ -263,9 +283,9 @@ def body_length(head: Head) -> int | None:
     coding, length = head.fields.get("HTTP_TRANSFER_ENCODING"), head.fields.get("CONTENT_LENGTH")
     if coding is not None:
         if length is not None or head.minor == 0:
-            raise BadRequest(400, "Transfer-Encoding does not go with Content-Length or HTTP/1.0.")
+            raise BadRequest(400, "Transfer-Encoding cannot be combined with Content-Length or HTTP/1.0.")
         if coding.lower() != "chunked":
-            raise BadRequest(501, "The only Transfer-Encoding that is read is chunked.")
+            raise BadRequest(501, "The only supported Transfer-Encoding is chunked.")
         return None
     if length is None:
         return 0
@@ -278,5 +298,5 @@ def response_head(status: str, headers: list[tuple[str, str]], minor: int = 1) -
     """Serialise status line and header fields. ValueError for a field with a line break."""
     fields = "".join([f"{name}: {value}\r\n" for name, value in headers])
     if not fields.count("\r") == fields.count("\n") == len(headers) or "\0" in fields:
-        raise ValueError(f"a header field of the response holds a line break: {headers}")
+        raise ValueError(f"a header field of the response contains a line break: {headers}")
     return f"HTTP/1.{minor} {status}\r\n{fields}\r\n".encode("latin-1")

@@ -15,8 +15,8 @@ from concurrent.futures import ThreadPoolExecutor
 from sarkmock.server.application import Application
 from sarkmock.server.certificates import CertificatePair
 from sarkmock.server.connection import Connection, Served, Service
-from sarkmock.server.limits import Limits, most_connections
-from sarkmock.server.listener import STOP_TIMEOUT, Listener
+from sarkmock.server.http11 import Limits
+from sarkmock.server.listener import STOP_TIMEOUT, Listener, most_connections
 from sarkmock.server.tls import Tls
 
 MOST_REFUSED = 256  # connections beyond the limit that get a 503; further ones are closed

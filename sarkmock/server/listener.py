@@ -1,4 +1,4 @@
-"""A listening socket with its thread and event loop, and one-line errors for an address that cannot be used."""
+"""A listening socket with its thread and event loop, one-line errors for an address, and limits of open files."""
 
 from __future__ import annotations
 
@@ -15,11 +15,12 @@ from typing import Self
 
 from sarkmock.server.application import WsgiEnviron
 from sarkmock.server.certificates import CertificatePair
-from sarkmock.server.limits import Limits
+from sarkmock.server.http11 import Limits
 
 BACKLOG = 1024
 STOP_TIMEOUT = 1.0  # seconds for requests in progress when a server stops
 CONTROL_THREADS = 4
+SPARE_FILES = 64  # open files reserved for the rest of the process
 
 
 class CannotListen(Exception):
@@ -118,10 +119,38 @@ def listen(host: str, port: int) -> socket.socket:
 def _cannot_listen(host: str, port: int, error: OSError | ValueError) -> str:
     number = error.errno or 0 if isinstance(error, OSError) else -1
     if number < 0 or number == errno.EADDRNOTAVAIL or isinstance(error, socket.gaierror):
-        shown = host if host.isprintable() and host == host.strip() != "" else repr(host)
-        return f"{shown} is not an address of this machine; choose another with --host"
+        printed = host if host.isprintable() and host == host.strip() != "" else repr(host)
+        return f"{printed} is not an address of this machine; choose another with --host"
     if number == errno.EADDRINUSE:
         return f"port {port} on {host} is in use; choose another with --port, or --port 0 for any free one"
     if number == errno.EACCES:
         return f"port {port} on {host} needs privileges; choose one above 1023 with --port"
     return f"cannot listen on port {port} on {host}: {os.strerror(number)}"
+
+
+def open_files() -> int | None:
+    """Return the process's limit of open files; None if there is none."""
+    try:
+        import resource
+    except ImportError:  # Windows
+        return None
+    soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return None if soft == resource.RLIM_INFINITY else soft
+
+
+def most_connections(limits: Limits) -> int:
+    """Return how many connections may be open, limited by ``connections`` and by the process's open files."""
+    files = open_files()
+    return limits.connections if files is None else max(1, min(limits.connections, files - SPARE_FILES))
+
+
+def allow_open_files(connections: int) -> None:
+    """Raise the process's soft limit of open files for that many connections, up to the hard limit."""
+    files = open_files()
+    if files is None or files >= connections + SPARE_FILES:
+        return
+    import resource
+
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = connections + SPARE_FILES
+    resource.setrlimit(resource.RLIMIT_NOFILE, (wanted if hard == resource.RLIM_INFINITY else min(wanted, hard), hard))

@@ -118,7 +118,8 @@ class SarkMock:
     def ca_file(self) -> str:
         """Path of a PEM file with the certificate's CA. ValueError if no certificate was generated."""
         if self._authority is None:
-            raise ValueError("no certificate was made: the mock is not started, or serves plain HTTP or by a context")
+            raise ValueError("no certificate was generated: the mock is not started, serves plain HTTP, "
+                             "or uses a given context")
         return str(self._authority)
 
     @cached_property

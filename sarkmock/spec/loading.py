@@ -71,8 +71,8 @@ def _loaded(profile: str) -> Document:
         document = _completed(_apply(_base(), whole), whole)
         mistakes = list(_vocabulary_mistakes(document))
     except (AttributeError, KeyError, TypeError):
-        raise FileError(profile, None, "its document cannot be served: after its actions, a part is missing, or is not "
-                        "the mapping or list that OpenAPI has there") from None
+        raise FileError(profile, None, "its document cannot be served: after its actions, a part is missing or not "
+                        "the mapping or list that OpenAPI requires") from None
     for place, problem in mistakes:
         raise FileError(*_written_at(whole, place), problem)
     return document
@@ -171,9 +171,9 @@ def _lending(document: Document, other: Document) -> Document:
 
 def _origin(deviation: str) -> str:
     """Return the name of the shipped profile that introduces a deviation. FileError if there is none."""
-    origins = {known.id: known.profile for profile in profiles.profiles() for known in deviations_of(profile)}
+    origins = {listed.id: listed.profile for profile in profiles.profiles() for listed in deviations_of(profile)}
     if deviation not in origins:
-        raise FileError("overlays", None, f"there is no deviation {deviation!r}")
+        raise FileError("overlays", None, f"unknown deviation {deviation!r}")
     return origins[deviation]
 
 
@@ -215,7 +215,7 @@ def bundle(root: Path) -> Document:
 def _path_item(root: Path, path: str, ref: str, schemas: dict[str, Any]) -> Any:
     name, _, key = ref.partition("#/")
     file = root.parent / name
-    content = _resource(file)
+    content = _resource_file(file)
     if key not in content:
         raise FileError(root, yaml12.line_of(root, ("paths", path)), f"{path}: {name} has no {key!r}")
     for schema, value in _schemas(file).items():
@@ -226,14 +226,14 @@ def _path_item(root: Path, path: str, ref: str, schemas: dict[str, Any]) -> Any:
 
 
 @cache
-def _resource(file: Path) -> dict[str, Any]:
+def _resource_file(file: Path) -> dict[str, Any]:
     return yaml12.read(file)  # type: ignore[no-any-return]
 
 
 @cache
 def _schemas(file: Path) -> dict[str, Any]:
     """Return the schemas of a resource file, as components of the bundled document."""
-    return {name: _localise(schema, file) for name, schema in _resource(file).get("schemas", {}).items()}
+    return {name: _localise(schema, file) for name, schema in _resource_file(file).get("schemas", {}).items()}
 
 
 def _localise(value: Any, file: Path) -> Any:
@@ -267,10 +267,11 @@ def _vocabulary_mistakes(document: Document) -> Iterator[tuple[str, str]]:
 def _written_at(whole: OverlayLayer, place: str) -> tuple[Path | str, int | None]:
     """Return the file and line of the last action that changes a place of the document."""
     changed = overlay.changed_pointers(_base(), list(whole.actions))
-    found = [action for action, at in changed if covers(at, place) or covers(place, at)]
-    if not found:
+    actions = [action for action, at in changed if covers(at, place) or covers(place, at)]
+    if not actions:
         return "openapi", None
-    file, index = next(where for action, where in zip(whole.actions, whole.places, strict=True) if action is found[-1])
+    file, index = next(where for action, where in zip(whole.actions, whole.places, strict=True)
+                       if action is actions[-1])
     return file, yaml12.line_of(file, ("actions", index))
 
 
@@ -301,8 +302,8 @@ def extensions(value: Any, place: str = "") -> Iterator[tuple[str, str, Any]]:
 def clear_cache() -> None:
     """Clear the cached documents, so that the next use loads them again."""
     profiles.clear_file_cache()
-    for remembered in (load, load_toggled, deviations_of, load_with_deviation, bundle, _resource, _schemas, _vocabulary,
-                       sources_digest):
+    for remembered in (load, load_toggled, deviations_of, load_with_deviation, bundle, _resource_file, _schemas,
+                       _vocabulary, sources_digest):
         remembered.cache_clear()
 
 

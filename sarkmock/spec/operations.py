@@ -82,7 +82,7 @@ def compile_document(document: Document) -> list[Operation]:
                 if method in item:
                     operations.append(_compile(document, framework, path, method, item))
     except (AttributeError, IndexError, TypeError):
-        raise ValueError(f"{place}: a part is not the mapping, list or text that OpenAPI has there") from None
+        raise ValueError(f"{place}: a part is not the mapping, list or text that OpenAPI requires") from None
     return operations
 
 
@@ -188,10 +188,10 @@ class Router:
 
     def allowed(self, path: str) -> list[str]:
         """Return the methods a path supports. GET and HEAD always: the product's fallback route takes any path."""
-        found = {"GET", "HEAD"}
+        allowed = {"GET", "HEAD"}
         for _, methods in self._candidates(path_segments(path)):
-            found |= methods.keys()
-        return [verb for verb in VERBS if verb in found]
+            allowed |= methods.keys()
+        return [verb for verb in VERBS if verb in allowed]
 
     def _candidates(self, segments: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], dict[str, Operation]]]:
         if segments in self._literal:
@@ -204,17 +204,17 @@ class Router:
 
 def path_segments(path: str) -> tuple[str, ...]:
     """Split a path below the base into segments. Raises NoRoute if it is empty or not UTF-8."""
-    found = path.removeprefix("/")
-    if not found or not is_utf8(found):
+    rest = path.removeprefix("/")
+    if not rest or not is_utf8(rest):
         raise NoRoute
-    return tuple(found.split("/"))
+    return tuple(rest.split("/"))
 
 
 def _by_path(operations: Iterable[Operation]) -> Iterator[tuple[str, dict[str, Operation]]]:
-    found: dict[str, dict[str, Operation]] = {}
+    by_path: dict[str, dict[str, Operation]] = {}
     for operation in operations:
-        found.setdefault(operation.path, {})[operation.method] = operation
-    yield from found.items()
+        by_path.setdefault(operation.path, {})[operation.method] = operation
+    yield from by_path.items()
 
 
 def parameters(template: tuple[str, ...], segments: tuple[str, ...]) -> dict[str, str]:

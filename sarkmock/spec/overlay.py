@@ -60,7 +60,7 @@ def _apply_one(document: Any, index: int, action: Mapping[str, Any]) -> Any:
             document = _changed(document, match.parts[:-1], partial(_without, key=match.parts[-1]))
         return document
     if "update" not in action:
-        raise OverlayError(index, target, "has neither update nor remove: true")
+        raise OverlayError(index, target, "needs update or remove: true")
     if all(_updated(match.obj, action["update"]) is match.obj for match in matches):
         raise OverlayError(index, target, "changes nothing")
     for match in reversed(matches):

@@ -38,9 +38,9 @@ def cached_value(name: str, make: Callable[[], CachedValue]) -> CachedValue:
 
 def entry_file(name: str) -> Path | None:
     """Return the path of an entry; None if the user has no home or cache directory."""
-    given = os.environ.get("XDG_CACHE_HOME") or os.environ.get("LOCALAPPDATA") or ""
+    configured = os.environ.get("XDG_CACHE_HOME") or os.environ.get("LOCALAPPDATA") or ""
     try:
-        home = Path(given) if Path(given).is_absolute() else Path.home() / ".cache"
+        home = Path(configured) if Path(configured).is_absolute() else Path.home() / ".cache"
     except RuntimeError:
         return None
     return home / "sarkmock" / __version__ / f"{name}.json"

@@ -76,8 +76,8 @@ def describe_profile(name: str) -> Profile:
 @cache
 def _shipped() -> dict[str, Profile]:
     """Return the shipped overlays' profiles by name, sorted by date."""
-    found = [Profile.of(name, info, parent_of(info)) for name, info in cached_value("profiles", _infos).items()]
-    return {profile.name: profile for profile in sorted(found, key=lambda profile: (profile.date, profile.name))}
+    profiles = [Profile.of(name, info, parent_of(info)) for name, info in cached_value("profiles", _infos).items()]
+    return {profile.name: profile for profile in sorted(profiles, key=lambda profile: (profile.date, profile.name))}
 
 
 def _infos() -> dict[str, dict[str, Any]]:
@@ -94,8 +94,8 @@ def checked_parent(file: Path, info: Mapping[str, Any]) -> str:
     """Return the profile that an overlay extends. FileError with the line of the key if it does not exist."""
     parent, key = parent_of(info), "x-extends" if "x-extends" in info else "extends"
     try:
-        found = overlay_file(parent, file.parent)
-        problem = None if found is None or found.is_file() else f"there is no file {found}"
+        parent_file = overlay_file(parent, file.parent)
+        problem = None if parent_file is None or parent_file.is_file() else f"file not found: {parent_file}"
     except FileError as error:
         problem = error.problem
     if problem is not None:
@@ -198,7 +198,7 @@ def shape_mistakes(content: Any) -> Iterator[tuple[tuple[str | int, ...], str]]:
 
     wrong = next(keys_not_text(content), None)
     if wrong is not None:
-        yield wrong, f"{'.'.join(map(str, wrong)) or 'overlay'}: has a key that is no text; put it in quotes"
+        yield wrong, f"{'.'.join(map(str, wrong)) or 'overlay'}: has a key that is not a string; quote it"
         return
     for error in vocabulary_validator("overlay").iter_errors(content):
         path = tuple(error.instance_path)

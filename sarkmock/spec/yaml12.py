@@ -116,7 +116,7 @@ def _check_size(root: yaml.Node) -> None:
             if levels[id(node)] > MOST_YAML_LEVELS:
                 raise _wrong(root, f"it is nested deeper than {MOST_YAML_LEVELS} levels")
             if sizes[id(node)] > len(entered) + MOST_REPETITIONS:
-                raise _wrong(node, "its aliases expand to too much")
+                raise _wrong(node, "its aliases expand to too many values")
 
 
 def _children(node: yaml.Node) -> list[yaml.Node]:
@@ -184,14 +184,14 @@ def line_in(text: str, path: Iterable[str | int]) -> int | None:
         node = yaml.compose(text, Loader)
     except yaml.YAMLError:
         return None
-    return None if node is None else _line(node, path)
+    return None if node is None else _line_number(node, path)
 
 
-def _line(node: yaml.Node, path: Iterable[str | int]) -> int:
+def _line_number(node: yaml.Node, path: Iterable[str | int]) -> int:
     """Return the line of a key or item below a node, or of its nearest existing parent."""
     line = node.start_mark.line + 1
     for step in path:
-        entry = _entry(node, step)
+        entry = _mapping_entry(node, step)
         if entry is None:
             break
         place, node = entry
@@ -199,11 +199,11 @@ def _line(node: yaml.Node, path: Iterable[str | int]) -> int:
     return line
 
 
-def _entry(node: yaml.Node, step: str | int) -> tuple[yaml.Node, yaml.Node] | None:
+def _mapping_entry(node: yaml.Node, step: str | int) -> tuple[yaml.Node, yaml.Node] | None:
     """Return the key and value nodes of a step (for an item, the item twice), including keys from merge keys."""
     if isinstance(node, yaml.MappingNode):
         own = next(((key, value) for key, value in node.value if key.value == str(step)), None)
-        merged = (_entry(value, step) for key, value in node.value if key.value == "<<")
+        merged = (_mapping_entry(value, step) for key, value in node.value if key.value == "<<")
         return own or next(filter(None, merged), None)
     if isinstance(node, yaml.SequenceNode) and str(step).isdigit() and int(step) < len(node.value):
         return node.value[int(step)], node.value[int(step)]
@@ -237,7 +237,7 @@ _Dumper.add_implicit_resolver("tag:yaml.org,2002:float", _FLOAT, list("-+.012345
 def source_of(pointer: str) -> tuple[Path, int]:
     """Return the file (relative to openapi.yaml) and line of a pointer, or of its nearest existing parent."""
     file, steps = _file_of(openapi_dir() / "openapi.yaml", keys_of(pointer))
-    return file.relative_to(openapi_dir()), _line(_tree(file), steps)
+    return file.relative_to(openapi_dir()), _line_number(_tree(file), steps)
 
 
 def _file_of(root: Path, steps: list[str]) -> tuple[Path, list[str]]:
@@ -256,7 +256,7 @@ def _file_of(root: Path, steps: list[str]) -> tuple[Path, list[str]]:
 
 def _node_at(node: yaml.Node, *steps: str) -> yaml.Node | None:
     for step in steps:
-        entry = _entry(node, step)
+        entry = _mapping_entry(node, step)
         if entry is None:
             return None
         node = entry[1]

@@ -311,10 +311,10 @@ def test_the_clock_is_held_set_and_moved(mock, visit):
 
 def test_the_profile_is_changed(mock, visit):
     page = visit("#controls")
-    page.get_by_label("The mock answers as").select_option("shipped")
+    page.get_by_label("Served profile").select_option("shipped")
     expect(page.locator(".status").get_by_text("shipped")).to_be_visible()
     assert requests.get(f"{mock.url}/sysglobals", timeout=5).status_code == 200
-    page.get_by_label("The mock answers as").select_option("documented")
+    page.get_by_label("Served profile").select_option("documented")
     expect(page.locator(".status").get_by_text("documented")).to_be_visible()
 
 

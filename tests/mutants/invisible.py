@@ -324,7 +324,7 @@ def boundaries(rules: Any) -> list[Any]:
         known = bounds_of(rules)
     except NoBounds:
         return []
-    return [value for value in (*known.accept, *known.reject, *known.strangers) if not is_placeholder(value)]
+    return [value for value in (*known.accept, *known.reject, *known.foreign) if not is_placeholder(value)]
 
 
 def verdict(name: str, rules: Any, value: Any, there: bool) -> Any:

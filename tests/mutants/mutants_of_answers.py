@@ -98,7 +98,7 @@ MUTANTS = [
     broken_answer(
         "another field is named", UPDATE,
         refusals(lambda errors: {name.replace("chanmax", "chanMax"): texts for name, texts in errors.items()}),
-        "tenants.update", "rules", "chanMax", "refused"),
+        "tenants.update", "rules", "chanMax", "rejected"),
     broken_answer(
         "only the first field is named", UPDATE, refusals(lambda errors: dict([next(iter(errors.items()))])),
         "tenants.update", "rules", "chanmax", "accepted"),
@@ -112,7 +112,7 @@ MUTANTS = [
     broken_answer("a refused body is 400", UPDATE, status("PUT", ROW, 422, 400), "tenants.update", "status", "", "400"),
     broken_answer(
         "numbers may not be strings", UPDATE, lambda: on("PUT", ROW)(numbers_as_strings_are_refused), "tenants.update",
-        "rules", "chanmax", "refused"),
+        "rules", "chanmax", "rejected"),
     broken_answer(
         "a created row is 200", asked("tenants.create"), status("POST", ROWS, 201, 200), "tenants.create", "status", "",
         "200"),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from sarkmock_contracts.checks import protocol, smoke
-from sarkmock_contracts.checks import undocumented as strangers
+from sarkmock_contracts.checks import undocumented as undocumented
 from sarkmock_contracts.client.http import Request, Response
 
 from tests.mutants.breaking import Send, answer, broken_answer, instead, json_response, request, spoken, without_header
@@ -36,7 +36,7 @@ def refused_unknown(given: Request, send: Send) -> Response:
 
 MUTANTS = [
     broken_answer(
-        "an operation is there that nobody documents", strangers.check_strange_paths,
+        "an operation is there that nobody documents", undocumented.check_strange_paths,
         instead("GET", "/astamis", json_response(200, [])), "", "unknown-path", "/astamis", "GET"),
     broken_answer(
         "unknown fields are rejected", spoken(protocol.check_unknown_fields, "tenants.update"), lambda: refused_unknown,
@@ -78,7 +78,7 @@ MUTANTS = [
         "tenants.update", "status", "", "500"),
     broken_answer(
         "form bodies are not read", spoken(protocol.check_forms, "tenants.create"), request("POST", ".*", unread_form),
-        "tenants.create", "rules", "*", "refused"),
+        "tenants.create", "rules", "*", "rejected"),
     broken_answer(
         "the query string is stored", spoken(protocol.check_query, "tenants.update"), request("PUT", ROW, stored_query),
         "tenants.update", "query", "abstimeout", "stored"),

@@ -16,16 +16,16 @@ MUTANTS = [
         "tenants.create/description", "accepted"),
     broken_rule(
         "nullable is dropped", TENANT, rules("TenantUpdate", "clusterclid", "integer"), "tenants.update/clusterclid",
-        "refused"),
+        "rejected"),
     broken_rule(
         "nullable is added", TENANT, rules("TenantUpdate", "chanmax", "integer|nullable"), "tenants.update/chanmax",
         "accepted"),
     broken_rule(
         "an optional field is required", TENANT, rules("TenantUpdate", "operator", "required|integer"),
-        "tenants.update/operator", "refused"),
+        "tenants.update/operator", "rejected"),
     broken_rule(
         "a listed value is missing", TENANT, rules("TenantUpdate", "masteroclo", "in:AUTO"),
-        "tenants.update/masteroclo", "refused"),
+        "tenants.update/masteroclo", "rejected"),
     broken_rule(
         "a value of another list is listed", TENANT, rules("TenantUpdate", "masteroclo", "in:AUTO,CLOSED,ON"),
         "tenants.update/masteroclo", "accepted"),
@@ -34,7 +34,7 @@ MUTANTS = [
         "tenants.update/masteroclo", "accepted"),
     broken_rule(
         "a maximum is one too low", AGENT, rules("AgentCreate", "passwd", "required|integer|min:1000|max:9998"),
-        "agents.create/passwd", "refused"),
+        "agents.create/passwd", "rejected"),
     broken_rule(
         "a maximum is one too high", AGENT, rules("AgentCreate", "passwd", "required|integer|min:1000|max:10000"),
         "agents.create/passwd", "accepted"),
@@ -46,7 +46,7 @@ MUTANTS = [
         "agents.update/cluster", "accepted"),
     broken_rule(
         "exists asks another table", bounds("agents.update"),
-        rules("AgentUpdate", "queue1", "exists:cluster,pkey|nullable"), "agents.update/queue1", "refused"),
+        rules("AgentUpdate", "queue1", "exists:cluster,pkey|nullable"), "agents.update/queue1", "rejected"),
     broken_rule(
         "a regex has lost its anchors", bounds("queues.update"),
         rules("QueueUpdate", "greetnum", r"regex:/usergreeting\d{4}/"), "queues.update/greetnum", "accepted"),

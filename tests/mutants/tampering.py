@@ -59,7 +59,7 @@ class Untrimmed:
 
 
 def lost_update(given: Request, send: Send) -> Response:
-    """The answer shows what was sent, and then all is as it was."""
+    """The answer shows what was sent, and then everything is restored."""
     before = send(Request("GET", given.path)).json
     response = send(given)
     if response.ok:

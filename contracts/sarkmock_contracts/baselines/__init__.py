@@ -56,8 +56,8 @@ class ProgressDisplay:
             self.part, self.began, self.cases = case.part, time.monotonic(), 0
         self.cases += 1
         left = duration_text(plan.seconds_after(number))
-        self.bar.update(self.task, description=f"{RECORDING_PARTS[case.part]}, about {left} left", completed=number,
-                        total=len(plan.costs))
+        text = f"{RECORDING_PARTS[case.part]}, about {left} remaining"
+        self.bar.update(self.task, description=text, completed=number, total=len(plan.costs))
 
     def _end_part(self) -> None:
         if self.part:
@@ -144,9 +144,9 @@ def compared_sides(before: str, after: str,
 
     Each side is a baseline file or a profile; the second may also be a URL, which is recorded now."""
     if Path(before).exists() and Path(after).exists() and Path(after).samefile(before):
-        raise CannotRun(f"{before} and {after} are the same file: there is nothing to compare")
+        raise CannotRun(f"{before} and {after} are the same file")
     if AUTO in (before, after) and all(name == AUTO or is_profile(name) for name in (before, after)):
-        raise CannotRun(f"{AUTO} is the version of a box: the other side has to be a baseline file or a URL")
+        raise CannotRun(f"{AUTO} recognises the version of a box: the other side must be a baseline file or a URL")
     first = None if before == AUTO or is_profile(before) else recorded_side(before)
     troubles: list[str] = []
     if not Path(after).exists() and URL.match(after):
@@ -206,9 +206,9 @@ def make_profile(baseline: Path, file: Path, profile: str = AUTO, force: bool = 
     if file.suffix not in (".yaml", ".yml"):
         raise CannotRun(f"{file}: the name of a profile's file must end in .yaml")
     if not file.parent.is_dir():
-        raise CannotRun(f"{file}: there is no directory {file.parent}")
+        raise CannotRun(f"{file}: no such directory: {file.parent}")
     if file.exists() and not force:
-        raise CannotRun(f"{file} exists already: --force replaces it")
+        raise CannotRun(f"{file} already exists; use --force to replace it")
     box = read_baseline(baseline)
     with step_display() as on_step:
         recorded = profile_from(box, profile, on_step)
@@ -219,12 +219,12 @@ def make_profile(baseline: Path, file: Path, profile: str = AUTO, force: bool = 
 def refuse_to_replace(file: Path, force: bool) -> None:
     """Raise CannotRun if a file may not be written: baselines are replaced only with --force, other files never."""
     if not file.parent.is_dir():
-        raise CannotRun(f"{file}: there is no directory {file.parent}")
+        raise CannotRun(f"{file}: no such directory: {file.parent}")
     if not file.exists():
         return
     try:
         read_baseline(file)
     except BadBaseline:
-        raise CannotRun(f"{file} exists and is not a baseline: it is not replaced") from None
+        raise CannotRun(f"{file} exists and is not a baseline, so it is not replaced") from None
     if not force:
-        raise CannotRun(f"{file} exists already: --force replaces it")
+        raise CannotRun(f"{file} already exists; use --force to replace it")

@@ -72,7 +72,7 @@ def same_operation_elsewhere(name: str) -> list[str]:
 
 def request_digest() -> str:
     """Return a digest of all that determines the requests of a recording. Other digests cannot be compared."""
-    facts = [[entry.name, entry.hazard, {profile: one.rules for profile, one in entry.versions.items()}]
+    facts = [[entry.name, entry.hazard, {profile: version.rules for profile, version in entry.versions.items()}]
              for entry in catalogue().values()]
     tables = [file.read_text(encoding="utf-8") for file in sorted(TABLE_FILES.glob("*.yaml"))]
     return hashlib.sha256(json.dumps([facts, tables]).encode()).hexdigest()[:12]
@@ -169,10 +169,10 @@ def field_types(value: Any, names: frozenset[str] | None = None) -> Shape:
 
     Property names outside ``names`` are data and become ``*``; None takes all names as fields.
     """
-    found: dict[str, set[str]] = {}
+    types: dict[str, set[str]] = {}
     for name, kind in _walk(value, names, ""):
-        found.setdefault(name, set()).add(kind)
-    return {name: sorted(kinds) for name, kinds in found.items()}
+        types.setdefault(name, set()).add(kind)
+    return {name: sorted(kinds) for name, kinds in types.items()}
 
 
 def _walk(value: Any, names: frozenset[str] | None, place: str) -> Iterator[tuple[str, str]]:
@@ -191,10 +191,10 @@ def response_fields(contract: Contract, operation: Operation) -> frozenset[str] 
 
     Names that match a schema under `additionalProperties` are data.
     """
-    found = contract.response(operation, operation.status)
-    if found is None or "application/json" not in found[1].get("content", {}):
+    response = contract.response(operation, operation.status)
+    if response is None or "application/json" not in response[1].get("content", {}):
         return None
-    _, schema = contract.resolve(found[0] + pointer("content", "application/json", "schema"))
+    _, schema = contract.resolve(response[0] + pointer("content", "application/json", "schema"))
     names: set[str] = set()
     return frozenset(names) if _collect(contract, schema, names, 0) else None
 

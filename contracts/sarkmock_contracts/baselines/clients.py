@@ -62,7 +62,7 @@ def read_clients(file: Path) -> list[Use]:
     traffic = traffic_of(file, text)
     uses = list(uses_of(traffic) if traffic is not None else uses_of_list(file, text))
     if not uses:
-        what = "no request in it is one of the API's" if traffic is not None else "lists nothing that a client uses"
+        what = "contains no request of the API" if traffic is not None else "the list is empty"
         raise CannotRun(f"{file}: {what}")
     return uses
 
@@ -71,7 +71,7 @@ def read_text(file: Path) -> str:
     try:
         return file.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
-        raise CannotRun(f"{file}: {getattr(error, 'strerror', None) or 'is not a text file'}") from None
+        raise CannotRun(f"{file}: {getattr(error, 'strerror', None) or 'not a text file'}") from None
 
 
 # a list
@@ -94,7 +94,8 @@ def use_of(place: str, item: Any) -> Use:
     """Return the use that an entry of the list describes."""
     entry = {"operation": item} if isinstance(item, str) else item
     if not isinstance(entry, dict) or not isinstance(entry.get("operation"), str):
-        raise CannotRun(f"{place}: an entry is an operation like GET /tenants, or has the keys {', '.join(USE_KEYS)}")
+        raise CannotRun(f"{place}: expected an operation such as GET /tenants, "
+                        f"or a mapping with the keys {', '.join(USE_KEYS)}")
     strange = [str(name) for name in entry if name not in USE_KEYS]
     if strange:
         raise CannotRun(f"{place}: {strange[0]}: unknown key; known: {', '.join(USE_KEYS)}")
@@ -109,7 +110,7 @@ def operation_named(place: str, text: str) -> str:
             return name
     every = [*catalogue(), *(name for entry in catalogue().values() for name in entry.ids)]
     near = difflib.get_close_matches(wanted, every, 1)
-    raise CannotRun(f"{place}: there is no operation {text}" + (f"; is it {near[0]}?" if near else ""))
+    raise CannotRun(f"{place}: unknown operation {text}" + (f"; did you mean {near[0]}?" if near else ""))
 
 
 def name_set(place: str, entry: Mapping[str, Any], key: str) -> Names:
@@ -152,14 +153,14 @@ def traffic_of(file: Path, text: str) -> list[Exchanged] | None:
         return None
     missing = missing_entries(archive, log, entries)
     if missing:
-        raise CannotRun(f"{file}: {missing} requests are missing, so what the client uses is not known; "
+        raise CannotRun(f"{file}: {missing} requests are missing, so it is unknown what the client uses; "
                         f"run its tests with a larger --journal, or export without filter and limit")
     traffic = []
     for number, entry in enumerate(entries, 1):
         try:
             traffic.append(read(entry))
         except (AttributeError, TypeError, ValueError):
-            raise CannotRun(f"{file}: entry {number} is not as a HAR file or the journal has it") from None
+            raise CannotRun(f"{file}: entry {number} is not an entry of a HAR file or of the journal") from None
     return traffic
 
 
@@ -258,7 +259,7 @@ class ClientsFile:
         self._uses = {use.op: use for use in read_uses(file)}
         self._changed, self._saved = False, 0.0
         if not file.parent.is_dir():
-            raise CannotRun(f"--clients {file}: there is no directory {file.parent}")
+            raise CannotRun(f"--clients {file}: no such directory: {file.parent}")
 
     def observe(self, exchange: Exchange) -> None:
         """Add the use that an exchange shows."""
@@ -290,7 +291,7 @@ def read_uses(file: Path) -> list[Use]:
         return []
     text = read_text(file)
     if traffic_of(file, text) is not None:
-        raise CannotRun(f"--clients {file}: is a recording of traffic, to which nothing is added; name another file")
+        raise CannotRun(f"--clients {file}: is a recording of traffic and cannot be extended; name another file")
     return list(uses_of_list(file, text))
 
 

@@ -73,8 +73,8 @@ class Side:
 
     def reach(self, op: str) -> str | None:
         """Return "there", "absent" or "not reached"; None if the recording does not cover the operation."""
-        found = self.facts(op, "reach").get(("", ""))
-        return found.is_ if found else None
+        fact = self.facts(op, "reach").get(("", ""))
+        return fact.is_ if fact else None
 
 
 class Sides(NamedTuple):
@@ -107,7 +107,7 @@ def compare_baselines(before: Baseline, after: Baseline, factor: float = 2.0) ->
             continue
         differences += compare_operation(op, sides)
         result.unreached += compare_parts(op, sides)
-    crashing = {difference.op for difference in differences if difference.kind == "newly crashes"}
+    crashing = {difference.op for difference in differences if difference.kind == "now crashes"}
     differences += [difference for difference in slower_operations(before, after, factor)
                     if difference.op == BOX or (sides.reach(difference.op) == (THERE, THERE)
                                                 and difference.op not in crashing)]
@@ -135,8 +135,8 @@ def compare_places(gone: list[str], new: list[str]) -> Iterator[Difference]:
     for op in gone:
         places = [place for place in same_operation_elsewhere(op) if place in new]
         arrived.update(places)
-        yield Difference("operation moved", op, "", op, places[0]) if places else Difference("operation gone", op)
-    yield from (Difference("operation appeared", op) for op in new if op not in arrived)
+        yield Difference("operation moved", op, "", op, places[0]) if places else Difference("operation removed", op)
+    yield from (Difference("operation added", op) for op in new if op not in arrived)
 
 
 def compare_operation(op: str, sides: Sides) -> Iterator[Difference]:
@@ -160,7 +160,7 @@ def compare_operation(op: str, sides: Sides) -> Iterator[Difference]:
 
 def unequally_filled(op: str, by: str, sides: Sides) -> Unequal:
     """Return the variables that may have different values in the two rows, so that their fields cannot be compared."""
-    makers = [name for name, known in catalogue().items() if by in known.ids]
+    makers = [name for name, entry in catalogue().items() if by in entry.ids]
     names: set[str] = set()
     for name in {*makers, op}:
         before, after = sides.facts(name, "stores")
@@ -185,7 +185,7 @@ def pairs_of_facts(sides: Sides, op: str, kind: str) -> Iterator[tuple[tuple[str
 
 def compare_statuses(op: str, sides: Sides, rules: set[str]) -> Iterator[Difference]:
     """Yield one difference per pair of statuses, over all requests. Skip rejections that rule differences explain."""
-    found: dict[tuple[str, str, str], list[str]] = {}
+    changed: dict[tuple[str, str, str], list[str]] = {}
     for (of, _), before, after in pairs_of_facts(sides, op, "status"):
         if before == after or pbx_condition(op, of, before) or pbx_condition(op, of, after):
             continue
@@ -195,8 +195,8 @@ def compare_statuses(op: str, sides: Sides, rules: set[str]) -> Iterator[Differe
             continue
         kind = status_kind(before, after)
         change = ("", "") if "crashes" in kind else (before, after)
-        found.setdefault((kind, str(change[0]), str(change[1])), []).append(f"{of}: {before} -> {after}")
-    for (kind, *_), seen in found.items():
+        changed.setdefault((kind, str(change[0]), str(change[1])), []).append(f"{of}: {before} -> {after}")
+    for (kind, *_), seen in changed.items():
         changes = list(dict.fromkeys(seen))
         kinds = ", ".join(dict.fromkeys(change.partition(":")[0] for change in changes))
         before, after = (", ".join(dict.fromkeys(change.partition(": ")[2].split(" -> ")[side] for change in changes))
@@ -209,7 +209,7 @@ def pbx_condition(op: str, of: str, status: int) -> str:
     if status == STOPPED:
         return "the PBX was not running"
     is_list = of == "read" and op.startswith("GET /astamis/")
-    return "there was nothing to list" if is_list and status == NOTHING_LISTED else ""
+    return "the list was empty" if is_list and status == NOTHING_LISTED else ""
 
 
 def same_statuses(op: str, sides: Sides) -> set[str]:
@@ -221,24 +221,24 @@ def status_kind(before: int, after: int) -> str:
     if before >= 500 and after >= 500:
         return "crash status changed"
     if after >= 500:
-        return "newly crashes"
+        return "now crashes"
     if before >= 500:
         return "no longer crashes"
     good = (before < 400, after < 400)
-    return {(True, True): "success status changed", (True, False): "now refused",
-            (False, True): "no longer refused", (False, False): "refusal status changed"}[good]
+    return {(True, True): "success status changed", (True, False): "now rejected",
+            (False, True): "no longer rejected", (False, False): "rejection status changed"}[good]
 
 
 def compare_texts(op: str, sides: Sides, kind: str, name: str) -> Iterator[Difference]:
     """Yield one difference per pair of content types. Skip requests whose status differs as well."""
     same = same_statuses(op, sides)
-    found: dict[tuple[str, str], list[str]] = {}
+    changed: dict[tuple[str, str], list[str]] = {}
     for (of, _), before, after in pairs_of_facts(sides, op, kind):
         if before == after or EMPTY_FILE in (before, after):
             continue
-        if of in same and of not in found.setdefault((before, after), []):
-            found[before, after].append(of)
-    for (before, after), kinds in found.items():
+        if of in same and of not in changed.setdefault((before, after), []):
+            changed[before, after].append(of)
+    for (before, after), kinds in changed.items():
         yield Difference(name, op, ", ".join(kinds), before, after)
 
 
@@ -248,7 +248,7 @@ def compare_headers(op: str, sides: Sides) -> Iterator[Difference]:
     before, after = (header_values(side.facts(op, "header"), same) for side in sides)
     for name in dict.fromkeys([*before, *after]):
         if before.get(name) != after.get(name):
-            kind = "header gone" if name not in after else "header appeared" if name not in before else "header changed"
+            kind = "header removed" if name not in after else "header added" if name not in before else "header changed"
             yield Difference(kind, op, name, before.get(name), after.get(name))
 
 
@@ -273,15 +273,15 @@ def compare_parts(op: str, sides: Sides) -> Iterator[Unreached]:
     for (of, _), status, now in pairs_of_facts(sides, op, "status"):
         moments = [pbx_condition(op, of, code) for code in (status, now)]
         if status != now and any(moments):
-            words = [said or f"answered {code}" for said, code in zip(moments, (status, now), strict=True)]
+            words = [said or f"returned {code}" for said, code in zip(moments, (status, now), strict=True)]
             yield Unreached(op, of, *words)
     before, after = sides.facts(op, "part")
     for part in dict.fromkeys(part for part, _ in (*before, *after)):
         parts = [{by: fact.is_ for (of, by), fact in side.items() if of == part} for side in (before, after)]
-        asked = [{by for by, is_ in side.items() if is_ == REQUESTED} for side in parts]
-        if any(asked) and not asked[0] & asked[1]:
+        requested = [{by for by, is_ in side.items() if is_ == REQUESTED} for side in parts]
+        if any(requested) and not requested[0] & requested[1]:
             words = [REQUESTED if ours else next(iter(side.values()), "not asked")
-                     for ours, side in zip(asked, parts, strict=True)]
+                     for ours, side in zip(requested, parts, strict=True)]
             yield Unreached(op, part, *(words if words[0] != words[1] else (f"{REQUESTED} of other rows", REQUESTED)))
 
 

@@ -88,12 +88,12 @@ class Facts:
 
     def get(self, op: str, fact: str, of: str = "", by: str = "") -> Any:
         """Return the observed value of a fact without sent value; None if there is no such fact."""
-        found = self.by_key.get((op, fact, of, by, ""))
-        return found.is_ if found else None
+        match = self.by_key.get((op, fact, of, by, ""))
+        return match.is_ if match else None
 
     def of(self, op: str, fact: str) -> list[Fact]:
         """Return all facts of one kind of an operation."""
-        return [one for one in self.by_key.values() if (one.op, one.fact) == (op, fact)]
+        return [match for match in self.by_key.values() if (match.op, match.fact) == (op, fact)]
 
 
 BASELINE_VERSION = 1
@@ -142,20 +142,20 @@ def write_baseline(baseline: Baseline, file: Path) -> None:
 
 def read_baseline(file: Path) -> Baseline:
     """Read a baseline; raise BadBaseline with file and line if it is invalid."""
-    lines = list(_lines(file))
+    lines = list(_json_lines(file))
     if not lines or not isinstance(lines[0], dict) or BASELINE_FORMAT not in lines[0]:
         first = f'{{"{BASELINE_FORMAT}": {BASELINE_VERSION}, ...}}'
-        raise BadBaseline(f"{file}: is not a baseline: its first line is not {first}")
+        raise BadBaseline(f"{file}: not a baseline: the first line is not {first}")
     if lines[0][BASELINE_FORMAT] != BASELINE_VERSION:
-        raise BadBaseline(f"{file}: is a baseline of version {lines[0][BASELINE_FORMAT]!r}; "
+        raise BadBaseline(f"{file}: a baseline of version {lines[0][BASELINE_FORMAT]!r}; "
                           f"this sarkmock reads version {BASELINE_VERSION}")
     for number, line in enumerate(lines, 1):
         _check(file, number, line)
     if "end" not in lines[-1] or "recorded" not in lines[min(1, len(lines) - 1)]:
-        raise BadBaseline(f"{file}:{len(lines)}: is cut short: record it again")
+        raise BadBaseline(f"{file}:{len(lines)}: the file is truncated; record it again")
     facts = [_fact(file, number, line) for number, line in enumerate(lines[2:-1], 3)]
     if lines[-1]["end"] != len(facts):
-        raise BadBaseline(f"{file}: has {len(facts)} facts of {lines[-1]['end']}: lines are missing, or were added")
+        raise BadBaseline(f"{file}: has {len(facts)} facts instead of {lines[-1]['end']}: lines were removed or added")
     head = lines[0]
     return Baseline(head["target"], head["depth"], tuple(head["allowed"]), head["only"], Facts(facts), head["tables"],
                     lines[1], str(file))
@@ -163,22 +163,22 @@ def read_baseline(file: Path) -> Baseline:
 
 def _fact(file: Path, number: int, line: Mapping[str, Any]) -> Fact:
     if "fact" not in line:
-        raise BadBaseline(f"{file}:{number}: is not a fact")
+        raise BadBaseline(f"{file}:{number}: not a fact")
     return fact_of_line(line)
 
 
-def _lines(file: Path) -> Iterator[Any]:
+def _json_lines(file: Path) -> Iterator[Any]:
     try:
         text = file.read_text(encoding="utf-8")
     except UnicodeDecodeError:
-        raise BadBaseline(f"{file}: is not a baseline: it is not a text file") from None
+        raise BadBaseline(f"{file}: not a baseline: not a text file") from None
     except OSError as error:
         raise BadBaseline(f"{file}: {error.strerror}") from None
     for number, line in enumerate(text.split("\n")[:-1] if text.endswith("\n") else text.split("\n"), 1):
         value = bounded_json(line.encode())
         if value is None:
-            problem = "its first line is not JSON" if number == 1 else "it is cut short or damaged"
-            raise BadBaseline(f"{file}:{number}: is not a baseline: {problem}")
+            problem = "the first line is not JSON" if number == 1 else "the file is truncated or damaged"
+            raise BadBaseline(f"{file}:{number}: not a baseline: {problem}")
         yield value
 
 
@@ -187,7 +187,7 @@ def _check(file: Path, number: int, line: Any) -> None:
     kind = next((name for name, key in keys
                  if isinstance(line, dict) and key in line), None)
     if kind is None:
-        raise BadBaseline(f"{file}:{number}: is not a line of a baseline")
+        raise BadBaseline(f"{file}:{number}: not a line of a baseline")
     for error in line_validator(kind).iter_errors(line):
         place = ".".join(map(str, error.instance_path))
         raise BadBaseline(f"{file}:{number}: {f'{place}: ' if place else ''}{error.message}")
@@ -225,7 +225,7 @@ class Checkpoint:
             if number == 1 and line is not None and line.get(CHECKPOINT_FORMAT) != dict(head):
                 raise CannotRun(f"{self.file} was started with different options; use the same options or delete it")
             if line is None or not line_validator("checkpoint").is_valid(line):
-                raise BadBaseline(f"{self.file}:{number}: is not a line of a recording; delete the file to start again")
+                raise BadBaseline(f"{self.file}:{number}: not a line of a recording; delete the file to start again")
             self.ledger = line.get("ledger", self.ledger)
             if "case" in line:
                 self.done[line["case"]] = [fact_of_line(fact) for fact in line["facts"]]

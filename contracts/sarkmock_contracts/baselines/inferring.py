@@ -15,7 +15,7 @@ from .facts import Fact
 from .observer import WAS_ACCEPTED, WAS_REFUSED
 
 RuleList = list[str]
-EXISTING_KEY = "a key that is there"
+EXISTING_KEY = "an existing key"
 # Rules whose messages do not name their parameters, or that are inferred in another way.
 UNNAMED = {"required", "exists", "in", "unique", "regex", "file", "mimes", "mimetypes", "uploaded"}
 
@@ -70,9 +70,9 @@ def candidate_rules(seen: Sequence[Fact], wording: str) -> Iterator[RuleList]:
     said = [message for fact in seen for message in fact.says]
     required = ["required"] if any("field is required" in message for message in said) else []
     nullable = [] if required else ["nullable"]
-    found = list(dict.fromkeys(rule for message in said for rule in rules_behind(message, wording)))
+    suggested = list(dict.fromkeys(rule for message in said for rule in rules_behind(message, wording)))
     of_tables = [rules for rules in known_lists() if any("exists" in rule for rule in rules)]
-    for middle in ([*found], *([*found, rule] for rule in (*in_rules(seen), *known_patterns()))):
+    for middle in ([*suggested], *([*suggested, rule] for rule in (*in_rules(seen), *known_patterns()))):
         for order in (middle, middle[::-1]):
             yield [*required, *order, *nullable]
             yield [*required, *order]
@@ -116,6 +116,6 @@ def known_patterns() -> tuple[str, ...]:
 @cache
 def known_lists() -> tuple[RuleList, ...]:
     """Return every rule list of every document, except those with placeholders."""
-    every = [split(rules) for known in catalogue().values() for version in known.versions.values()
+    every = [split(rules) for entry in catalogue().values() for version in entry.versions.values()
              for rules in version.rules.values() if "{" not in str(rules)]
     return tuple({"|".join(rules): list(rules) for rules in every}.values())

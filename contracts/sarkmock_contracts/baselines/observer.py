@@ -16,7 +16,7 @@ from ..checks.minimal_rules import greedy_cover
 from ..client.http import Exchange, Request, Response, header_number
 from ..client.target import Client
 from ..errors import NoBounds, Unavailable
-from ..fixtures import Body, Fixtures, Spared
+from ..fixtures import Body, Fixtures, Unrestorable
 from ..fixtures.keys import MARK, Keys
 from ..safety.fingerprint import DEBUG
 from ..spec.boundary_values import FileOf, Live, bounds_of, is_placeholder, placeholder
@@ -51,14 +51,14 @@ def values_for(entry: CatalogueEntry, field: str, depth: Depth) -> list[Any]:
 @cache
 def _values_for(name: str, field: str, depth_name: str) -> tuple[Any, ...]:
     entry, depth = catalogue()[name], DEPTHS[depth_name]
-    found: dict[str, Any] = {}
+    values: dict[str, Any] = {}
     for operation in entry.versions.values():
         if field in operation.rules:
             for value in _of_version(operation, field, depth):
-                found.setdefault(canonical_json(recorded_value(value)), value)
-    for value in () if are_files(found.values()) else depth.general[: 1 if is_new_key(entry, field) else None]:
-        found.setdefault(canonical_json(recorded_value(value)), value)
-    return tuple(value for value in found.values() if not _names_a_key(entry, field, value))
+                values.setdefault(canonical_json(recorded_value(value)), value)
+    for value in () if are_files(values.values()) else depth.general[: 1 if is_new_key(entry, field) else None]:
+        values.setdefault(canonical_json(recorded_value(value)), value)
+    return tuple(value for value in values.values() if not _names_a_key(entry, field, value))
 
 
 def are_files(values: Iterable[Any]) -> bool:
@@ -101,7 +101,8 @@ def refused_by_every_version(name: str, field: str, text: str) -> bool:
     """Whether every version that has the variable rejects a value (as JSON text) by its tables."""
     versions = [version for version in catalogue()[name].versions.values() if field in version.rules]
     return bool(versions) and all(
-        text in {canonical_json(recorded_value(value)) for value in boundary_lists(one, field)[1]} for one in versions)
+        text in {canonical_json(recorded_value(value)) for value in boundary_lists(operation, field)[1]}
+        for operation in versions)
 
 
 def recorded_value(value: Any) -> Any:
@@ -157,10 +158,11 @@ BOX_HEADERS = ("Server", "X-Powered-By")
 class Observer(Client):
     """A target under recording, with the document that fits it and the facts found so far."""
 
-    def __init__(self, client: Client, depth: Depth, keys: Keys | None = None, spared: Spared | None = None) -> None:
+    def __init__(self, client: Client, depth: Depth, keys: Keys | None = None,
+                 unrestorable: Unrestorable | None = None) -> None:
         self.client, self.depth = client, depth
         self.facts = Facts()
-        self.texts, self.spared = keys, spared
+        self.texts, self.unrestorable = keys, unrestorable
         self.work_by({})
 
     def work_by(self, there: Mapping[str, bool]) -> None:
@@ -194,8 +196,8 @@ class Observer(Client):
 
     def operation(self, entry: CatalogueEntry) -> Operation | None:
         """Return the operation of the working document; None if it is not there at this method and path."""
-        found = next((self.contract.by_id[name] for name in entry.ids if name in self.contract.by_id), None)
-        return found if found and (found.method, found.path) == (entry.method, entry.path) else None
+        operation = next((self.contract.by_id[name] for name in entry.ids if name in self.contract.by_id), None)
+        return operation if operation and (operation.method, operation.path) == (entry.method, entry.path) else None
 
     def learn(self, facts: Iterator[Fact] | list[Fact]) -> list[Fact]:
         """Store facts for use by later cases, and return them."""
@@ -211,8 +213,8 @@ class Observer(Client):
 
     def verdict(self, entry: CatalogueEntry, field: str, sent: Any) -> Any:
         """Return the verdict on a value of a variable; None if it was not tried."""
-        found = self.facts.by_key.get((entry.name, "rule", field, "", canonical_json(sent)))
-        return found.is_ if found else None
+        fact = self.facts.by_key.get((entry.name, "rule", field, "", canonical_json(sent)))
+        return fact.is_ if fact else None
 
     # facts of a response
 
@@ -248,7 +250,7 @@ class LearningFixtures(Fixtures):
     """Fixtures that build bodies from values that the target has accepted, if any are known."""
 
     def __init__(self, observer: Observer) -> None:
-        super().__init__(observer.contract, observer, observer.live, observer.texts, observer.spared)
+        super().__init__(observer.contract, observer, observer.live, observer.texts, observer.unrestorable)
         self.observer = observer
 
     def minimal(self, operation: Operation) -> Body:
@@ -257,11 +259,11 @@ class LearningFixtures(Fixtures):
         tried = {name: self.observer.verdict(entry, name, NOT_SENT) for name in entry.fields} if entry else {}
         if entry is None or not any(tried.values()):
             return usual
-        return self.body(entry, operation, [name for name, given in tried.items() if given == WAS_REFUSED], usual)
+        return self.body(entry, operation, [name for name, verdict in tried.items() if verdict == WAS_REFUSED], usual)
 
     def spelling(self, live: Live) -> str:
         if not self.keys(live.table, live.column):
-            raise Unavailable(f"no row of {live.table} is listed")
+            raise Unavailable(f"the target lists no row of {live.table}")
         return super().spelling(live)
 
     def body(self, entry: CatalogueEntry, operation: Operation, fields: list[str], fallback: Mapping[str, Any]) -> Body:
@@ -281,9 +283,9 @@ class LearningFixtures(Fixtures):
 @cache
 def fields_of_answers(name: str) -> frozenset[str] | None:
     """Return the field names in responses of an operation over all profiles; None if every name is a field."""
-    found = [response_fields(contract_of(profile), operation)
+    fields = [response_fields(contract_of(profile), operation)
              for profile, operation in catalogue()[name].versions.items()]
-    return None if None in found else frozenset[str]().union(*filter(None, found))
+    return None if None in fields else frozenset[str]().union(*filter(None, fields))
 
 
 def error_page_form(exchange: Exchange) -> Any:

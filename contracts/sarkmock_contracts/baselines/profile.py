@@ -65,7 +65,7 @@ def document_of(actions: Sequence[OverlayAction]) -> Document:
         try:
             follow(document, place)
         except (LookupError, TypeError, ValueError):
-            raise Unfit(f"nothing stands at #{place}") from None
+            raise Unfit(f"no value at #{place}") from None
     return document
 
 
@@ -153,20 +153,20 @@ def choose_deviations(box: Baseline, profile: str = AUTO, on_step: OnStep = lamb
 def improved_choice(choice: Choice, deviation: Deviation, box: Baseline, further: bool = True) -> Choice:
     """Return the choice with a deviation toggled, alone or with a second one, if the box is then nearer."""
     turned = {*choice.taken} ^ {deviation.id}
-    taken = [one.id for one in deviations_of(choice.profile) if one.id in turned]
+    taken = [listed.id for listed in deviations_of(choice.profile) if listed.id in turned]
     section = section_of(deviation)
     try:
         document = document_of(actions_of(choice.profile, taken))
-        found = differences_to_mock(document, replace(box, only=box.only or section))
+        differences = differences_to_mock(document, replace(box, only=box.only or section))
     except Unfit:
         return choice
-    if distance(found, section) < distance(choice.comparison, section):
+    if distance(differences, section) < distance(choice.comparison, section):
         return Choice(choice.profile, taken, differences_to_mock(document_of(actions_of(choice.profile, taken)), box))
-    if not further or distance(found, section) > distance(choice.comparison, section) + FEW:
+    if not further or distance(differences, section) > distance(choice.comparison, section) + FEW:
         return choice
     for other in deviations_of(choice.profile):
-        if other is not deviation and section_of(other) == section and deviation_concerns(other, found):
-            both = improved_choice(replace(choice, taken=taken, comparison=found), other, box, further=False)
+        if other is not deviation and section_of(other) == section and deviation_concerns(other, differences):
+            both = improved_choice(replace(choice, taken=taken, comparison=differences), other, box, further=False)
             if distance(both.comparison) < distance(choice.comparison) and both.taken != taken:
                 return both
     return choice
@@ -174,31 +174,31 @@ def improved_choice(choice: Choice, deviation: Deviation, box: Baseline, further
 
 def section_of(deviation: Deviation) -> str | None:
     """Return the section of the page that a deviation concerns; None unless it is exactly one."""
-    found = {known.first.section for op, known in catalogue().items()
+    sections = {entry.first.section for op, entry in catalogue().items()
              if deviation_touches(deviation, set(places_of_operation(op)))}
-    return found.pop() if len(found) == 1 else None
+    return sections.pop() if len(sections) == 1 else None
 
 
 def deviation_concerns(deviation: Deviation, comparison: Comparison) -> bool:
     """Whether a deviation changes an operation that still differs."""
     ops = {place for difference in comparison.relevant for place in (difference.op, difference.after)
            if isinstance(place, str) and place in catalogue()}
-    found = {place for op in ops for place in places_of_operation(op)}
+    places = {place for op in ops for place in places_of_operation(op)}
     if any("crash" in difference.kind for difference in comparison.differences):
-        found.add(pointer("x-crashes"))
-    return deviation_touches(deviation, found)
+        places.add(pointer("x-crashes"))
+    return deviation_touches(deviation, places)
 
 
 @cache
 def places_of_operation(op: str) -> frozenset[str]:
     """Return the pointers to an operation, its body schema and its row schema, over all profiles."""
-    found = set()
+    places = set()
     for profile, operation in catalogue()[op].versions.items():
         contract = contract_of(profile)
-        found.add(pointer("paths", operation.path))
+        places.add(pointer("paths", operation.path))
         inner = (contract.body_place(operation), contract.row_place(operation))
-        found |= {contract.resolve(place)[0] for place in inner if place is not None}
-    return frozenset(found)
+        places |= {contract.resolve(place)[0] for place in inner if place is not None}
+    return frozenset(places)
 
 
 # the overlay
@@ -221,11 +221,11 @@ class RecordedProfile:
 def profile_from(box: Baseline, profile: str = AUTO, on_step: OnStep = lambda _: None) -> RecordedProfile:
     """Build the overlay of a recording from known deviations, with new actions for the remaining differences."""
     choice = choose_deviations(box, profile, on_step)
-    on_step("what no known deviation explains")
-    found = fitting_actions(choice, box)
-    actions = [*profile_action(box), *choice.actions, *found.actions]
+    on_step("differences that no known deviation explains")
+    synthesis = fitting_actions(choice, box)
+    actions = [*profile_action(box), *choice.actions, *synthesis.actions]
     left = differences_to_mock(document_of(actions), box).relevant
-    return RecordedProfile(overlay_document(box, choice, found, actions), choice, found, left, len(box.facts))
+    return RecordedProfile(overlay_document(box, choice, synthesis, actions), choice, synthesis, left, len(box.facts))
 
 
 def fitting_actions(choice: Choice, box: Baseline) -> Synthesis:
@@ -254,24 +254,25 @@ def profile_action(box: Baseline) -> list[OverlayAction]:
     return [{"target": "$.info", "update": {"title": title}, "x-deviation": OWN_DEVIATION}]
 
 
-def overlay_document(box: Baseline, choice: Choice, found: Synthesis, actions: list[OverlayAction]) -> dict[str, Any]:
+def overlay_document(box: Baseline, choice: Choice, synthesis: Synthesis,
+                     actions: list[OverlayAction]) -> dict[str, Any]:
     known = overlay_of(choice.profile)["x-deviations"]
     recorded = str(box.recorded.get("recorded", "some time"))
     listed = {OWN_DEVIATION: {"summary": f"This is the box at {box.target}.", "severity": "cosmetic",
                     "reason": f"Recorded {recorded}, {box.depth} values, allowed: {', '.join(box.allowed)}."}}
     listed |= {name: known[name] for name in known if name in choice.taken}
-    listed |= {name: own_deviations(differences) for name, differences in found.deviations.items()}
+    listed |= {name: own_deviations(differences) for name, differences in synthesis.deviations.items()}
     return {"overlay": "1.0.0", "info": {"title": f"SARK V6 API as recorded from {box.target}", "version": recorded},
             "x-deviations": listed, "actions": [plain_action(action) for action in actions]}
 
 
 def own_deviations(differences: Iterable[Difference]) -> dict[str, str]:
     """Describe a deviation that is specific to the box, from the differences of the comparison."""
-    found = list(differences)
-    levels = {difference.level for difference in found}
+    listed = list(differences)
+    levels = {difference.level for difference in listed}
     worst = next((severity for level, severity in SEVERITY_OF_LEVEL.items() if level in levels), "cosmetic")
-    summary = "; ".join(f"{difference.op}: {difference.kind} {difference.of}".strip() for difference in found)
-    reason = "; ".join(filter(None, (before_and_after(difference.before, difference.after) for difference in found)))
+    summary = "; ".join(f"{difference.op}: {difference.kind} {difference.of}".strip() for difference in listed)
+    reason = "; ".join(filter(None, (before_and_after(difference.before, difference.after) for difference in listed)))
     return {"summary": str(redacted(summary)), "severity": worst,
             "reason": str(redacted(reason)) or "Seen in the recording."}
 
@@ -298,5 +299,5 @@ def profile_lines(profile: RecordedProfile) -> Iterator[str]:
     yield (f"nearest to {profile.choice.profile}: {len(profile.choice.taken)} of its deviations, "
            f"{len(profile.expressed.deviations)} of the box's own")
     for difference in profile.left:
-        yield f"not in the profile: {difference.op}: {difference.kind} {difference.of}".rstrip()
+        yield f"missing from the profile: {difference.op}: {difference.kind} {difference.of}".rstrip()
     yield f"a mock of it differs from the recording in {len(profile.left)} of {profile.facts} facts' places"

@@ -134,7 +134,7 @@ def ask_rules(observer: Observer, entry: CatalogueEntry) -> Iterator[Fact]:
     if operation is None:
         return
     if operation.table and operation.key and not observer.fixtures.fixture(operation):
-        yield Fact(entry.name, "part", RULES_PART, "no row of the run's own to try it on")
+        yield Fact(entry.name, "part", RULES_PART, "no row of the run to test with")
         return
     asker = Asker(observer, entry, operation)
     yield from asker.facts()
@@ -146,15 +146,15 @@ class Asker:
 
     def __init__(self, observer: Observer, entry: CatalogueEntry, operation: Operation) -> None:
         self.observer, self.entry, self.operation = observer, entry, operation
-        spared = observer.fixtures.spared(operation)
-        self.fields = [field for field in entry.fields if field not in spared]
+        left_out = observer.fixtures.unrestorable(operation)
+        self.fields = [field for field in entry.fields if field not in left_out]
         self.key: Body = {}  # reused until a row with it is created
         self.deadly: dict[str, int] = {}
 
     def facts(self) -> Iterator[Fact]:
         nothing = self.send({}, with_key=False)
         if nothing is not None and nothing.response.status >= 500 and self.always_crashes():
-            yield Fact(self.entry.name, "part", RULES_PART, "it crashes for any input")
+            yield Fact(self.entry.name, "part", RULES_PART, "crashes for any input")
             yield Fact(self.entry.name, "status", "any input", nothing.response.status)
             return
         yield Fact(self.entry.name, "part", RULES_PART, REQUESTED)
@@ -251,6 +251,6 @@ class Asker:
         return self.key
 
     def fact(self, field: str, sent: Any, verdict: str, messages: Any = ()) -> Fact:
-        found = messages if isinstance(messages, (list, tuple)) else [messages]
+        texts = messages if isinstance(messages, (list, tuple)) else [messages]
         return Fact(self.entry.name, "rule", field, verdict, "", sent,
-                    tuple(self.observer.plain(str(message)) for message in found))
+                    tuple(self.observer.plain(str(message)) for message in texts))

@@ -12,7 +12,7 @@ from sarkmock.suite_api import profiles
 from ..client.http import Request
 from ..client.target import Client
 from ..errors import Unanswered, Unavailable, Withheld
-from ..fixtures import Spared
+from ..fixtures import Unrestorable
 from ..fixtures.keys import Keys
 from ..safety.restorable import start_again
 from ..safety.routing import HAZARDS
@@ -32,8 +32,8 @@ from .questions import (
 )
 from .sequences import ask_sequence, links, makes_rows
 
-RECORDING_PARTS = {"survey": "what the paths can do", "read": "what is there", "unknown key": "keys of nothing",
-         "rules": "every rule", "sequence": "rows: made, shown, changed, removed", "answer": "everything else"}
+RECORDING_PARTS = {"survey": "methods of each path", "read": "existing rows", "unknown key": "unknown keys",
+         "rules": "rules of variables", "sequence": "rows: create, read, update, delete", "answer": "other operations"}
 FACT_KINDS = ("limit", "token", "reach", "part", "status", "type", "header", "field", "error", "sequence", "stores",
               "rule")
 
@@ -59,13 +59,13 @@ class BoxRecorder:
     hazards: frozenset[str]
     only: str | None = None
     texts: Keys | None = None
-    spared: Spared | None = None
+    unrestorable: Unrestorable | None = None
     prepare: Callable[[Observer], None] = lambda _: None
     fits: Callable[[RecordingCase], bool] = lambda _: True  # whether a case fits into the remaining budget
     done: dict[str, list[Fact]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        self.observer = Observer(self.client, self.depth, self.texts, self.spared)
+        self.observer = Observer(self.client, self.depth, self.texts, self.unrestorable)
         self.names = [name for name, entry in catalogue().items() if entry.is_in(self.only)]
         self.unasked: dict[str, str] = {}  # reasons by case without facts
 
@@ -115,7 +115,7 @@ class BoxRecorder:
     def there(self) -> dict[str, bool]:
         """Return, by operation name, whether the box has the operation; only those for which this is known."""
         seen = {name: self.observer.facts.get(name, "reach") for name in catalogue()}
-        return {name: given == THERE for name, given in seen.items() if given is not None}
+        return {name: reach == THERE for name, reach in seen.items() if reach is not None}
 
     def run(self, watch: Callable[[RecordingCase, int, int], None] = lambda *_: None) -> Facts:
         """Run all cases. ``watch`` is called before each with the case, its number and the total (0 if unknown)."""
@@ -197,7 +197,7 @@ def ask_once(observer: Observer, entry: CatalogueEntry) -> Iterator[Fact]:
         yield from ask_elsewhere(observer, entry)
         return
     if operation.table and operation.key and operation.method != "GET" and not observer.fixtures.fixture(operation):
-        yield Fact(entry.name, "part", ANSWER_PART, "no row of the run's own to try it on")
+        yield Fact(entry.name, "part", ANSWER_PART, "no row of the run to test with")
         return
     makes = operation.method == "POST" and operation.table is not None
     part = "sequence" if makes else ANSWER_PART

@@ -22,9 +22,9 @@ from .comparing import Comparison
 from .facts import BOX, Baseline
 from .severity import BREAKING, DIFFERENCE_LEVELS, RISKY, Difference, Unreached, as_text, before_and_after
 
-VARIABLE_KINDS = {"rule tightened", "rule loosened", "rule changed", "value newly crashes", "value no longer crashes",
-                  "crash instead of refusal", "variable ignored", "variable stored"}
-CRASH_KINDS = {"newly crashes", "no longer crashes"}
+VARIABLE_KINDS = {"rule tightened", "rule loosened", "rule changed", "value now crashes", "value no longer crashes",
+                  "crash instead of rejection", "variable ignored", "variable stored"}
+CRASH_KINDS = {"now crashes", "no longer crashes"}
 SENTENCE = re.compile(r"(?<=\.) (?=[A-Z])")
 
 
@@ -107,7 +107,7 @@ MOST_SHOWN = 100  # causes per level in Markdown, because CI job summaries have 
 
 def describe_comparison(comparison: Comparison, clients: str | None = None) -> Data:
     """Return the comparison as plain data, as described by compare.schema.json."""
-    found: Data = {
+    data: Data = {
         "format": COMPARE_FORMAT,
         "before": side_data(comparison.before),
         "after": side_data(comparison.after),
@@ -120,7 +120,7 @@ def describe_comparison(comparison: Comparison, clients: str | None = None) -> D
         "differences": list(map(difference_data, comparison.differences)),
         "unreached": list(map(unreached_data, comparison.unreached)),
     }
-    return harmless(redacted(found))  # type: ignore[no-any-return]
+    return harmless(redacted(data))  # type: ignore[no-any-return]
 
 
 def side_data(baseline: Baseline) -> Data:
@@ -149,12 +149,12 @@ def unreached_data(unreached: Unreached) -> Data:
 def notes(before: Baseline, after: Baseline) -> Iterator[str]:
     """Yield notes on differences in recording options that reduce what is compared."""
     if before.allowed != after.allowed:
-        yield (f"before could {', '.join(before.allowed)}, after could {', '.join(after.allowed)}: "
-               "only what both have asked is compared")
+        yield (f"before allowed {', '.join(before.allowed)}, after {', '.join(after.allowed)}: "
+               "only what both have requested is compared")
     if before.depth != after.depth:
-        yield f"before tried {before.depth} values, after {after.depth}: only those that both have tried are compared"
+        yield f"before tried {before.depth} values, after {after.depth}: only values that both have tried are compared"
     if before.only != after.only:
-        yield f"before is of {before.only or 'all sections'}, after of {after.only or 'all sections'}"
+        yield f"before covers {before.only or 'all sections'}, after {after.only or 'all sections'}"
 
 
 # sections: what breaks the client first, then the rest by level
@@ -195,9 +195,9 @@ def change_of(difference: Data) -> str:
     return before_and_after(difference["before"], difference["after"])
 
 
-def comparison_text(data: Data, shown: int | None = None) -> str:
+def comparison_text(data: Data, limit: int | None = None) -> str:
     """Return the report as text: the first `shown` causes with some of their operations, or everything."""
-    return "\n".join(_text_lines(data, shown)) + "\n"
+    return "\n".join(_text_lines(data, limit)) + "\n"
 
 
 def terminal_text(data: Data) -> str:
@@ -205,22 +205,22 @@ def terminal_text(data: Data) -> str:
     return comparison_text(data, SHOWN)
 
 
-def _text_lines(data: Data, shown: int | None) -> Iterator[str]:
+def _text_lines(data: Data, limit: int | None) -> Iterator[str]:
     for name in ("before", "after"):
         side = data[name]
         yield f"{name:7} {side['name'] or side['target']} ({side['target']}, {side['recorded'] or 'in this process'})"
     yield from (f"note    {note}" for note in data["notes"])
     yield f"result  {headline(data)}"
-    first, members = data["causes"][:shown], members_by_cause(data)
+    first, members = data["causes"][:limit], members_by_cause(data)
     for title, causes in cause_sections({**data, "causes": first}):
         yield from ("", title.upper())
         for cause in causes:
-            yield from cause_text(cause, members(cause), shown is None)
+            yield from cause_text(cause, members(cause), limit is None)
     if len(first) < len(data["causes"]):
         yield from ("", f"and {len(data['causes']) - len(first)} more causes: --report DIR writes all of them")
     if data["unreached"]:
-        yield from ("", "NOT REACHED in one of the two, so neither gone nor fixed")
-        yield from (f"  {line}" for line in unreached_lines(data, shown is None))
+        yield from ("", "NOT REACHED in one of the two, so neither removed nor fixed")
+        yield from (f"  {line}" for line in unreached_lines(data, limit is None))
 
 
 def cause_text(cause: Data, members: list[Data], whole: bool) -> Iterator[str]:
@@ -245,11 +245,11 @@ def listed_text(texts: list[str], whole: bool) -> str:
 
 def unreached_lines(data: Data, whole: bool = True) -> Iterator[str]:
     """Yield one line per pair of reasons, with its operations and parts."""
-    found: dict[tuple[str, str], dict[str, list[str]]] = {}
+    changes: dict[tuple[str, str], dict[str, list[str]]] = {}
     for entry in data["unreached"]:
-        operations = found.setdefault((entry["before"], entry["after"]), {})
+        operations = changes.setdefault((entry["before"], entry["after"]), {})
         operations.setdefault(entry["operation"], []).append(entry["part"])
-    for (before, after), operations in found.items():
+    for (before, after), operations in changes.items():
         texts = [f"{operation} ({', '.join(parts)})" for operation, parts in operations.items()]
         yield f"before: {before}; after: {after}: {listed_text(texts, whole)}"
 
@@ -276,7 +276,7 @@ def _markdown_lines(data: Data) -> Iterator[str]:
         if len(causes) > MOST_SHOWN:
             yield from ("", f"... and {len(causes) - MOST_SHOWN} more.")
     if data["unreached"]:
-        yield from details_lines("Not reached in one of the two: neither gone nor fixed",
+        yield from details_lines("Not reached in one of the two, so neither removed nor fixed",
                                  (f"- {cell(line)}" for line in unreached_lines(data)))
 
 

@@ -30,8 +30,8 @@ def makes_rows(observer: Observer, entry: CatalogueEntry) -> bool:
 def links(observer: Observer, operation: Operation) -> list[Link]:
     """Return the links that show, change and delete the created row, in this order."""
     order = ("GET", "PUT", "DELETE")
-    found = observer.contract.links_from(operation).values()
-    return sorted((link for link in found if link.target in observer.contract.by_id),
+    linked = observer.contract.links_from(operation).values()
+    return sorted((link for link in linked if link.target in observer.contract.by_id),
                   key=lambda link: order.index(observer.contract.by_id[link.target].method))
 
 
@@ -42,7 +42,7 @@ def ask_sequence(observer: Observer, entry: CatalogueEntry) -> Iterator[Fact]:
     try:
         yield from Sequence(observer, entry, operation).facts()
     except Unavailable as reason:
-        yield Fact(entry.name, "part", SEQUENCE_PART, f"not made: {observer.plain(str(reason))}")
+        yield Fact(entry.name, "part", SEQUENCE_PART, f"not created: {observer.plain(str(reason))}")
     finally:
         observer.fixtures.sweep()
 
@@ -75,13 +75,13 @@ class Sequence:
     def send(self, operation: Operation, body: Body) -> Exchange:
         return self.observer.send(self.observer.fixtures.request(operation, body or None))
 
-    def everything(self, operation: Operation, shown: Mapping[str, Any],
+    def everything(self, operation: Operation, row: Mapping[str, Any],
                    path: str | None = None) -> tuple[Body, Exchange]:
         """Send every variable with an accepted value that is not shown yet; drop rejected ones and retry."""
         entry = catalogue()[operation_name(operation)]
         fixtures = self.observer.fixtures
         body = {**{field: value for field in entry.fields if operation.table is None or operation.table.key != field
-                   for value in [self.distinct_value(entry, operation, field, shown.get(field))] if value is not None},
+                   for value in [self.distinct_value(entry, operation, field, row.get(field))] if value is not None},
                 **fixtures.minimal(operation)}
         for _ in range(REPAIRS):
             exchange = (self.observer.send(request_for(operation.method, path, body)) if path
@@ -94,25 +94,25 @@ class Sequence:
             body |= {field: value for field, value in fixtures.minimal(operation).items() if field not in wrong}
         return body, exchange
 
-    def distinct_value(self, entry: CatalogueEntry, operation: Operation, field: str, shown: Any) -> Any:
+    def distinct_value(self, entry: CatalogueEntry, operation: Operation, field: str, current: Any) -> Any:
         """Return an accepted value that the row does not have yet, so that the response shows whether it is stored."""
-        if field in self.observer.fixtures.spared(operation):
+        if field in self.observer.fixtures.unrestorable(operation):
             return None
         fixtures = self.observer.fixtures
         values = [fixtures.value(operation, field, value) for value in self.observer.accepted(entry, field)
                   if value is not None and not isinstance(value, (list, dict))]
-        different = (value for value in values if not is_same_value(operation, value, shown))
+        different = (value for value in values if not is_same_value(operation, value, current))
         return next(different, values[0] if values else None)
 
     def stores(self, operation: Operation, where: str, body: Body, exchange: Exchange) -> Iterator[Fact]:
         """Yield for each sent variable whether the response shows its value."""
-        shown = exchange.response.json
-        if not exchange.response.ok or not isinstance(shown, dict):
+        row = exchange.response.json
+        if not exchange.response.ok or not isinstance(row, dict):
             return
         name = operation_name(operation)
         for field, value in body.items():
             if isinstance(value, (str, int, float)):
-                stored = stored_verdict(operation, field, value, shown)
+                stored = stored_verdict(operation, field, value, row)
                 yield Fact(name, "stores", f"{field} in the {where}", stored, self.by)
 
     def listed(self, row: Exchange) -> Iterator[Fact]:
@@ -125,7 +125,7 @@ class Sequence:
         answer = self.observer.send(Request("GET", listing.path)).response
         key = key_text(row.response.json.get(table.key))
         rows = answer.json if isinstance(answer.json, list) else []
-        ours = [one for one in rows if isinstance(one, dict) and key_text(one.get(table.key)) == key]
+        ours = [item for item in rows if isinstance(item, dict) and key_text(item.get(table.key)) == key]
         yield Fact(listing.name, "sequence", "shows a new row", bool(ours), self.by)
         yield from self.observer.form(listing, "read", ours, good=True, by=self.by) if ours else ()
 
@@ -174,8 +174,8 @@ class Sequence:
             yield Fact(entry.name, "status", "once more", again.response.status, self.by)
 
 
-def stored_verdict(operation: Operation, field: str, sent: Any, shown: Mapping[str, Any]) -> str:
+def stored_verdict(operation: Operation, field: str, sent: Any, row: Mapping[str, Any]) -> str:
     """Return whether a response shows a sent value, another one, or none."""
-    if field not in shown:
+    if field not in row:
         return "not shown"
-    return AS_SENT if is_same_value(operation, sent, shown[field]) else DIFFERENT
+    return AS_SENT if is_same_value(operation, sent, row[field]) else DIFFERENT

@@ -32,7 +32,7 @@ from .facts import Baseline, Checkpoint, Facts
 from .observer import DEPTHS, Observer
 from .recording import BoxRecorder, RecordingCase
 
-AROUND = "what is there, before and after"
+AROUND = "lists before and after"
 MEMORY = Path("/dev/shm")  # in memory, so that a temporary ledger is fast
 
 
@@ -117,7 +117,7 @@ class RecordingSession(Run):
         self.troubles: list[str] = []
         self.counts: list[tuple[str, int]] = []  # the number of requests sent at the start of each case
         self.recorder = BoxRecorder(self, DEPTHS[options.depth], options.caution.permissions.hazards, options.only,
-                                    self.safety.keys, self.safety.spared, self._prepare, self._fits)
+                                    self.safety.keys, self.safety.unrestorable, self._prepare, self._fits)
 
     @property
     def observer(self) -> Observer:

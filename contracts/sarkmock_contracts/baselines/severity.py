@@ -14,44 +14,44 @@ BREAKING, RISKY, COMPATIBLE, INFORMATIVE = DIFFERENCE_LEVELS = ("breaking", "ris
 
 # by kind: the level of severity for clients, and the reason
 DIFFERENCE_KINDS: dict[str, tuple[str, str]] = {
-    "operation gone": (BREAKING, "clients that call it get 404 or 405"),
+    "operation removed": (BREAKING, "clients that call it get 404 or 405"),
     "operation moved": (BREAKING, "clients that call the old path get 404 or 405"),
-    "operation appeared": (COMPATIBLE, "no client can have called it before"),
-    "newly crashes": (BREAKING, "a request that worked fails with a server error"),
+    "operation added": (COMPATIBLE, "no client can have called it before"),
+    "now crashes": (BREAKING, "a request that worked fails with a server error"),
     "no longer crashes": (COMPATIBLE, "a request that failed with a server error works"),
-    "now refused": (BREAKING, "a request that succeeded is rejected"),
-    "no longer refused": (RISKY, "a rejected request succeeds: clients that rely on the rejection are not protected"),
+    "now rejected": (BREAKING, "a request that succeeded is rejected"),
+    "no longer rejected": (RISKY, "a rejected request succeeds: clients that rely on the rejection are not protected"),
     "success status changed": (RISKY, "clients that compare the exact status take success for failure"),
-    "refusal status changed": (RISKY, "clients that branch on the error status misclassify the error"),
+    "rejection status changed": (RISKY, "clients that branch on the error status misclassify the error"),
     "crash status changed": (INFORMATIVE, "it fails either way"),
     "content type changed": (BREAKING, "clients that parse the response by its type cannot read it"),
-    "header gone": (RISKY, "clients that read it find nothing"),
-    "header appeared": (COMPATIBLE, "clients that do not know it ignore it"),
-    "header changed": (RISKY, "clients that compare it read another value"),
-    "field gone": (BREAKING, "clients that read it find nothing"),
-    "field appeared": (COMPATIBLE, "clients that do not know it ignore it"),
+    "header removed": (RISKY, "clients that read it get no value"),
+    "header added": (COMPATIBLE, "clients that do not know it ignore it"),
+    "header changed": (RISKY, "clients that compare the value read another one"),
+    "field removed": (BREAKING, "clients that read it get no value"),
+    "field added": (COMPATIBLE, "clients that do not know it ignore it"),
     "field type changed": (BREAKING, "clients that read it get a value of another type"),
     "field may be null": (RISKY, "clients that do not expect null may fail"),
     "field no longer null": (COMPATIBLE, "clients that handle null also handle a value"),
-    "error form changed": (RISKY, "clients that read the reason of an error find it in another place"),
+    "error form changed": (RISKY, "clients read the reason of an error from another place"),
     "new rows missing in list": (BREAKING, "clients that look for a new row in the list do not find it"),
     "new rows back in list": (COMPATIBLE, "the list shows new rows"),
     "rule tightened": (BREAKING, "values that were accepted are rejected"),
     "rule loosened": (COMPATIBLE, "values that were rejected are accepted"),
     "rule changed": (BREAKING, "some values that were accepted are rejected, and the reverse"),
     "message changed": (RISKY, "clients that show or compare the message get another one"),
-    "value newly crashes": (BREAKING, "a value that was accepted fails with a server error"),
-    "crash instead of refusal": (RISKY, "a value that was rejected with a message fails with a server error"),
+    "value now crashes": (BREAKING, "a value that was accepted fails with a server error"),
+    "crash instead of rejection": (RISKY, "a value that was rejected with a message fails with a server error"),
     "value no longer crashes": (COMPATIBLE, "a value that failed with a server error is validated"),
     "variable ignored": (BREAKING, "the value that is sent is no longer stored"),
     "variable stored": (RISKY, "a value that was ignored is validated and stored"),
     "limit lowered": (RISKY, "clients that send as fast as before get 429"),
-    "limit raised": (COMPATIBLE, "more requests are answered"),
+    "limit raised": (COMPATIBLE, "more requests are accepted"),
     "token needed": (BREAKING, "requests without a token are rejected with 401, 404 or 405"),
     "token no longer needed": (COMPATIBLE, "requests without a token are accepted"),
-    "value changed": (RISKY, "clients that rely on the value get another"),
+    "value changed": (RISKY, "clients that rely on the value get another one"),
     "server changed": (INFORMATIVE, "the server identifies itself differently"),
-    "slower": (INFORMATIVE, "answers take longer; both were timed once, so look again before you believe it"),
+    "slower": (INFORMATIVE, "responses take longer; each side was timed once, so measure again to confirm"),
 }
 
 
@@ -109,7 +109,7 @@ def as_text(value: object) -> str:
 
 
 FormFacts = Mapping[tuple[str, str], Fact]
-THE_ANSWER = "the answer itself"
+THE_ANSWER = "the response itself"
 STANDING = ("read", "unknown key")  # seen in existing rows, not in rows that the recording created
 Form = dict[str, list[str]]
 
@@ -123,20 +123,20 @@ class Unequal:
 
     def explains(self, difference: Difference) -> bool:
         """Whether the difference of a field may be caused by different input."""
-        return difference.of in self.names and (self.echo or difference.kind not in ("field gone", "field appeared"))
+        return difference.of in self.names and (self.echo or difference.kind not in ("field removed", "field added"))
 
 
 def compare_fields(op: str, before: FormFacts, after: FormFacts,
                    unequal: Callable[[str], Unequal]) -> Iterator[Difference]:
     """Yield one difference per field, from the first place that shows it."""
-    found: dict[str, Difference] = {}
+    differences: dict[str, Difference] = {}
     earlier, later = types_by_place(before), types_by_place(after)
     for by in earlier:
         if by in later:
             for difference in compare_forms(op, earlier[by], later[by], own=by not in STANDING):
                 if not unequal(by).explains(difference):
-                    found.setdefault(difference.of, difference)
-    yield from found.values()
+                    differences.setdefault(difference.of, difference)
+    yield from differences.values()
 
 
 def types_by_place(facts: FormFacts) -> dict[str, Form]:
@@ -160,7 +160,7 @@ def compare_forms(op: str, before: Form, after: Form, own: bool) -> Iterator[Dif
 
 
 def presence_difference(op: str, name: str, before: Form, after: Form) -> Difference:
-    kind = "field gone" if name in before else "field appeared"
+    kind = "field removed" if name in before else "field added"
     return Difference(kind, op, plain_field(name), before.get(name), after.get(name))
 
 
@@ -211,14 +211,14 @@ def compare_errors(op: str, before: FormFacts, after: FormFacts, same: set[str])
 EXAMPLES = 3
 # (verdict before, verdict after): kind of difference. Any verdict but accepted and crashed counts as refused.
 TRANSITIONS = {
-    (WAS_ACCEPTED, HAS_CRASHED): "value newly crashes", ("refused", HAS_CRASHED): "crash instead of refusal",
+    (WAS_ACCEPTED, HAS_CRASHED): "value now crashes", ("refused", HAS_CRASHED): "crash instead of rejection",
     (HAS_CRASHED, WAS_ACCEPTED): "value no longer crashes", (HAS_CRASHED, "refused"): "value no longer crashes",
     (WAS_ACCEPTED, "refused"): "rule tightened", ("refused", WAS_ACCEPTED): "rule loosened",
     ("refused", "refused"): "message changed",
 }
 
 # If a variable has differences of several kinds, the first in this order is reported.
-ORDER = ("value newly crashes", "rule changed", "rule tightened", "crash instead of refusal", "value no longer crashes",
+ORDER = ("value now crashes", "rule changed", "rule tightened", "crash instead of rejection", "value no longer crashes",
          "rule loosened", "message changed")
 
 

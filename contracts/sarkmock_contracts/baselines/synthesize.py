@@ -59,10 +59,10 @@ def synthesize(document: Document, box: Baseline, differences: Iterable[Differen
     return result
 
 
-def take_differences(found: Synthesis, kinds: str | tuple[str, ...]) -> list[Difference]:
+def take_differences(synthesis: Synthesis, kinds: str | tuple[str, ...]) -> list[Difference]:
     """Remove and return the differences of some kinds that no action expresses yet."""
-    taken = [difference for difference in found.beyond if difference.kind.startswith(kinds)]
-    found.beyond = [difference for difference in found.beyond if difference not in taken]
+    taken = [difference for difference in synthesis.beyond if difference.kind.startswith(kinds)]
+    synthesis.beyond = [difference for difference in synthesis.beyond if difference not in taken]
     return taken
 
 
@@ -83,14 +83,14 @@ def deviation_id(op: str, *words: str) -> str:
 # paths
 
 
-def express_place(found: Synthesis, document: Document, difference: Difference) -> bool:
+def express_place(synthesis: Synthesis, document: Document, difference: Difference) -> bool:
     """Express an operation that is gone, moved or new; return whether the difference is of such a kind."""
-    if difference.kind not in ("operation gone", "operation moved", "operation appeared"):
+    if difference.kind not in ("operation removed", "operation moved", "operation added"):
         return False
-    actions = list(removal_actions(document, difference.op)) if difference.kind != "operation appeared" else []
-    arrived = difference.op if difference.kind == "operation appeared" else difference.after
+    actions = list(removal_actions(document, difference.op)) if difference.kind != "operation added" else []
+    arrived = difference.op if difference.kind == "operation added" else difference.after
     actions += adoption_actions(document, arrived) if arrived else []
-    found.add(deviation_id(difference.op, difference.kind.rpartition(" ")[2]), [difference], actions)
+    synthesis.add(deviation_id(difference.op, difference.kind.rpartition(" ")[2]), [difference], actions)
     return True
 
 
@@ -120,7 +120,7 @@ def adoption_actions(document: Document, op: str) -> Iterator[OverlayAction]:
 # statuses
 
 
-def express_status(found: Synthesis, contract: Contract, difference: Difference) -> bool:
+def express_status(synthesis: Synthesis, contract: Contract, difference: Difference) -> bool:
     """Express another success status, or a crash instead of success; return whether that was possible."""
     operation = find_operation(contract, difference.op)
     if operation is None or str(operation.status) not in str(difference.before).split(", "):
@@ -128,17 +128,17 @@ def express_status(found: Synthesis, contract: Contract, difference: Difference)
     responses = f"{operation_place(operation)}.responses"
     if difference.kind == "success status changed":
         response = copy.deepcopy(operation.spec["responses"][str(operation.status)])
-        found.add(deviation_id(difference.op, "status"), [difference], [
+        synthesis.add(deviation_id(difference.op, "status"), [difference], [
             {"target": f"{responses}['{operation.status}']", "remove": True},
             {"target": responses, "update": {str(difference.after): response}}])
         return True
-    if difference.kind == "newly crashes":
+    if difference.kind == "now crashes":
         actions = [{"target": f"{responses}['{status}']", "remove": True} for status in operation.spec["responses"]]
         crash = {"x-action": "crash", "responses": {"500": CRASH}}
         actions.append({"target": operation_place(operation), "update": crash})
         if operation.checks and operation.key:
             actions.append({"target": f"{operation_place(operation)}['x-after']", "remove": True})
-        found.add(deviation_id(difference.op, "crashes"), [difference], actions)
+        synthesis.add(deviation_id(difference.op, "crashes"), [difference], actions)
         return True
     return False
 
@@ -146,29 +146,30 @@ def express_status(found: Synthesis, contract: Contract, difference: Difference)
 # answers
 
 
-def express_fields(found: Synthesis, contract: Contract, operation: Operation, differences: list[Difference]) -> None:
+def express_fields(synthesis: Synthesis, contract: Contract, operation: Operation,
+                   differences: list[Difference]) -> None:
     """Express fields that appeared, are gone or changed type, by a schema of the operation's own."""
     row = contract.row_place(operation)
     if not differences:
         return
     if row is None or "properties" not in contract.resolve(row)[1]:
-        found.beyond += differences
+        synthesis.beyond += differences
         return
     schema = copy.deepcopy(contract.resolve(row)[1])
     for difference in differences:
         if "." in difference.of or "[]" in difference.of:
-            found.beyond.append(difference)
-        elif difference.kind == "field gone":
+            synthesis.beyond.append(difference)
+        elif difference.kind == "field removed":
             schema["properties"].pop(difference.of, None)
             schema["required"] = [name for name in schema.get("required", ()) if name != difference.of]
         else:
             described = {key: value for key, value in schema["properties"].get(difference.of, {}).items()
                          if key in ("default", "description")}
             schema["properties"][difference.of] = {**described, "type": json_types(difference.after)}
-    done = [difference for difference in differences if difference not in found.beyond]
+    done = [difference for difference in differences if difference not in synthesis.beyond]
     if done:
         name = f"Box.{operation.id}.answer"
-        found.add(deviation_id(operation_name(operation), "fields"), done,
+        synthesis.add(deviation_id(operation_name(operation), "fields"), done,
                   [{"target": "$.components.schemas", "update": {name: schema}},
                    *replaced_row_schema(contract, operation, name)])
 
@@ -200,14 +201,14 @@ def json_types(types: list[str]) -> list[str]:
 # bodies
 
 
-def express_rules(found: Synthesis, contract: Contract, operation: Operation, box: Baseline,
+def express_rules(synthesis: Synthesis, contract: Contract, operation: Operation, box: Baseline,
                   differences: list[Difference]) -> None:
     """Express variables that are validated differently, by a body schema of the operation's own."""
     body = contract.body_place(operation)
     if not differences:
         return
     if body is None:
-        found.beyond += differences
+        synthesis.beyond += differences
         return
     schema = copy.deepcopy(contract.resolve(body)[1])
     op, wording = operation_name(operation), contract.document["x-laravel"]["messages"]
@@ -218,7 +219,7 @@ def express_rules(found: Synthesis, contract: Contract, operation: Operation, bo
         if difference.kind == "variable ignored":
             schema["properties"].pop(name, None)
         elif rules is None:
-            found.beyond.append(difference)
+            synthesis.beyond.append(difference)
             continue
         else:
             schema["properties"][name] = rule_schema(contract, schema["properties"].get(name, {}), rules)
@@ -226,10 +227,10 @@ def express_rules(found: Synthesis, contract: Contract, operation: Operation, bo
         schema["required"] = sorted(required)
     if not schema.get("required"):
         schema.pop("required", None)
-    done = [difference for difference in differences if difference not in found.beyond]
+    done = [difference for difference in differences if difference not in synthesis.beyond]
     if done:
         component = f"Box.{operation.id}.body"
-        found.add(deviation_id(op, "variables"), done, [
+        synthesis.add(deviation_id(op, "variables"), done, [
             {"target": "$.components.schemas", "update": {component: schema}},
             *({"target": f"{operation_place(operation)}.requestBody.content['{kind}'].schema['$ref']",
                "update": f"#/components/schemas/{component}"} for kind in operation.spec["requestBody"]["content"])])
@@ -248,7 +249,7 @@ def schema_with_rules(contract: Contract, rules: list[str]) -> dict[str, Any]:
     for operation in contract.operations:
         for name, own in operation.rules.items():
             if frozenset(split(own)) - {"required"} == wanted:
-                found = contract.resolve(contract.property_place(operation, name))
-                return {key: value for key, value in found[1].items()
+                resolved = contract.resolve(contract.property_place(operation, name))
+                return {key: value for key, value in resolved[1].items()
                         if not key.startswith("x-") and key != "description"}
     return {"type": ["string", "number", "boolean", "null"]}

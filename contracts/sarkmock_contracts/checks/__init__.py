@@ -114,8 +114,8 @@ class Case:
         operation = self.operation
         if operation is None:
             return self.part, 0, False
-        shown = bool(operation.parameters) and operation.hazard == "read"
-        return self.part, HAZARDS.index(operation.hazard), shown
+        needs_row = bool(operation.parameters) and operation.hazard == "read"
+        return self.part, HAZARDS.index(operation.hazard), needs_row
 
     def cost(self, options: RunOptions) -> float:
         """Return the estimated number of requests."""
@@ -137,10 +137,10 @@ def cases(run: Run) -> list[Case]:
     return [case for case in result if shares[case.group] == shard.number]
 
 
-def cases_of_shard(found: Sequence[Case], number: int, options: RunOptions) -> dict[str, int]:
+def cases_of_shard(cases: Sequence[Case], number: int, options: RunOptions) -> dict[str, int]:
     """Assign each group of cases to a shard, so that all shards send about the same number of requests."""
     weights: Counter[str] = Counter()
-    for case in found:
+    for case in cases:
         weights[case.group] += 1 + round(case.cost(options))
     loads = dict.fromkeys(range(1, number + 1), 0)
     shares = {}
@@ -213,10 +213,10 @@ def framework_scenarios(run: Run) -> list[scenarios.Scenario]:
     return runnable_scenarios(run, protocol.FRAMEWORK)
 
 
-def runnable_scenarios(run: Run, known: Sequence[scenarios.Scenario]) -> list[scenarios.Scenario]:
+def runnable_scenarios(run: Run, listed: Sequence[scenarios.Scenario]) -> list[scenarios.Scenario]:
     """Return the scenarios whose operations exist and are permitted."""
     by_id, allowed = run.contract.by_id, {operation.id for operation in operations(run)}
-    return [scenario for scenario in known
+    return [scenario for scenario in listed
             if allowed.issuperset(scenario.operations) and by_id.keys() >= set(scenario.operations)]
 
 
@@ -237,43 +237,43 @@ def run_openapi_core(run: Run, operation: Operation) -> None:
 
 
 CHECKS = (
-    Check("document", "the tables fit the document", smoke.check_document, once, cost=Cost(0)),
-    Check("reads", "every operation that only reads", smoke.check_read, plain_reads, cost=Cost(0.75)),
-    Check("replay", "requests that found something before", smoke.check_examples, operations, cost=Cost(0)),
-    Check("rules", "every rule, accepting and refusing", boundary_sweep.check_rules, with_rules, ("stored",),
+    Check("document", "the tables match the document", smoke.check_document, once, cost=Cost(0)),
+    Check("reads", "all read operations", smoke.check_read, plain_reads, cost=Cost(0.75)),
+    Check("replay", "stored requests of earlier findings", smoke.check_examples, operations, cost=Cost(0)),
+    Check("rules", "every rule, accepted and rejected", boundary_sweep.check_rules, with_rules, ("stored",),
           parts=boundary_sweep.RULE_PARTS, cost=Cost(1.3)),
-    Check("undocumented-fields", "fields that are not documented", undocumented.check_strange_fields, with_rules,
+    Check("undocumented-fields", "undocumented fields", undocumented.check_strange_fields, with_rules,
           ("stored",), cost=Cost(0.13)),
-    Check("rows", "rows from creation to removal", stateful.check_row_lifecycle, resources_of_run,
+    Check("rows", "rows from creation to deletion", stateful.check_row_lifecycle, resources_of_run,
           ("stored", "default", "unrequested", "duplicate", "presence", "list", "unknown-field"), cost=Cost(9.5)),
-    Check("smoke", "every operation once", smoke.check_answers, harmless_operations, ("answer",), cost=Cost(0.42)),
+    Check("smoke", "each operation once", smoke.check_answers, harmless_operations, ("answer",), cost=Cost(0.42)),
     Check("unknown-paths", "unknown paths", protocol.check_unknown_paths, once, ("unknown-path",), cost=Cost(8)),
-    Check("framework", "what the framework does everywhere", scenarios.check_scenario, framework_scenarios,
+    Check("framework", "behaviour of the framework", scenarios.check_scenario, framework_scenarios,
           ("behaviour", "header"), cost=Cost(3)),
-    Check("boundary-sweep", "every boundary, many in a request", boundary_sweep.check_edges, with_rules,
+    Check("boundary-sweep", "all boundary values, many per request", boundary_sweep.check_edges, with_rules,
           parts=boundary_sweep.SWEEP_PARTS, cost=Cost(1.37)),
-    Check("undocumented-paths", "paths that are not documented", undocumented.check_strange_paths, once,
+    Check("undocumented-paths", "undocumented paths", undocumented.check_strange_paths, once,
           ("unknown-path",), whole=True, cost=Cost(24)),
     Check("unknown-rows", "rows that do not exist", protocol.check_unknown_key, naming_rows, ("unknown-key",),
           cost=Cost(0.35)),
-    Check("disruptive", "every operation that restores or stops something, once", smoke.check_answers,
+    Check("disruptive", "each operation that restores or stops something", smoke.check_answers,
           disruptive_operations, ("answer",), "disruptive", cost=Cost(1.5)),
     Check("run-state", "stopping and starting the PBX", smoke.check_run_state, once, ("run-state",), "disruptive",
           whole=True, cost=Cost(45)),
-    Check("foreign-values", "values of other lists, where most lists are", boundary_sweep.check_foreign_values,
+    Check("foreign-values", "values from the lists of other fields", boundary_sweep.check_foreign_values,
           with_many_lists, cost=Cost(83)),
-    Check("scenarios", "what the documentation says in prose", scenarios.check_scenario, documented_scenarios,
+    Check("scenarios", "behaviour described in prose", scenarios.check_scenario, documented_scenarios,
           ("behaviour", "dependency", "unknown-field", "list"), cost=Cost(7.2)),
     Check("links", "links between operations", smoke.check_links, with_links, ("link", "presence"), cost=Cost(5.5)),
     Check("options", "OPTIONS of every path", protocol.check_options, one_operation_per_path, ("options",)),
-    Check("boundaries", "boundaries, and what is stored", boundaries.check_bounds, with_rules, ("stored",),
+    Check("boundaries", "boundary values and how they are stored", boundaries.check_bounds, with_rules, ("stored",),
           cost=Cost(4, value=1.72)),
-    Check("arrays", "arrays where a text is expected", boundaries.check_arrays, with_rules,
+    Check("arrays", "arrays in place of text", boundaries.check_arrays, with_rules,
           cost=Cost(2.3, rule=2.94)),
     Check("protocol", "HEAD, 404, 405, forms", protocol.check_protocol, operations,
           ("head", "method", "unknown-field", "form", "query", "stored"), cost=Cost(6.4, rule=0.37)),
     Check("no-token", "requests without a token", authentication.check_no_token, once_with_tokens, ("authentication",)),
-    Check("other-scheme", "requests with another scheme than the bearer's", authentication.check_other_scheme,
+    Check("other-scheme", "requests with a scheme other than Bearer", authentication.check_other_scheme,
           once_with_tokens, ("authentication",)),
     Check("token-in-query", "a token in the query string", authentication.check_token_in_query, once_with_tokens,
           ("authentication",), "write"),
@@ -284,12 +284,12 @@ CHECKS = (
     Check("sequences", "sequences of writes against a model", stateful.check_sequences, resources_of_run,
           ("stored", "default", "unrequested", "duplicate", "dependency", "presence", "list"),
           cost=Cost(390, examples=stateful.EXAMPLES)),
-    Check("sequences-together", "sequences of writes, all kinds of rows together", stateful.check_all_sequences, once,
+    Check("sequences-together", "sequences of writes, all resources together", stateful.check_all_sequences, once,
           ("stored", "default", "unrequested", "duplicate", "dependency", "presence", "list"), "write", whole=True,
           cost=Cost(2100, examples=stateful.EXAMPLES_TOGETHER)),
     Check("fuzz", "Schemathesis: coverage and random cases", run_fuzz, operations, ("schemathesis",), quick=False,
           cost=Cost(17, rule=11.3)),
-    Check("openapi-core", "a second opinion on responses", run_openapi_core, operations,
+    Check("openapi-core", "responses judged by openapi-core", run_openapi_core, operations,
           ("openapi-core",), quick=False, cost=Cost(0)),
 )
 BY_NAME = {check.name: check for check in CHECKS}

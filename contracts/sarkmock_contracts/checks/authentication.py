@@ -80,7 +80,7 @@ def compare_tokens(run: Run, operations: Iterable[Operation], kind: str, own: He
         if operation.hazard == "disruptive" and exchange.response.ok:
             start_pbx_again(run)
         if answer_text(exchange) != answer_text(wanted):
-            text = f"{kind}: {operation.method} answers {answer_text(exchange)}, not {answer_text(wanted)}"
+            text = f"{kind}: {operation.method} returned {answer_text(exchange)}, expected {answer_text(wanted)}"
             add_problem(run, operation, "authentication", kind, text, exchange)
 
 
@@ -137,7 +137,7 @@ def user_of(run: Run, send: Send) -> Iterator[str]:
     made = send(with_json(register.method, register.path, user))
     token = made.fields.get("accessToken")
     if not isinstance(token, str):
-        raise Unavailable(f"no user to ask as: {register.method} {register.path} answers {made.status}")
+        raise Unavailable(f"no user for the request: {register.method} {register.path} returned {made.status}")
     try:
         yield token
     finally:

@@ -76,8 +76,8 @@ def refused_packets(run: Run, operation: Operation) -> Iterator[Packet]:
 
 def surely_refused(fixtures: Fixtures, operation: Operation, packet: Packet) -> Packet:
     """Return the packet. If a value of it could not be restored, add the rejected values that the gate requires."""
-    spared = fixtures.spared(operation)
-    if not spared.intersection(packet.body):
+    left_out = fixtures.unrestorable(operation)
+    if not left_out.intersection(packet.body):
         return packet
     rows = {field: refused_values(fixtures, operation, field) for field in fixtures.fields(operation)
             if field not in packet.refused}
@@ -88,15 +88,15 @@ def surely_refused(fixtures: Fixtures, operation: Operation, packet: Packet) -> 
 
 def accepted_values(fixtures: Fixtures, operation: Operation, field: str) -> list[Any]:
     """Return the values that a field accepts. Empty values are added if the field is nullable."""
-    found = fixtures.bounds(operation, field)
-    return [*found.accept, *NOTHING] if "nullable" in rule_names(operation, field) else list(found.accept)
+    bounds = fixtures.bounds(operation, field)
+    return [*bounds.accept, *NOTHING] if "nullable" in rule_names(operation, field) else list(bounds.accept)
 
 
-def refused_values(fixtures: Fixtures, operation: Operation, field: str, strangers: bool = True) -> list[Any]:
+def refused_values(fixtures: Fixtures, operation: Operation, field: str, foreign: bool = True) -> list[Any]:
     """Return the values that a field rejects, and empty values unless the field is nullable or has fatal values."""
-    found = fixtures.bounds(operation, field)
-    empty = () if found.fatal or "nullable" in rule_names(operation, field) else NOTHING
-    return [*found.reject, *(found.strangers if strangers else ()), *empty]
+    bounds = fixtures.bounds(operation, field)
+    empty = () if bounds.fatal or "nullable" in rule_names(operation, field) else NOTHING
+    return [*bounds.reject, *(bounds.foreign if foreign else ()), *empty]
 
 
 def distinctive_value(fixtures: Fixtures, operation: Operation, field: str) -> Any:
@@ -177,8 +177,8 @@ def depends_on_rows(operation: Operation, field: str) -> bool:
 
 def decided_by_rows(run: Run, operation: Operation, packet: Packet, exchange: Exchange, problem: Problem) -> bool:
     """Whether the target's rows contradict what the packet assumes, for example because one is gone."""
-    given = verdict(run.contract, operation, exchange.request, run.live)
-    return (problem.field in given.errors) != (problem.field in packet.refused)
+    expected = verdict(run.contract, operation, exchange.request, run.live)
+    return (problem.field in expected.errors) != (problem.field in packet.refused)
 
 
 def contradictions(run: Run, operation: Operation, packet: Packet, exchange: Exchange) -> Iterator[Problem]:
@@ -189,11 +189,11 @@ def contradictions(run: Run, operation: Operation, packet: Packet, exchange: Exc
     missed = frozenset() if packet.hidden and named else packet.refused - named
     for field in sorted(missed - unknown):
         value = packet.body.get(field, "(absent)")
-        yield Problem("rules", field, "accepted", f"{field} breaks its rules but is not refused: {value!r}")
+        yield Problem("rules", field, "accepted", f"{field} breaks its rules but is not rejected: {value!r}")
     for field in sorted(named - packet.refused - unknown):
         if not named_by_a_check(run, operation, field, exchange):
             text = f"{field} is rejected though its rules accept {packet.body.get(field)!r}: {answer[field]}"
-            yield Problem("rules", field, "refused", text)
+            yield Problem("rules", field, "rejected", text)
 
 
 def named_by_a_check(run: Run, operation: Operation, field: str, exchange: Exchange) -> bool:
@@ -226,7 +226,7 @@ def field_alone(run: Run, operation: Operation, packet: Packet, problem: Problem
     body = {**run.fixtures.minimal(operation), problem.field: packet.body[problem.field]}
     exchange = run.send(run.fixtures.request(operation, body))
     single = Packet(body, packet.refused & {problem.field})
-    same = any(found[1:3] == problem[1:3] for found in packet_problems(run, operation, single, exchange))
+    same = any(other[1:3] == problem[1:3] for other in packet_problems(run, operation, single, exchange))
     return exchange if same else None
 
 
@@ -295,10 +295,10 @@ def check_stored(run: Run, operation: Operation, exchange: Exchange, sent: Mappi
     path = shown_at(run.contract, operation, exchange)
     if path is None:
         return
-    shown = run.send(Request("GET", path))
-    if isinstance(shown.response.json, dict):
-        for problem in stored_problems(operation, sent, shown.response.json):
-            run.report(operation.id, problem, exchange, shown)
+    after = run.send(Request("GET", path))
+    if isinstance(after.response.json, dict):
+        for problem in stored_problems(operation, sent, after.response.json):
+            run.report(operation.id, problem, exchange, after)
 
 
 def shown_at(contract: Contract, operation: Operation, exchange: Exchange) -> str | None:

@@ -199,10 +199,10 @@ def check_array_for_text(run: Run, operation: Operation) -> Iterator[Packet]:
 
 
 def is_silent(run: Run, operation: Operation) -> bool:
-    """Whether responses do not depend on values: the operation or its row is missing, or it crashes for any input."""
-    given = {status: count for (name, status), count in run.coverage.statuses.items() if name == operation.id}
-    crashes = given.get(500, 0) > SILENCE or any(one.operation == operation.id for one in run.judge.crashing)
-    return bool(given) and given.keys() <= (NOT_THERE | {500} if crashes else NOT_THERE)
+    """Whether responses do not depend on values: the operation or its row is missing, or crashes for any input."""
+    statuses = {status: count for (name, status), count in run.coverage.statuses.items() if name == operation.id}
+    crashes = statuses.get(500, 0) > SILENCE or any(crash.operation == operation.id for crash in run.judge.crashing)
+    return bool(statuses) and statuses.keys() <= (NOT_THERE | {500} if crashes else NOT_THERE)
 
 
 def edge_packets(run: Run, operation: Operation) -> Iterator[Packet]:
@@ -212,9 +212,9 @@ def edge_packets(run: Run, operation: Operation) -> Iterator[Packet]:
 def wrong_values(run: Run, operation: Operation, fields: Iterable[str]) -> dict[str, Any]:
     """Return by field a value that is rejected with any rows of the target."""
     fixtures = run.fixtures
-    found = {field: refused_values(fixtures, operation, field, strangers=False) for field in fields
+    rejected = {field: refused_values(fixtures, operation, field, foreign=False) for field in fields
              if field in fixtures.fields(operation) and not depends_on_rows(operation, field)}
-    return {field: values[0] for field, values in found.items() if values and not is_placeholder(values[0])}
+    return {field: values[0] for field, values in rejected.items() if values and not is_placeholder(values[0])}
 
 
 def share(run: Run, operation: Operation, field: str) -> list[Edge]:
@@ -223,14 +223,14 @@ def share(run: Run, operation: Operation, field: str) -> list[Edge]:
     Fields with the same rules divide the rest among them. Values that other checks send are left out. Rejected and
     accepted values alternate; every second field begins with accepted ones.
     """
-    fixtures, known = run.fixtures, edge_values(run.fixtures, operation, field)
+    fixtures, values = run.fixtures, edge_values(run.fixtures, operation, field)
     alike = [(other.id, name) for other in run.contract.operations if shares_rows(operation, other)
              for name in other.rules if other.rules[name] == operation.rules[field]
-             and edge_values(fixtures, other, name) == known and not is_silent(run, other)]
+             and edge_values(fixtures, other, name) == values and not is_silent(run, other)]
     turn, of = (alike.index((operation.id, field)), len(alike)) if (operation.id, field) in alike else (0, 1)
-    listed = len(known[1]) if fixtures.bounds(operation, field).strangers else 0
-    right = share_of_values(known[1], listed if listed <= MOST_LISTED else 1, turn, of)
-    others = values_without(known[0], covering_values(fixtures, operation, field))
+    listed = len(values[1]) if fixtures.bounds(operation, field).foreign else 0
+    right = share_of_values(values[1], listed if listed <= MOST_LISTED else 1, turn, of)
+    others = values_without(values[0], covering_values(fixtures, operation, field))
     wrong = share_of_values(others, DISTINCTIVE, turn, of)
     rejected = [*values_of_other_versions(run, operation, field), *wrong]
     is_key = operation.table is not None and operation.method == "PUT" and operation.table.key == field
@@ -256,8 +256,8 @@ def share_of_values(values: Sequence[Any], first: int, turn: int, of: int) -> li
 
 def values_without(values: Sequence[Any], others: Sequence[Any]) -> list[Any]:
     """Return the values that are not in ``others``. 1 and true are different."""
-    known = [(type(value), value) for value in others]
-    return [value for value in values if (type(value), value) not in known]
+    excluded = [(type(value), value) for value in others]
+    return [value for value in values if (type(value), value) not in excluded]
 
 
 def values_of_other_versions(run: Run, operation: Operation, field: str) -> list[Any]:
@@ -266,13 +266,13 @@ def values_of_other_versions(run: Run, operation: Operation, field: str) -> list
     for other in other_profiles(run.options.profile):
         rules = other.by_id[operation.id].rules.get(field) if operation.id in other.by_id else None
         theirs += accepted_value(rules) if rules else ()
-    return [value for value in run.fixtures.bounds(operation, field).strangers if value in theirs]
+    return [value for value in run.fixtures.bounds(operation, field).foreign if value in theirs]
 
 
 def foreign_values(run: Run, operation: Operation, field: str) -> list[Edge]:
     """Return values of other lists that a field rejects. Every operation starts at another position."""
-    known = run.fixtures.bounds(operation, field).strangers
-    likely = [value for value in known if value in run.contract.listed] or known
+    values = run.fixtures.bounds(operation, field).foreign
+    likely = [value for value in values if value in run.contract.listed] or values
     first = run.contract.operations.index(operation) * ELSEWHERE % max(1, len(likely))
     return [(value, False) for value in [*likely[first:], *likely[:first]]]
 
@@ -280,7 +280,7 @@ def foreign_values(run: Run, operation: Operation, field: str) -> list[Edge]:
 def edge_values(fixtures: Fixtures, operation: Operation, field: str) -> tuple[list[Any], list[Any]]:
     """Return what a field rejects and what it accepts, the most distinctive first."""
     right = accepted_values(fixtures, operation, field)
-    wrong = refused_values(fixtures, operation, field, strangers=False)
-    if fixtures.bounds(operation, field).strangers:  # the check `boundaries` tests misspellings of every listed value
+    wrong = refused_values(fixtures, operation, field, foreign=False)
+    if fixtures.bounds(operation, field).foreign:  # the check `boundaries` tests misspellings of every listed value
         wrong = [*wrong[:NEIGHBOURS], *(value for value in wrong[NEIGHBOURS:] if value in NOTHING)]
     return values_without(wrong, EMPTIED), values_without(right, EMPTIED)

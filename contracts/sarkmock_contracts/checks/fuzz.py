@@ -109,8 +109,8 @@ class Fuzzer:
 
     def _depends_on_state(self, operation: Operation, name: str) -> bool:
         rules = split(operation.rules[name])
-        known = "accept" in boundaries_beside_rules(operation, name) and "file" not in rules
-        return known or any(rule.startswith("exists:") for rule in rules)
+        has_values = "accept" in boundaries_beside_rules(operation, name) and "file" not in rules
+        return has_values or any(rule.startswith("exists:") for rule in rules)
 
     def _possible(self, operation: Operation, name: str) -> list[Any]:
         fixtures = self.run.fixtures

@@ -35,7 +35,7 @@ LEFT_OUT = object()  # marks a required field that is rejected by omitting it
 
 def accept_once(run: Run, operation: Operation) -> None:
     """Send an accepted value of every field, and fields that must be ignored. Keep the new row for later tests."""
-    if run.fixtures.spared(operation).intersection(run.contract.required(operation)):
+    if run.fixtures.unrestorable(operation).intersection(run.contract.required(operation)):
         return  # a required field could not be restored
     body = full_body(run.fixtures, operation)
     strange = foreign_fields(run, operation) if operation.method == "POST" else {}
@@ -99,8 +99,8 @@ def covering_values(fixtures: Fixtures, operation: Operation, field: str) -> lis
     required = "required" in rule_names(operation, field)
     values = [value for value in refused_values(fixtures, operation, field) if value not in NOTHING or not required]
     checked = [placeholder(value) for value in boundaries_beside_rules(operation, field).get("reject", ())[:1]]
-    found = greedy_cover(operation, field, values) or values[: 0 if checked else 1]
-    return [*found, *checked, *([LEFT_OUT] if required else [])]
+    chosen = greedy_cover(operation, field, values) or values[: 0 if checked else 1]
+    return [*chosen, *checked, *([LEFT_OUT] if required else [])]
 
 
 def greedy_cover(operation: Operation, field: str, values: Sequence[Any]) -> list[Any]:

@@ -31,7 +31,7 @@ def check_head(run: Run, operation: Operation) -> None:
     got = run.send(run.fixtures.request(operation))
     head = run.send(replace(got.request, method="HEAD"))
     if head.response.status != got.response.status:
-        text = f"HEAD answers {head.response.status}, GET {got.response.status}"
+        text = f"HEAD returned {head.response.status}, GET {got.response.status}"
         add_problem(run, operation, "head", "status", text, got, head)
     elif head.response.content_type != got.response.content_type:
         text = f"HEAD is {head.response.content_type or 'without type'}, GET {got.response.content_type}"
@@ -47,7 +47,7 @@ def check_options(run: Run, operation: Operation) -> None:
     allowed = exchange.response.allow
     run.coverage.paths.add(operation.path)
     if exchange.response.status != 200:
-        add_problem(run, operation, "options", "status", f"OPTIONS answers {exchange.response.status}", exchange)
+        add_problem(run, operation, "options", "status", f"OPTIONS returned {exchange.response.status}", exchange)
     elif exchange.response.body:
         add_problem(run, operation, "options", "body", "the answer to OPTIONS has a body", exchange)
     elif allowed != wanted:
@@ -60,7 +60,7 @@ def check_methods(run: Run, operation: Operation) -> None:
     for method in [method for method in TRIED_METHODS if method not in wanted]:
         exchange = run.send(Request(method, any_path(run, operation)))
         if exchange.response.status != 405:
-            text = f"{method} answers {exchange.response.status}, not 405"
+            text = f"{method} returned {exchange.response.status}, expected 405"
             add_problem(run, operation, "method", method, text, exchange)
         elif exchange.response.allow != wanted:
             allowed = exchange.response.header("Allow")
@@ -95,7 +95,7 @@ def check_unknown_key(run: Run, operation: Operation) -> None:
         return  # already tested
     exchange = run.send(Request(operation.method, any_path(run, operation)))
     if exchange.response.status != 404 and "404" in operation.spec["responses"]:
-        text = f"{operation.method} of an unknown key answers {exchange.response.status}, not 404"
+        text = f"{operation.method} of an unknown key returned {exchange.response.status}, expected 404"
         add_problem(run, operation, "unknown-key", str(exchange.response.status), text, exchange)
 
 
@@ -107,12 +107,12 @@ def check_unknown_paths(run: Run) -> None:
     run.coverage.framework.add("fallback")
     for path in UNKNOWN_PATHS:
         exchange = run.send(Request("GET", path))
-        known = run.contract.operation_of(exchange.request) is not None
-        worded = known or exchange.response.json == run.contract.document["x-laravel"]["fallback"]
+        is_known = run.contract.operation_of(exchange.request) is not None
+        worded = is_known or exchange.response.json == run.contract.document["x-laravel"]["fallback"]
         if exchange.response.status != 404 or not worded:
-            text = f"GET {path} answers {exchange.response.status} {exchange.response.body[:80]!r}"
+            text = f"GET {path} returned {exchange.response.status} {exchange.response.body[:80]!r}"
             run.report("", Problem("unknown-path", "", "GET", text), exchange)
-        elif known:
+        elif is_known:
             look_for_lost_functions(run, exchange)
         with suppress(Withheld):
             check_no_delete(run, path)
@@ -132,7 +132,7 @@ def look_for_lost_functions(run: Run, unknown: Exchange) -> None:
 def check_no_delete(run: Run, path: str) -> None:
     exchange = run.send(Request("DELETE", path))
     if exchange.response.status != 405 or exchange.response.allow != {"GET", "HEAD"}:
-        text = f"DELETE {path} answers {exchange.response.status}, Allow: {exchange.response.header('Allow')}"
+        text = f"DELETE {path} returned {exchange.response.status}, Allow: {exchange.response.header('Allow')}"
         run.report("", Problem("unknown-path", "", "DELETE", text), exchange)
     elif text := different_wording(run, exchange):
         run.report("", Problem("unknown-path", "", "wording", text), exchange)
@@ -150,8 +150,8 @@ def check_unknown_fields(run: Run, operation: Operation) -> None:
     body = run.fixtures.minimal(operation)
     path = request_path(run, operation, body)
     plain = run.send(with_json(operation.method, path, body))
-    known = run.contract.body(operation)["properties"]
-    ignored = {name: STRANGE for name in (*operation.parameters, "nosuchfield") if name not in known}
+    properties = run.contract.body(operation)["properties"]
+    ignored = {name: STRANGE for name in (*operation.parameters, "nosuchfield") if name not in properties}
     exchange = run.send(with_json(operation.method, path, {**run.fixtures.minimal(operation), **ignored}))
     if exchange.response.status != plain.response.status:
         text = f"with unknown fields the answer is {exchange.response.status}, without {plain.response.status}"
@@ -168,10 +168,10 @@ def check_fixed_columns(run: Run, operation: Operation) -> None:
     for name in sorted(before.keys() - operation.rules.keys() - {key}) + [key] * (key not in operation.rules):
         body = {**run.fixtures.minimal(operation), name: STRANGE}
         exchange = run.send(with_json(operation.method, path, body))
-        shown = run.send(Request("GET", path))
-        if exchange.response.ok and (not shown.response.ok or shown.response.json.get(name) == STRANGE):
-            text = f"{name} is not a variable, but it is stored"
-            run.report(operation.id, Problem("stored", name, "unknown field", text), exchange, shown)
+        after = run.send(Request("GET", path))
+        if exchange.response.ok and (not after.response.ok or after.response.json.get(name) == STRANGE):
+            text = f"{name} is not a variable, but is stored"
+            run.report(operation.id, Problem("stored", name, "unknown field", text), exchange, after)
 
 
 def check_forms(run: Run, operation: Operation) -> None:
@@ -207,9 +207,9 @@ def text_values(run: Run, operation: Operation) -> dict[str, str]:
     minimal = run.fixtures.minimal(operation)
     body = {name: str(value) for name, value in minimal.items()}
     for name in operation.rules:
-        found = [value for value in run.fixtures.bounds(operation, name).accept if isinstance(value, str)]
-        if name not in body and found:
-            body[name] = found[0]
+        texts = [value for value in run.fixtures.bounds(operation, name).accept if isinstance(value, str)]
+        if name not in body and texts:
+            body[name] = texts[0]
     return body
 
 
@@ -262,11 +262,11 @@ def blanks_are_trimmed_as_the_framework_does(run: Run) -> None:
     for blank in ("\u3000", "\u200e"):
         body = {**run.fixtures.minimal(create), "desc": f"{blank}zz{blank}"}
         exchange = run.send(run.fixtures.request(create, body))
-        shown, trimmed = exchange.response.fields.get("desc"), expected_response(run, exchange).fields.get("desc")
+        stored, trimmed = exchange.response.fields.get("desc"), expected_response(run, exchange).fields.get("desc")
         if exchange.response.ok and trimmed is not None:
             run.coverage.framework.add("trim")
-            if shown != trimmed:
-                text = f"{body['desc']!r} is stored as {shown!r}, not {trimmed!r}"
+            if stored != trimmed:
+                text = f"{body['desc']!r} is stored as {stored!r}, not {trimmed!r}"
                 unmet(run, create.id, f"trim U+{ord(blank):04X}", text, exchange)
 
 
@@ -283,13 +283,13 @@ def an_empty_method_is_read_as_the_framework_does(run: Run) -> None:
 def other_origins_are_allowed_as_the_framework_does(run: Run) -> None:
     """Pages of another origin may read responses as in the document. A box without the CORS header is not judged."""
     exchange = run.send(Request("GET", "/tenants", headers=(ACCEPT, ("Origin", "https://client.example"))))
-    shown, wanted = exchange.response.header(CORS), expected_response(run, exchange).header(CORS)
-    if shown is None and run.options.url is not None:
+    actual, wanted = exchange.response.header(CORS), expected_response(run, exchange).header(CORS)
+    if actual is None and run.options.url is not None:
         run.gaps.unavailable.add(f"what other origins may read: the target sends no {CORS}")
         return
     run.coverage.framework.add("cors")
-    if shown != wanted:
-        run.report("tenants.list", Problem("header", CORS, "wrong", f"{CORS} is {shown}, not {wanted}"), exchange)
+    if actual != wanted:
+        run.report("tenants.list", Problem("header", CORS, "wrong", f"{CORS} is {actual}, not {wanted}"), exchange)
 
 
 FRAMEWORK = (

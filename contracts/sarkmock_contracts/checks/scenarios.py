@@ -40,7 +40,7 @@ def destinations_follow_the_state(run: Run) -> None:
     for there in (True, False):
         exchange = run.send(Request("GET", "/destinations"))
         if (f'"{key}"' in exchange.response.body.decode()) is not there:
-            text = f"queue {key} {'is not' if there else 'is still'} a destination"
+            text = f"queue {key} {'is not' if there else 'still'} a destination"
             unmet(run, "destinations.list", "stale", text, exchange)
         if there and made.delete:
             run.send(Request("DELETE", made.delete))
@@ -56,7 +56,7 @@ def tenants_with_rows_stay(run: Run) -> None:
     if tenant.delete:
         exchange = run.send(Request("DELETE", tenant.delete))
         if exchange.response.ok:
-            text = f"deleted although queues/{dependent.answer['pkey']} depends on it"
+            text = f"was deleted although queues/{dependent.answer['pkey']} depends on it"
             run.report("tenants.delete", Problem("dependency", "", "ignored", text), exchange)
 
 
@@ -69,10 +69,11 @@ def rows_of_the_system_stay(run: Run) -> None:
         for path in paths if check in run.contract.by_id[operation].checks else ():
             exchange = run.send(Request("DELETE", path))
             if exchange.response.status != 409:
-                unmet(run, operation, "deleted", f"DELETE {path} answers {exchange.response.status}, not 409", exchange)
+                text = f"DELETE {path} returned {exchange.response.status}, expected 409"
+                unmet(run, operation, "deleted", text, exchange)
     shown, listed = (run.send(Request("GET", path)) for path in ("/tenants/default", "/tenants"))
     if shown.response.ok and listed.response.ok and "default" not in [row.get("pkey") for row in listed.response.rows]:
-        problem = Problem("list", "", "missing", "the tenant default exists and is not listed")
+        problem = Problem("list", "", "missing", "the tenant default exists but is not listed")
         run.report("tenants.list", problem, listed)
 
 
@@ -87,7 +88,8 @@ def pairs_go_with_their_extension(run: Run) -> None:
         gone = run.send(Request("DELETE", f"/extensions/{number}"))
         exchange = run.send(Request("GET", f"/{kind}"))
         if any(row.get("IPphone_pkey") == number for row in exchange.response.rows):
-            unmet(run, "extensions.delete", kind, f"{kind} of extension {number} stay after it", gone, exchange)
+            text = f"{kind} of extension {number} remain after its deletion"
+            unmet(run, "extensions.delete", kind, text, gone, exchange)
 
 
 def new_extensions_get_the_default_rules(run: Run) -> None:
@@ -109,7 +111,7 @@ def new_files_are_listed(run: Run) -> None:
     for kind, field in (("backups", "newbackupname"), ("snapshots", "newsnapshotname")):
         taken = run.send(Request("GET", f"/{kind}/new"))
         if not taken.response.ok and not taken.problems:  # a crash that the document permits
-            text = f"GET /{kind}/new answers {taken.response.status}"
+            text = f"GET /{kind}/new returned {taken.response.status}"
             run.report(f"{kind}.new", Problem("answer", "", str(taken.response.status), text), taken)
             continue
         name = taken.response.fields.get(field)
@@ -131,7 +133,7 @@ def snapshots_bring_back_what_was(run: Run) -> None:
         if row is not None:
             exchange = run.send(Request("GET", f"/tenants/{row['pkey']}"))
             if exchange.response.ok is not there:
-                text = f"tenant {row['pkey']} {'is gone' if there else 'is there'} after the restore"
+                text = f"tenant {row['pkey']} {'is missing' if there else 'still exists'} after the restore"
                 unmet(run, "snapshots.restore", "not restored", text, restored, exchange)
 
 
@@ -146,8 +148,9 @@ def backups_bring_back_what_is_chosen(run: Run) -> None:
         return  # judged as responses
     there_before = run.fixtures.there()
     row, file = f"/tenants/{tenant['pkey']}", body["greeting"].name
-    known = run.contract.body(restore)["properties"]
-    for chosen in (next(name for name in ("restoreusergreets", "restoreusergreeting") if name in known), "restoredb"):
+    properties = run.contract.body(restore)["properties"]
+    greetings_flag = next(flag for flag in ("restoreusergreets", "restoreusergreeting") if flag in properties)
+    for chosen in (greetings_flag, "restoredb"):
         run.send(Request("DELETE", row))
         run.send(Request("DELETE", f"/greetings/{file}"))
         restored = run.send(request_for("PUT", f"/backups/{name}", {chosen: True}))
@@ -155,11 +158,11 @@ def backups_bring_back_what_is_chosen(run: Run) -> None:
         for path in (row, "/greetings"):
             there = run.send(Request("GET", path))
             answers = there.response, expected_response(run, restored, there)
-            shown, wanted = (answer.ok if path == row else file in answer.names for answer in answers)
-            if shown is not wanted:
-                text = f"{row if path == row else file} {'is' if shown else 'is not'} there after {chosen}"
+            exists, wanted = (answer.ok if path == row else file in answer.names for answer in answers)
+            if exists is not wanted:
+                text = f"{row if path == row else file} {'is' if exists else 'is not'} there after {chosen}"
                 unmet(run, "backups.restore", chosen, text, restored, there)
-    if "backup" not in known:
+    if "backup" not in properties:
         a_name_in_the_body_is_ignored(run, f"/backups/{name}", row)
     run.fixtures.mark_restored(there_before)
 
@@ -223,8 +226,8 @@ def a_trunk_is_listed(run: Run, carrier: str) -> None:
     sent = run.send(run.fixtures.request(create, body))
     listed = run.send(Request("GET", "/trunks"))
     answers = listed.response, expected_response(run, sent, listed)
-    shown, wanted = (any(row.get("pkey") == body["pkey"] for row in answer.rows) for answer in answers)
-    if shown and sent.response.ok and not wanted:  # the judge reports a missing one
+    is_listed, wanted = (any(row.get("pkey") == body["pkey"] for row in answer.rows) for answer in answers)
+    if is_listed and sent.response.ok and not wanted:  # the judge reports a missing one
         unmet(run, create.id, "listed", f"a trunk of {carrier} is listed", sent, listed)
 
 
@@ -251,10 +254,10 @@ def greetings_come_back(run: Run) -> None:
     sent = run.send(run.fixtures.request(operation, body))
     listed = run.send(Request("GET", "/greetings"))
     if file.name not in listed.response.names:
-        unmet(run, "greetings.list", "missing", f"{file.name} was uploaded and is not listed", sent, listed)
+        unmet(run, "greetings.list", "missing", f"{file.name} was uploaded but is not listed", sent, listed)
     fetched = run.send(Request("GET", f"/greetings/{file.name}"))
     if fetched.response.body != file.content:
-        unmet(run, "greetings.download", "changed", f"{file.name} is different when it is downloaded", sent, fetched)
+        unmet(run, "greetings.download", "changed", f"{file.name} differs after download", sent, fetched)
     again = run.send(sent.request)
     if again.response.ok:
         unmet(run, "greetings.upload", "replaced", f"{file.name} can be uploaded twice", sent, again)
@@ -269,7 +272,7 @@ def uploads_are_named(run: Run) -> None:
             body = run.fixtures.minimal(upload)
             sent = run.send(run.fixtures.request(upload, {**body, field: replace(body[field], name=name)}))
             if sent.response.ok:
-                unmet(run, operation, "name", f"a file is taken under the name {name}", sent)
+                unmet(run, operation, "name", f"a file is accepted under the name {name}", sent)
 
 
 def expected_response(run: Run, *exchanges: Exchange) -> Response:
@@ -282,7 +285,7 @@ def the_limit_gives_the_last_rows(run: Run) -> None:
     everything = run.send(Request("GET", "/logs/cdrs"))
     last = run.send(Request("GET", "/logs/cdrs/2"))
     if last.response.ok and last.response.body != b"".join(everything.response.body.splitlines(keepends=True)[-2:]):
-        unmet(run, "logs.cdrs.limit", "rows", "the limit 2 does not give the last two rows", everything, last)
+        unmet(run, "logs.cdrs.limit", "rows", "the limit 2 does not return the last two rows", everything, last)
 
 
 SCENARIOS = (

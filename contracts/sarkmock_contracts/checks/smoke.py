@@ -39,7 +39,7 @@ def check_answers(run: Run, operation: Operation) -> None:
     never = operation.status >= 400 and str(status) in run.contract.responses(operation)
     failed = status != operation.status and not never and operation.hazard in ("write", "operational")
     if failed and not exchange.problems and not is_excused(run, operation, exchange):
-        text = f"{operation.method} {operation.path} answers {status}, not {operation.status}, though nothing is wrong"
+        text = f"{operation.method} {operation.path} returned {status} for a valid request, expected {operation.status}"
         refused = [*exchange.response.refused]
         field = refused[0] if len(refused) == 1 else ""
         run.report(operation.id, Problem("answer", field, str(status), text), exchange)
@@ -82,7 +82,7 @@ def check_run_state(run: Run) -> None:
             report_wrong_state(run, "syscommands.pbxrunstate", "wrong", text, exchange)
         exchange = run.send(Request("GET", "/astamis/CoreStatus"))
         if exchange.response.status != (503 if stopped else 200):
-            text = f"answers {exchange.response.status} with {stopped=}"
+            text = f"returned {exchange.response.status} with {stopped=}"
             report_wrong_state(run, "astamis.CoreStatus", str(exchange.response.status), text, exchange)
         elif stopped:
             for request in requests:
@@ -102,7 +102,7 @@ def requests_needing_pbx(run: Run) -> Iterator[Request]:
 def command(run: Run, operation: Operation, status: int) -> bool:
     exchange = run.send(Request("GET", operation.path))
     if exchange.response.status != status:
-        text = f"{operation.path} answers {exchange.response.status}, not {status}"
+        text = f"{operation.path} returned {exchange.response.status}, expected {status}"
         report_wrong_state(run, operation.id, str(exchange.response.status), text, exchange)
     return exchange.response.status == status
 
@@ -187,14 +187,14 @@ def follow_link(run: Run, operation: Operation, link: Link, made: Exchange) -> N
     target = run.contract.by_id[link.target]
     path = linked_path(run.contract, link, made.response.fields)
     if path is None:
-        text = f"the answer lacks {', '.join(link.parameters.values())}, which the link {link.name} needs"
+        text = f"the response lacks {', '.join(link.parameters.values())}, required by the link {link.name}"
         run.report(operation.id, Problem("link", link.name, "no field", text), made)
         return
     exchange = run.send(request_for(target.method, path, body_for(run, target)))
     if exchange.problems:
         return  # the cause is reported already
     if exchange.response.status != target.status:
-        text = f"{target.method} {path} answers {exchange.response.status}, not {target.status}"
+        text = f"{target.method} {path} returned {exchange.response.status}, expected {target.status}"
         run.report(operation.id, Problem("link", link.name, str(exchange.response.status), text), made, exchange)
     elif target.method == "DELETE":
         check_deleted(run, operation, target, made, exchange)
@@ -219,5 +219,5 @@ def check_deleted(run: Run, operation: Operation, delete: Operation, made: Excha
             assert path is not None
             exchange = run.send(request_for("GET", path, None))
             if exchange.response.ok:
-                text = f"GET {path} answers {exchange.response.status} after DELETE"
+                text = f"GET {path} returned {exchange.response.status} after DELETE"
                 run.report(delete.id, Problem("presence", "", "still there", text), made, deleted, exchange)

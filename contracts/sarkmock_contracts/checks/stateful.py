@@ -95,7 +95,7 @@ def check_taken_key(run: Run, resource: Resource, operation: Operation, made: Ex
     body = {**run.fixtures.minimal(operation), USUAL_KEY: made.response.fields[resource.key]}
     exchange = run.send(run.fixtures.request(operation, body))
     if not exchange.response.ok:
-        text = f"{USUAL_KEY} is not a variable, and with it the answer is {exchange.response.status}"
+        text = f"{USUAL_KEY} is not a variable, but with it the status is {exchange.response.status}"
         run.report(operation.id, Problem("unknown-field", USUAL_KEY, str(exchange.response.status), text), exchange)
 
 
@@ -105,7 +105,7 @@ def check_duplicate_key(run: Run, resource: Resource, operation: Operation, made
         return  # the server assigns the key
     again, key = run.send(made.request), made.response.fields[resource.key]
     if again.response.ok:
-        text = f"the key {key!r} is taken, and still {operation.id} answers {again.response.status}"
+        text = f"the key {key!r} is taken, but {operation.id} returned {again.response.status}"
         run.report(operation.id, Problem("duplicate", resource.key, "accepted", text), made, again)
     elif again.response.status == CONFLICT:
         documented = is_database_message(run.contract.example(operation, CONFLICT))
@@ -254,7 +254,7 @@ class Sequences:
             evidence = (row.history[0], dependents[0].history[-1], exchange)
             self.report(operation, Problem("dependency", "", "ignored", text), *evidence)
         elif not dependents and exchange.response.status in (409, 422):
-            text = f"nothing depends on {row.key!r}, and still it cannot be deleted: {exchange.response.status}"
+            text = f"nothing depends on {row.key!r}, but it cannot be deleted: {exchange.response.status}"
             self.report(operation, Problem("dependency", "", "invented", text), row.history[0], exchange)
         self.look(row)
 
@@ -283,7 +283,7 @@ class Sequences:
         show = row.resource.show
         exchange = self.send(Request("GET", self.path(show, row)))
         if (row.resource.name, row.key) in self.rows and not exchange.response.ok and exchange.response.status != 404:
-            text = f"{row.key!r} should be there: {exchange.response.status}"
+            text = f"{row.key!r} should exist: {exchange.response.status}"
             self.report(show, Problem("presence", "", "missing", text), *row.history, exchange)
 
     def finish(self) -> None:

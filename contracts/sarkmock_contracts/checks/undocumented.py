@@ -50,7 +50,7 @@ def check_strange_paths(run: Run) -> None:
             found = run.send(Request("OPTIONS", path))
             there = operation.method in found.response.allow - set(run.contract.router.allowed(path))
         if there:
-            text = f"{operation.method} {operation.path} is there, though it is not documented"
+            text = f"{operation.method} {operation.path} exists, but is not documented"
             run.report("", Problem("unknown-path", operation.path, operation.method, text), found)
 
 

@@ -52,13 +52,13 @@ def curl_script(url: str, exchanges: Sequence[Exchange], clean: Callable[[Reques
 
 
 def invented_values(exchange: Exchange, later: Sequence[Exchange],
-                    known: Mapping[str, str]) -> Iterator[tuple[str, str]]:
+                    credentials: Mapping[str, str]) -> Iterator[tuple[str, str]]:
     """Yield field and value of names that the server generated and later requests use in their paths."""
     paths = {unquote(part) for other in later for part in other.request.path.split("/")[2:]}
     sent = exchange.request.path.encode() + exchange.request.body
     for field, value in exchange.response.fields.items():
         text = str(value)
-        if isinstance(value, (str, int)) and text in paths and text not in known and text.encode() not in sent:
+        if isinstance(value, (str, int)) and text in paths and text not in credentials and text.encode() not in sent:
             yield field, text
 
 
@@ -182,10 +182,10 @@ def is_archive(file: Path) -> bool:
 
 def join_archives(parts: Sequence[Path], file: Path) -> None:
     """Write the entries of several archives to one file, sorted by time."""
-    found = [json.loads(part.read_text(encoding="utf-8")) for part in parts]
-    entries = [entry for one in found for entry in one["log"]["entries"]]
-    whole = {**found[0]["log"], "entries": sorted(entries, key=lambda entry: str(entry["startedDateTime"]))}
-    file.write_text(json.dumps({**found[0], "log": whole}, indent=1), encoding="utf-8")
+    archives = [json.loads(part.read_text(encoding="utf-8")) for part in parts]
+    entries = [entry for archive in archives for entry in archive["log"]["entries"]]
+    whole = {**archives[0]["log"], "entries": sorted(entries, key=lambda entry: str(entry["startedDateTime"]))}
+    file.write_text(json.dumps({**archives[0], "log": whole}, indent=1), encoding="utf-8")
 
 
 def _request(url: str, request: Request) -> harfile.Request:

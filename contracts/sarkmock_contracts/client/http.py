@@ -56,13 +56,13 @@ def _raising(error: BaseException) -> Callable[[], Any]:
 
 def first_bytes(chunks: Iterable[bytes]) -> bytes:
     """Read a body up to MOST_BYTES."""
-    found, size = [], 0
+    parts, size = [], 0
     for chunk in chunks:
-        found.append(chunk)
+        parts.append(chunk)
         size += len(chunk)
         if size > MOST_BYTES:
             break
-    return b"".join(found)[:MOST_BYTES]
+    return b"".join(parts)[:MOST_BYTES]
 
 
 def bounded_json(body: bytes) -> Any:

@@ -34,14 +34,14 @@ def install() -> None:
         signal.signal(number, _note)
 
 
-def forward_signal(tell: Callable[[], object]) -> None:
+def forward_signal(notify: Callable[[], object]) -> None:
     """Install handlers that record the first signal and also call ``tell``, which stops the other processes."""
     def note(number: int, frame: FrameType | None) -> None:
-        tell()
+        notify()
         _note(number, frame)
 
     if _noted:
-        tell()
+        notify()
     for number in STOPPING:
         signal.signal(number, note)
 
@@ -106,10 +106,10 @@ def sleep(seconds: float) -> None:
 @contextmanager
 def signals_deferred(message: str) -> Iterator[None]:
     """Finish the block in spite of signals. A signal only prints a message."""
-    def tell(_number: int, _frame: FrameType | None) -> None:
+    def note_signal(_number: int, _frame: FrameType | None) -> None:
         os.write(1, f"{message}\n".encode())  # print is not reentrant
 
-    before = {number: signal.signal(number, tell) for number in STOPPING}
+    before = {number: signal.signal(number, note_signal) for number in STOPPING}
     _noted.clear()
     try:
         yield
@@ -156,7 +156,7 @@ class Admission(Layer):
             self.doubts = 0
             problem = self.ask(self.inner)
             if problem is not None:
-                self.lost = f"{self.url}: {problem} (the run had been let in)"
+                self.lost = f"{self.url}: {problem} (the target had admitted the run)"
                 raise StaysAway(self.lost)
 
 
@@ -200,7 +200,7 @@ class Speed:
 
 def total_line(cases: int, requests: int, speed: Speed, settled: bool) -> str:
     """Return the last line of a plan: cases, requests and time."""
-    pace = f"{speed.limit} requests a minute" if speed.limit else "no limit known"
+    pace = f"{speed.limit} requests a minute" if speed.limit else "no known limit"
     pace = f"one request every {speed.each:g} s" if speed.each else pace
     guess = "" if settled or speed.each else ", unless the target reports another limit"
     duration = duration_text(speed.seconds(requests))

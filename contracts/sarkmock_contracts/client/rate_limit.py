@@ -123,7 +123,7 @@ class RateLimit(Layer):
             self.refusals += 1
             seconds = retry_after(response)
             if refused >= REFUSALS or seconds > LONGEST_WAIT:
-                text = f"{self.url} answers 429 {refused} times in a row, at last with Retry-After {seconds:.0f}"
+                text = f"{self.url} returned 429 {refused} times in a row, the last with Retry-After {seconds:.0f}"
                 raise self._away(text)
             self.window.refused(seconds, self.clock.now())
 
@@ -136,7 +136,7 @@ class RateLimit(Layer):
                 response = self._attempt(request)
                 if not is_away(response):
                     return response
-                reason, sent = f"{self.url} answers {response.status}, not as the API does", True
+                reason, sent = f"{self.url} returned {response.status}, which is not a response of the API", True
             except NoAnswer as error:
                 reason, sent = str(error), error.sent
                 if error.final:

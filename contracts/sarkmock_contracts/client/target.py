@@ -106,10 +106,10 @@ def read_environ(environ: dict[str, Any], base: str) -> Request:
     path, _, query = target.partition("?")
     length = environ.get("CONTENT_LENGTH") or "0"
     body = environ["wsgi.input"].read(int(length))
-    return Request(environ["REQUEST_METHOD"], path.removeprefix(base), query, _headers(environ), body)
+    return Request(environ["REQUEST_METHOD"], path.removeprefix(base), query, _request_headers(environ), body)
 
 
-def _headers(environ: dict[str, Any]) -> Headers:
+def _request_headers(environ: dict[str, Any]) -> Headers:
     named = {key: value for key, value in environ.items() if key.startswith("HTTP_") and key not in _MARKS}
     headers = [(key[5:].replace("_", "-").title(), value) for key, value in named.items()]
     if environ.get("CONTENT_TYPE"):

@@ -142,7 +142,7 @@ class Access:
         """Return the parts of the URL. Raise CannotRun if the URL or an option is invalid, or the connection unsafe."""
         parts = split_url(url)
         if parts.scheme == "http" and not is_loopback(str(parts.hostname)) and not self.insecure:
-            raise CannotRun(f"{url} is not encrypted: use https, or --insecure if everybody on the way may read along")
+            raise CannotRun(f"{url} is not encrypted: use https, or --insecure to send everything in clear text")
         if self.key and not self.cert:
             raise CannotRun("--key needs --cert")
         for option, file in (("--ca", self.ca), ("--cert", self.cert), ("--key", self.key)):
@@ -166,21 +166,21 @@ class Access:
 
     def in_shell(self, token: str) -> dict[str, str]:
         """Return the headers of every request for a shell script: values are variables, credentials use `token`."""
-        found = {name: header_in_shell(name, value, token) for name, value in map(_header, self.headers)}
-        return found if self.token_env is None else {**found, "Authorization": f"Bearer ${token}"}
+        headers = {name: header_in_shell(name, value, token) for name, value in map(_header_pair, self.headers)}
+        return headers if self.token_env is None else {**headers, "Authorization": f"Bearer ${token}"}
 
     def sent(self) -> dict[str, str]:
         """Return the headers sent with every request. They must not appear in reports."""
-        result = dict(map(_header, self.headers))
+        result = dict(map(_header_pair, self.headers))
         if self.token_env is not None:
             token = os.environ.get(self.token_env, "").strip()
             if not token or not token.isprintable():
-                raise CannotRun(f"--token-env {self.token_env}: there is no such variable, or it holds no token")
+                raise CannotRun(f"--token-env {self.token_env}: the variable is not set or empty")
             result["Authorization"] = f"Bearer {token}"
         return result
 
 
-def _header(line: str) -> tuple[str, str]:
+def _header_pair(line: str) -> tuple[str, str]:
     name, colon, value = line.partition(":")
     if not colon or not re.fullmatch(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+", name) or not value.strip().isprintable():
         raise CannotRun(f"--header {name!r}...: write 'Name: value'")
@@ -227,14 +227,14 @@ class Http:
             return call_with_timeout(patience, lambda: self._answer(prepared))
         except TooSlow:
             self._session.close()
-            raise NoAnswer(f"{self.url} has not sent a whole answer within {patience:.0f} s", sent=True,
+            raise NoAnswer(f"{self.url} did not send a complete response within {patience:.0f} s", sent=True,
                            final=True) from None
         except (requests.ConnectionError, requests.Timeout, requests.exceptions.ChunkedEncodingError) as error:
-            raise NoAnswer(f"{self.url} does not answer: {_reason(error)}", _was_sent(error)) from None
+            raise NoAnswer(f"{self.url} does not respond: {_reason(error)}", _was_sent(error)) from None
         except requests.RequestException as error:
-            raise CannotRun(f"{self.url} does not answer: {_reason(error)}") from None
+            raise CannotRun(f"{self.url} does not respond: {_reason(error)}") from None
         except (urllib3.exceptions.HTTPError, HTTPException, OSError, ValueError) as error:
-            raise NoAnswer(f"{self.url} does not answer as HTTP has it: {_reason(error)}", sent=True) from None
+            raise NoAnswer(f"{self.url} sent an invalid HTTP response: {_reason(error)}", sent=True) from None
 
     def _answer(self, prepared: requests.PreparedRequest) -> Response:
         with self._session.send(prepared, timeout=_TIMEOUT, allow_redirects=False, verify=self._verify,
@@ -245,8 +245,8 @@ class Http:
 
 def _reason(error: BaseException) -> str:
     """Return the innermost reason of an error, without the texts of the libraries around it."""
-    while inner := next((one for one in (getattr(error, "reason", None), *error.args[::-1], error.__cause__)
-                         if isinstance(one, BaseException)), None):
+    while inner := next((cause for cause in (getattr(error, "reason", None), *error.args[::-1], error.__cause__)
+                         if isinstance(cause, BaseException)), None):
         error = inner
     kind = f"{type(error).__name__}: " if isinstance(error, HTTPException) and not isinstance(error, OSError) else ""
     return kind + str(getattr(error, "strerror", None) or error)
@@ -268,7 +268,7 @@ def split_url(url: str) -> SplitResult:
         good = False
     if not good:
         hint = "" if not url or "://" in url else f"; did you mean https://{redacted(url)}?"
-        raise CannotRun(f"{redacted(url) or 'an empty text'} is not an http or https URL{hint}")
+        raise CannotRun(f"{redacted(url) or 'an empty string'} is not an http or https URL{hint}")
     if parts.username or parts.password or parts.query or parts.fragment:
         raise CannotRun("a base URL has no user, password, query or fragment: use --header or --token-env")
     return parts

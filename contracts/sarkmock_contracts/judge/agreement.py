@@ -104,26 +104,26 @@ def first_values(value: Any) -> Any:
         if isinstance(value, list) else value
 
 
-def same_headers(one: Response, other: Response) -> bool:
+def same_headers(first: Response, second: Response) -> bool:
     """Return whether content type, Allow and the presence of a body are equal."""
-    shown = ((response.content_type, allowed_methods(response), bool(response.body)) for response in (one, other))
+    shown = ((response.content_type, allowed_methods(response), bool(response.body)) for response in (first, second))
     return next(shown) == next(shown)
 
 
-def is_same(one: Response, other: Response) -> bool:
+def is_same(first: Response, second: Response) -> bool:
     """Return whether two responses differ at most in times, random values, and the text of a crash."""
-    return not differing_parts(one, other)
+    return not differing_parts(first, second)
 
 
-def differing_parts(one: Response, other: Response) -> set[str]:
+def differing_parts(first: Response, second: Response) -> set[str]:
     """Return the parts in which two responses differ: the CORS header, "answer" for the rest.
 
     Times, random values and the text of a crash are ignored. The CORS header is compared separately because the
     framework adds it to every response.
     """
-    result = {CORS} if one.header(CORS) != other.header(CORS) else set()
-    if one.status != other.status or not same_headers(one, other) or not (
-            one.body == other.body or without_volatile_values(one) == without_volatile_values(other)):
+    result = {CORS} if first.header(CORS) != second.header(CORS) else set()
+    if first.status != second.status or not same_headers(first, second) or not (
+            first.body == second.body or without_volatile_values(first) == without_volatile_values(second)):
         result.add("answer")
     return result
 

@@ -169,7 +169,7 @@ class Attribution:
         single = [deviation.id for deviation in near if self._is(deviation, finding)]
         if not single and self._predicts(self._profile(self._whole), finding):  # several together, or an indirect one
             single = (self._needed([*near, *self._felt[UNKNOWN_PATH]], finding) or self._from_afar(finding)
-                      or self._needed(self._felt_in(finding), finding) or [one.id for one in near] or [self._whole])
+                      or self._needed(self._felt_in(finding), finding) or [each.id for each in near] or [self._whole])
         if single:
             self._named[finding.identity] = tuple(single)
         return tuple(single)
@@ -292,7 +292,7 @@ class Attribution:
     def _from_afar(self, finding: Finding) -> list[str]:
         """Return a deviation of something that the operation refers to. Try those that explained others first."""
         felt = self._felt.get(finding.identity.operation, [])
-        for deviation in sorted(felt, key=lambda one: -self._explained[one.id]):
+        for deviation in sorted(felt, key=lambda candidate: -self._explained[candidate.id]):
             if self._is(deviation, finding):
                 self._explained[deviation.id] += 1
                 return [deviation.id]
@@ -316,7 +316,7 @@ class Attribution:
 
     def _with(self, name: str) -> Model:
         """Return the model of a deviation, or of a profile that explains a finding by itself."""
-        deviation = next((one for one in self._known if one.id == name), None)
+        deviation = next((candidate for candidate in self._known if candidate.id == name), None)
         return self._model(*self._documents(deviation)[1]) if deviation else self._profile(name)
 
     def _profile(self, name: str) -> Model:

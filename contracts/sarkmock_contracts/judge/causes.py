@@ -94,7 +94,7 @@ def features_of(finding: Finding) -> Iterator[Feature]:
     if response.status >= 500:
         yield Feature("crash", exception_text(response))
     if check in OF_ANSWER and check != "status" and response.status >= 400:
-        yield Feature("answers", f"the body or the headers of {response.status} are different")
+        yield Feature("answers", f"the body or the headers of {response.status} differ")
     if check in OF_ANSWER and field:
         yield Feature(check, f"{field} {kind}")
     if check in OF_VARIABLE and field:

@@ -35,20 +35,20 @@ class Coverage:
         self.framework: set[str] = set()  # keys of x-laravel that a check tested by itself
         self.seconds: Counter[tuple[str]] = Counter()  # total response time by operation
 
-    def observe(self, operation: Operation, exchange: Exchange, given: Verdict | None) -> None:
+    def observe(self, operation: Operation, exchange: Exchange, verdict: Verdict | None) -> None:
         """Count an exchange."""
         status = exchange.response.status
         self.statuses[operation.id, status] += 1
-        self.arrays |= given is not None and given.crash is not None
+        self.arrays |= verdict is not None and verdict.crash is not None
         if exchange.response.ok and exchange.response.json:
             self.filled.add(operation.id)
-        if given is not None and status < 500:
-            if exchange.response.refused.keys() - given.errors:
+        if verdict is not None and status < 500:
+            if exchange.response.refused.keys() - verdict.errors:
                 self.checked.add(operation.id)
-            self.wrong |= {(operation.id, name) for name in given.errors}
-            self.right |= {(operation.id, name) for name in given.sent if name not in given.errors}
-        if exchange.response.ok and given is not None:
-            self.accepted |= {(operation.id, name) for name in given.sent if name in operation.rules}
+            self.wrong |= {(operation.id, name) for name in verdict.errors}
+            self.right |= {(operation.id, name) for name in verdict.sent if name not in verdict.errors}
+        if exchange.response.ok and verdict is not None:
+            self.accepted |= {(operation.id, name) for name in verdict.sent if name in operation.rules}
         self.refused |= {(operation.id, name) for name in exchange.response.refused if name in operation.rules}
 
     @property
@@ -83,7 +83,7 @@ def why_not_exercised(contract: Contract, coverage: Coverage, deviation: Deviati
     reasons = [reason for place in deviation.observable for reason in gaps_at_place(contract, coverage, place)]
     if not reasons:  # an absent path can be tested, an absent schema cannot
         absent = all(covers(pointer("components", "schemas"), place) for place in deviation.observable)
-        return "the judging document has no operation that it changes" if absent else "no check looks there"
+        return "the judging document lacks the operations that it changes" if absent else "no check covers it"
     return "; ".join(dict.fromkeys(reason for reason in reasons if reason))
 
 
@@ -103,14 +103,15 @@ def gaps_at_place(contract: Contract, coverage: Coverage, place: str) -> Iterato
 def gaps_in_framework(coverage: Coverage, key: str) -> Iterator[str]:
     """Yield a reason for a key of x-laravel: it shows in a response status, or a check tests it."""
     if key in WORDED:
-        yield "" if any(status == WORDED[key] for _, status in coverage.statuses) else f"nothing answered {WORDED[key]}"
+        yield "" if any(status == WORDED[key] for _, status in coverage.statuses) else f"no response was {WORDED[key]}"
     else:
         yield "" if key in coverage.framework else f"{key} was not tested"
 
 
 def gaps_on_path(contract: Contract, coverage: Coverage, steps: list[str]) -> Iterator[str]:
     path, rest = steps[1], steps[2:]
-    members = [one for one in contract.operations if one.path == path and (not rest or one.method.lower() == rest[0])]
+    members = [member for member in contract.operations
+               if member.path == path and (not rest or member.method.lower() == rest[0])]
     if not members:
         yield "" if path in coverage.paths else f"{path} was not sent OPTIONS"
     for operation in members:
@@ -134,7 +135,7 @@ def gaps_in_schema(contract: Contract, coverage: Coverage, schema: str, rest: li
         if row and covers(schema, row):
             answered = operation.id in coverage.filled
             name = operation_name(operation)
-            yield "" if answered else f"{name} never answered {operation.status} with something in it"
+            yield "" if answered else f"{name} never returned {operation.status} with content"
 
 
 def why_unreached(coverage: Coverage, operation: Operation) -> str:
@@ -143,7 +144,7 @@ def why_unreached(coverage: Coverage, operation: Operation) -> str:
     if not statuses:
         return f"{operation_name(operation)} was not sent"
     if BLIND.issuperset(statuses):
-        return f"{operation_name(operation)} only answered {', '.join(map(str, statuses))}"
+        return f"{operation_name(operation)} only returned {', '.join(map(str, statuses))}"
     return ""
 
 
@@ -152,7 +153,7 @@ def why_unchecked(coverage: Coverage, operation: Operation) -> str:
     if operation.checks and operation.id in coverage.withheld:
         return f"requests of {operation_name(operation)} were withheld"
     tried = operation.id in coverage.checked or not operation.checks
-    return "" if tried else f"{operation_name(operation)} was given nothing to refuse"
+    return "" if tried else f"{operation_name(operation)} was sent no invalid input"
 
 
 def why_untried(coverage: Coverage, operation: Operation, name: str | None) -> str:

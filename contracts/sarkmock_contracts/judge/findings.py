@@ -40,9 +40,9 @@ def _types(*rows: tuple[str, str, str, str]) -> dict[str, FindingType]:
 
 FINDING_TYPES = _types(
     # every exchange, by its request
-    ("rules", SURPRISES, "input", "A variable is accepted or refused, and its rules say the opposite."),
-    ("messages", COSMETIC, "input", "A validation message has another text."),
-    ("crash", BREAKS, "input", "A value that PHP cannot handle is not answered as documented."),
+    ("rules", SURPRISES, "input", "A variable is accepted or rejected, contrary to its rules."),
+    ("messages", COSMETIC, "input", "A validation message differs."),
+    ("crash", BREAKS, "input", "The response to a value that PHP cannot handle is not as documented."),
     # every exchange, by its response
     ("status", BREAKS, "response", "The status is not documented."),
     ("content-type", BREAKS, "response", "The content type is not documented."),
@@ -51,25 +51,25 @@ FINDING_TYPES = _types(
     ("schema", BREAKS, "response column", "The body does not match its schema."),
     # single checks
     ("answer", BREAKS, "behaviour", "A valid request does not succeed."),
-    ("link", BREAKS, "behaviour", "A link of the document does not lead to the row that was made."),
-    ("presence", BREAKS, "behaviour", "A row is missing, or is still there after DELETE."),
+    ("link", BREAKS, "behaviour", "A link of the document does not lead to the created row."),
+    ("presence", BREAKS, "behaviour", "A row is missing, or still exists after DELETE."),
     ("stored", SURPRISES, "input column behaviour", "A value is not stored as it was sent."),
     ("default", SURPRISES, "input column behaviour", "A new row does not have its documented default."),
     ("unrequested", SURPRISES, "column behaviour", "A column changed although no request named it."),
-    ("duplicate", SURPRISES, "behaviour", "A key that is in use is accepted again."),
-    ("dependency", BREAKS, "behaviour", "A row can be deleted although others depend on it, or cannot without reason."),
-    ("list", SURPRISES, "behaviour", "A list does not show the rows as they are."),
-    ("behaviour", BREAKS, "behaviour", "What the documentation says in prose does not happen."),
-    ("run-state", BREAKS, "behaviour", "Stopping or starting the PBX does not do what it says."),
-    ("unknown-path", COSMETIC, "path", "A path that is not documented is there."),
-    ("unknown-key", BREAKS, "behaviour", "The key of no row is not answered with 404."),
-    ("unknown-field", SURPRISES, "input behaviour", "A field that is not documented is not ignored."),
+    ("duplicate", SURPRISES, "behaviour", "A key that is in use is accepted."),
+    ("dependency", BREAKS, "behaviour", "A row can be deleted although others depend on it, or the reverse."),
+    ("list", SURPRISES, "behaviour", "A list does not match the rows."),
+    ("behaviour", BREAKS, "behaviour", "Behaviour that the documentation describes in prose is missing."),
+    ("run-state", BREAKS, "behaviour", "Stopping or starting the PBX has no effect."),
+    ("unknown-path", COSMETIC, "path", "An undocumented path exists."),
+    ("unknown-key", BREAKS, "behaviour", "An unknown key does not return 404."),
+    ("unknown-field", SURPRISES, "input behaviour", "An undocumented field is not ignored."),
     ("form", SURPRISES, "input", "A form body is not read like a JSON body."),
     ("query", SURPRISES, "input", "A variable of the query string is stored."),
-    ("head", COSMETIC, "response", "HEAD does not answer as GET does."),
+    ("head", COSMETIC, "response", "HEAD does not respond as GET does."),
     ("options", COSMETIC, "path", "OPTIONS does not name the methods of the path."),
-    ("method", SURPRISES, "path", "A method that the path does not support is not answered with 405."),
-    ("authentication", BREAKS, "response behaviour", "A request without a valid token is not refused as documented."),
+    ("method", SURPRISES, "path", "An unsupported method does not return 405."),
+    ("authentication", BREAKS, "response behaviour", "A request without a valid token is not rejected as documented."),
     ("schemathesis", SURPRISES, "response", "One of Schemathesis' own checks failed."),
     ("openapi-core", COSMETIC, "response", "openapi-core rejects a response that matches its schema."),
 )
@@ -127,17 +127,17 @@ class Findings:
         self._of_operation = defaultdict[str, dict[tuple[Identity, bool], None]](dict)
         self._named: frozenset[str] | None = None
 
-    def add(self, found: Finding) -> Finding:
+    def add(self, finding: Finding) -> Finding:
         """Add a finding. If it exists, count it, and keep the smaller evidence."""
         self._named = None
-        kept = self.findings.setdefault((found.identity, bool(found.deviations)), found)
-        if kept is found:
-            self._of_operation[found.identity.operation][found.identity, bool(found.deviations)] = None
+        kept = self.findings.setdefault((finding.identity, bool(finding.deviations)), finding)
+        if kept is finding:
+            self._of_operation[finding.identity.operation][finding.identity, bool(finding.deviations)] = None
             return kept
-        kept.count += found.count
-        kept.deviations = tuple(dict.fromkeys((*kept.deviations, *found.deviations)))
-        if _weight(found.evidence) < _weight(kept.evidence):
-            kept.message, kept.evidence, kept.steps = found.message, found.evidence, found.steps
+        kept.count += finding.count
+        kept.deviations = tuple(dict.fromkeys((*kept.deviations, *finding.deviations)))
+        if _weight(finding.evidence) < _weight(kept.evidence):
+            kept.message, kept.evidence, kept.steps = finding.message, finding.evidence, finding.steps
         return kept
 
     def of(self, identity: Identity) -> list[Finding]:
@@ -204,8 +204,8 @@ def known_deviations(judge: str, version: str | None = None) -> tuple[Deviation,
     return (*(deviation for deviation in theirs if deviation.id not in names[0]), *lacking)
 
 
-def deviation_touches(deviation: Deviation, found: set[str]) -> bool:
-    return any(covers(changed, place) or covers(place, changed) for changed in deviation.observable for place in found)
+def deviation_touches(deviation: Deviation, places: set[str]) -> bool:
+    return any(covers(changed, place) or covers(place, changed) for changed in deviation.observable for place in places)
 
 
 def places(contract: Contract, finding: Finding) -> Iterator[str]:

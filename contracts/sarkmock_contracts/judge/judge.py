@@ -50,7 +50,7 @@ class Gaps:
         """How an incomplete run ended; empty if it is complete."""
         parts = [f"stopped: {self.stopped}"] if self.stopped else []
         if self.broken:
-            parts.append(f"incomplete: {counted(len(self.broken), 'case')} of the suite failed by an error")
+            parts.append(f"incomplete: {counted(len(self.broken), 'case')} of the suite failed with an error")
         return ", ".join(parts)
 
 
@@ -85,18 +85,19 @@ class Judge:
                 self._bear_witness_of_status(other, exchange, FINDING_TYPES)
             return Judged(exchange.request, exchange.response)
         self.history.observe(operation, exchange)
-        given = self._verdict(operation, exchange)
-        excused = given is not None and given.excuses(exchange.response)
-        found = (self._blamed(operation, problem, given) for problem in self._problems(operation, exchange, given))
+        expected = self._verdict(operation, exchange)
+        excused = expected is not None and expected.excuses(exchange.response)
+        found = (self._blamed(operation, problem, expected)
+                 for problem in self._problems(operation, exchange, expected))
         problems = tuple(problem for problem in found if self.report(operation.id, problem, exchange))
         self._separate(operation, exchange)
         judged = Judged(exchange.request, exchange.response, problems, excused)
-        if given is not None:
+        if expected is not None:
             self._bear_witness(operation, judged)
         if not problems:
             self._bear_witness_of_status(operation, judged, OF_STATUS)
         self.samples.setdefault((operation.id, exchange.response.status), judged)
-        self.coverage.observe(operation, exchange, given)
+        self.coverage.observe(operation, exchange, expected)
         return judged
 
     def report(self, operation: str, problem: Problem, *evidence: Exchange) -> bool:
@@ -105,7 +106,7 @@ class Judge:
         if known is not None and self.only is not None and not in_section(known, self.only):
             return False
         if not self._is_of_refusal(operation, problem, evidence) and self._pbx_is_down(evidence):
-            self.gaps.unavailable.add("the PBX is stopped, and says so where it is needed")
+            self.gaps.unavailable.add("the PBX is stopped")
             return False
         identity = Identity(operation, problem.check, problem.field, problem.kind)
         finding = Finding(identity, problem.message, evidence, request=self.requests)
@@ -134,7 +135,7 @@ class Judge:
         names = self.attribution.separating(exchange, self.findings.named | seen)
         if names and (self.only is None or in_section(operation, self.only)):
             identity = Identity(operation.id, "behaviour", "", "another version")
-            text = f"answers {exchange.response.status} as another version does"
+            text = f"returned {exchange.response.status}, as another version does"
             self._separating.append(Finding(identity, text, (exchange,), deviations=names, request=self.requests))
 
     def conclude(self) -> None:
@@ -194,29 +195,29 @@ class Judge:
         return (problem.kind == "accepted" and problem.field in self.contract.asking(operation)
                 and self.attribution.expected(exchange).ok)
 
-    def _problems(self, operation: Operation, exchange: Exchange, given: Verdict | None) -> Iterator[Problem]:
+    def _problems(self, operation: Operation, exchange: Exchange, expected: Verdict | None) -> Iterator[Problem]:
         """Yield the problems of an exchange. The form of a crash that the rules explain is not judged."""
-        if given is not None:
-            yield from (problem for problem in verdict_problems(self.contract, operation, given, exchange.response)
+        if expected is not None:
+            yield from (problem for problem in verdict_problems(self.contract, operation, expected, exchange.response)
                         if not self._is_of_hidden_row(operation, problem, exchange))
-            if given.excuses(exchange.response):
+            if expected.excuses(exchange.response):
                 return
         found = list(conformance_problems(self.contract, operation, exchange))
         yield from found
         if not found and self.attribution.is_unforeseen_crash(exchange):
-            text = f"answers {exchange.response.status}, though nothing in the request is known to crash this version"
+            text = f"returned {exchange.response.status}, though nothing in the request is known to crash this version"
             yield Problem("status", "", str(exchange.response.status), text)
 
-    def _blamed(self, operation: Operation, problem: Problem, given: Verdict | None) -> Problem:
+    def _blamed(self, operation: Operation, problem: Problem, expected: Verdict | None) -> Problem:
         """Blame a crash on a variable that is known to cause it, or on the only variable of the request that can.
 
         A required variable is a suspect only if its rules reject the value.
         """
-        if problem.check != "status" or int(problem.kind) < 500 or given is None:
+        if problem.check != "status" or int(problem.kind) < 500 or expected is None:
             return problem
         bare = Identity(operation.id, *problem[:3])
         required = self.contract.required(operation)
-        suspects = [name for name in given.sent if name not in required or name in given.errors]
+        suspects = [name for name in expected.sent if name not in required or name in expected.errors]
         guilty = [name for name in suspects if self.findings.of(bare._replace(field=name))]
         if not suspects:
             self.crashing.add(bare)

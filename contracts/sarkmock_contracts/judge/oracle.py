@@ -38,12 +38,12 @@ def conformance_problems(contract: Contract, operation: Operation, exchange: Exc
     found = contract.response(operation, response.status)
     if found is None:
         documented = ", ".join(contract.responses(operation))
-        text = f"answers {response.status}, documented are {documented}: {_short(response.body)}"
+        text = f"returned {response.status}, documented: {documented}: {_short(response.body)}"
         yield Problem("status", "", str(response.status), text)
         return
     place, spec = found
     if response.status == NOT_FOUND and response.json and response.json == contract.document["x-laravel"]["fallback"]:
-        yield Problem("body", "", "unknown path", "the answer is that of a path that is not there")
+        yield Problem("body", "", "unknown path", "the response is that of an unknown path")
         return
     yield from _headers(spec, exchange)
     content = spec.get("content", {})
@@ -65,7 +65,7 @@ def _headers(spec: Any, exchange: Exchange) -> Iterator[Problem]:
 
 def _empty(exchange: Exchange) -> Iterator[Problem]:
     if exchange.response.body:
-        text = f"{exchange.response.status} is documented without a body, has {_short(exchange.response.body)}"
+        text = f"{exchange.response.status} is documented without a body, but has {_short(exchange.response.body)}"
         yield Problem("body", "", "not empty", text)
 
 
@@ -189,40 +189,41 @@ def unstorable_fields(contract: Contract, operation: Operation, post: Mapping[st
             yield from () if contract.takes(operation, name, members) else (name,)
 
 
-def verdict_problems(contract: Contract, operation: Operation, given: Verdict, response: Response) -> Iterator[Problem]:
-    if crashed_in_check(contract, given, response):
+def verdict_problems(contract: Contract, operation: Operation, expected: Verdict,
+                     response: Response) -> Iterator[Problem]:
+    if crashed_in_check(contract, expected, response):
         return
-    if given.crash is not None:
-        yield from _crash(contract, operation, given, response)
+    if expected.crash is not None:
+        yield from _crash(contract, operation, expected, response)
     elif response.status == 422:
-        yield from _named(contract, operation, given, response.refused)
+        yield from _named(contract, operation, expected, response.refused)
     elif response.ok:
-        yield from (_accepted(name, response.status) for name in given.errors)
+        yield from (_accepted(name, response.status) for name in expected.errors)
 
 
-def crashed_in_check(contract: Contract, given: Verdict, response: Response) -> bool:
+def crashed_in_check(contract: Contract, expected: Verdict, response: Response) -> bool:
     """Whether the response is that of a check that crashed on a non-text value."""
     if not contract.crashes_are_refused:
-        return response.status == 500 and bool(given.may_crash)
-    return any(set(response.refused) == {name} for name in given.may_crash)
+        return response.status == 500 and bool(expected.may_crash)
+    return any(set(response.refused) == {name} for name in expected.may_crash)
 
 
-def _crash(contract: Contract, operation: Operation, given: Verdict, response: Response) -> Iterator[Problem]:
+def _crash(contract: Contract, operation: Operation, expected: Verdict, response: Response) -> Iterator[Problem]:
     """Compare a predicted crash with the response.
 
     Depending on x-crashes of the document: 422 for that field, or 500 (409 where the product catches the exception).
     """
-    name = given.crash or ""
+    name = expected.crash or ""
     if not contract.crashes_are_refused:
-        if given.late and response.refused:
-            yield from _named(contract, operation, Verdict(sent=given.sent), response.refused)
+        if expected.late and response.refused:
+            yield from _named(contract, operation, Verdict(sent=expected.sent), response.refused)
             return  # a check rejected it first
         caught = response.status == 409 and "409" in operation.spec["responses"]
         if response.status != 500 and not caught:
-            yield _crashed(name, response, "PHP dies of it, yet the answer is")
+            yield _crashed(name, response, "PHP crashes on it, but the status is")
         return
     if response.status >= 500:
-        yield _crashed(name, response, "a value that is not text is answered with")
+        yield _crashed(name, response, "the response to a value that is not text is")
     elif response.ok:
         yield _accepted(name, response.status)
     elif response.refused and name and name not in response.refused:
@@ -234,23 +235,23 @@ def _crashed(name: str, response: Response, text: str) -> Problem:
     return Problem("crash", name, str(response.status), f"{name}: {text} {response.status}")
 
 
-def _named(contract: Contract, operation: Operation, given: Verdict, answer: Mapping[str, Any]) -> Iterator[Problem]:
+def _named(contract: Contract, operation: Operation, expected: Verdict, answer: Mapping[str, Any]) -> Iterator[Problem]:
     """Compare the rejected fields, then the messages of correctly rejected fields."""
     checked = contract.may_name(operation) | contract.unlisted(operation)
-    for name in given.errors:
+    for name in expected.errors:
         if name not in answer:
             yield _accepted(name, 422)
         else:
-            yield from _worded(name, given.errors[name], answer[name], extra=name in checked)
+            yield from _worded(name, expected.errors[name], answer[name], extra=name in checked)
     for name in answer:
-        if name not in given.errors and name not in checked:
-            yield Problem("rules", name, "refused", f"{name} is rejected though the rules accept it: {answer[name]}")
-        elif name not in given.errors and name in given.sent and name not in contract.unlisted(operation):
+        if name not in expected.errors and name not in checked:
+            yield Problem("rules", name, "rejected", f"{name} is rejected although the rules accept it: {answer[name]}")
+        elif name not in expected.errors and name in expected.sent and name not in contract.unlisted(operation):
             yield from _by_rules(operation, name, answer[name])
 
 
 def _accepted(name: str, status: int) -> Problem:
-    return Problem("rules", name, "accepted", f"{name} breaks its rules but is not refused (answer {status})")
+    return Problem("rules", name, "accepted", f"{name} breaks its rules but is not rejected (status {status})")
 
 
 def _worded(name: str, expected: list[str], got: Any, extra: bool) -> Iterator[Problem]:
@@ -265,7 +266,7 @@ def _by_rules(operation: Operation, name: str, got: Any) -> Iterator[Problem]:
     messages = got if isinstance(got, list) else [got]
     wrong = [message for message in messages if message in rule_messages(operation, name)]
     if wrong:
-        yield Problem("rules", name, "refused", f"{name} is rejected though the rules accept it: {wrong}")
+        yield Problem("rules", name, "rejected", f"{name} is rejected although the rules accept it: {wrong}")
 
 
 class _NoRows:

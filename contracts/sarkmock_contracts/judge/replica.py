@@ -243,9 +243,9 @@ class Replica:
     def _rename_files(self, expected: Mapping[str, Any], shown: Mapping[str, Any]) -> None:
         """Rename files to the names that the target shows: they contain the time of day."""
         for name, value in expected.items():
-            given = shown.get(name)
-            if isinstance(value, str) and isinstance(given, str) and value and value != given:
-                self.state.files = {path.removesuffix(value) + given if path.endswith("/" + value) else path: file
+            actual = shown.get(name)
+            if isinstance(value, str) and isinstance(actual, str) and value and value != actual:
+                self.state.files = {path.removesuffix(value) + actual if path.endswith("/" + value) else path: file
                                     for path, file in self.state.files.items()}
 
     def _take_files(self, directory: str, shown: Any, expected: Any) -> None:

@@ -66,7 +66,7 @@ class RowModel:
         """
         strange = {name for name, value in row.items() if value == STRANGE and name not in self.written_by.rules}
         for name in sorted(strange):
-            text = f"{name} is not a variable, but it is stored"
+            text = f"{name} is not a variable, but is stored"
             yield self.written_by, Problem("stored", name, "unknown field", text)
         for name in [name for name in self.expected if name in row and name not in strange]:
             yield from self._compared(show, name, row[name])

@@ -140,7 +140,7 @@ class RowTracker:
             del self.alive[place]
         elif row is None and response.ok and place in self.gone:
             row = self.gone.pop(place)
-            text = f"{row.key!r} should not be there: {response.status}"
+            text = f"{row.key!r} should not exist: {response.status}"
             blamed = resource.delete or show
             yield blamed, Problem("presence", "", "still there", text), (*row.history, exchange)
 
@@ -157,9 +157,9 @@ class RowTracker:
         link = next((link for link in links if link.target == show.id), None)
         status = exchange.response.status
         if link is None or row.shown:
-            text = f"{row.key!r} should be there: {status}"
+            text = f"{row.key!r} should exist: {status}"
             return show, Problem("presence", "", "missing", text), (*row.history, exchange)
-        text = f"{show.method} {exchange.request.path} answers {status}, not {show.status}"
+        text = f"{show.method} {exchange.request.path} returned {status}, expected {show.status}"
         return row.written_by, Problem("link", link.name, str(status), text), (*row.history, exchange)
 
     def _listed(self, resource: Resource, listing: Operation, exchange: Exchange) -> Iterator[BlamedProblem]:
@@ -172,14 +172,14 @@ class RowTracker:
         listed = {key: item for item in items if (key := key_text(item.get(resource.key)))}
         for row in self._rows(resource):
             if row.key not in listed:
-                text = f"{row.key!r} exists and is not listed"
+                text = f"{row.key!r} exists but is not listed"
                 yield listing, Problem("list", "", "missing", text), (*row.history, exchange)
                 continue
             for operation, problem in row.differences(listing, listed[row.key]):
                 yield operation, problem, (*row.history, exchange)
             self._confirm(row)
         for place in [place for place in self.gone if place[0] == resource.name and place[1] in listed]:
-            text = f"{place[1]!r} was deleted and is still listed"
+            text = f"{place[1]!r} was deleted but is still listed"
             yield listing, Problem("list", "", "stale", text), (*self.gone.pop(place).history, exchange)
 
     def _repeated(self, listing: Operation, exchange: Exchange) -> Iterator[Problem]:

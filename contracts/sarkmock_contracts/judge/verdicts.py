@@ -27,7 +27,7 @@ ALLOWLIST_HEAD = """\
 # Accepted deviations of one box, for `sarkmock check --accept`: the id of a finding, why it is accepted, until when.
 # `--update-accepted` adds what is missing and renews what has expired; it changes nothing else.
 """
-NO_REASON = "not explained yet"
+NO_REASON = "no reason given"
 
 
 @dataclass(frozen=True)
@@ -176,7 +176,7 @@ class Outcome:
         return [judged for judged in self.findings if judged.status in statuses]
 
     def deviations(self, status: str) -> list[Listed]:
-        return [one for one in self.listed if one.status == status]
+        return [listed for listed in self.listed if listed.status == status]
 
     @property
     def failures(self) -> list[Classified]:
@@ -188,8 +188,8 @@ def causes(outcome: Outcome) -> list[tuple[Cause, list[Classified]]]:
     """Return the findings that fail the run, grouped by cause, the worst for a client first."""
     classified = {id(failure.finding): failure for failure in outcome.failures}
     found = [(cause, [classified[id(finding)] for finding in cause.findings])
-             for cause in causes_of([one.finding for one in outcome.failures])]
-    return sorted(found, key=lambda pair: (min(SEVERITIES.index(one.severity) for one in pair[1]), -len(pair[1])))
+             for cause in causes_of([judged.finding for judged in outcome.failures])]
+    return sorted(found, key=lambda pair: (min(SEVERITIES.index(judged.severity) for judged in pair[1]), -len(pair[1])))
 
 
 @dataclass(frozen=True)
@@ -222,7 +222,7 @@ def conclude_run(contract: Contract, findings: Findings, coverage: Coverage, lis
 
 def classify(finding: Finding, lists: Lists, day: date) -> Classified:
     """Classify a finding. The user's allowlist takes precedence over listed deviations."""
-    severity = severity_of(finding, [one for one in lists.known if one.id in finding.deviations])
+    severity = severity_of(finding, [deviation for deviation in lists.known if deviation.id in finding.deviations])
     entry = lists.accepted.of(finding.identity.id)
     if entry is not None and entry.expired(day):
         return Classified(finding, "expired", severity, finding.deviations, entry)
@@ -237,7 +237,7 @@ def severity_of(finding: Finding, deviations: Iterable[Deviation]) -> str:
     if listed:
         return min(listed, key=SEVERITIES.index)
     check, kind = finding.identity.check, finding.identity.kind
-    refused = (check, kind) == ("rules", "refused")  # a client cannot send what the documentation allows
+    refused = (check, kind) == ("rules", "rejected")  # a client cannot send what the documentation allows
     return BREAKS if refused else FINDING_TYPES[check].severity
 
 
@@ -248,7 +248,7 @@ def status_of(contract: Contract, findings: Findings, coverage: Coverage, deviat
     if deviation.unseen:
         return Listed(deviation, "unseen", deviation.unseen)
     if not deviation.observable:
-        return Listed(deviation, "unseen", "it changes words for people only")
+        return Listed(deviation, "unseen", "it changes only texts for people")
     reason = why_not_exercised(contract, coverage, deviation)
     return Listed(deviation, "untested", reason) if reason else Listed(deviation, "fixed")
 

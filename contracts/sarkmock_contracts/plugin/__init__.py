@@ -53,12 +53,12 @@ def options_from(config: pytest.Config) -> RunOptions:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    given = given_to(config)
+    opened = given_to(config)
     interrupts.install()
     if is_worker(config):
         register_plugins(config, open_for_pytest(lambda: options_of_worker(config)), None)
-    elif given is not None:
-        register_plugins(config, given.run, given)
+    elif opened is not None:
+        register_plugins(config, opened.run, opened)
     else:
         register_plugins(config, open_for_pytest(lambda: options_from(config)), None)
 
@@ -69,15 +69,15 @@ def pytest_collection(session: pytest.Session) -> None:
         interrupts.raise_if_stopped()
 
 
-def open_for_pytest(given: Callable[[], RunOptions]) -> Run:
+def open_for_pytest(opened: Callable[[], RunOptions]) -> Run:
     try:
-        options = given()
+        options = opened()
         return open_run(options, read_accepted_of(options))
     except (CannotRun, FileError) as error:
         pytest.exit(str(error), returncode=2)
 
 
-def register_plugins(config: pytest.Config, run: Run, given: OpenedRun | None) -> None:
+def register_plugins(config: pytest.Config, run: Run, opened: OpenedRun | None) -> None:
     """Register the parts of the plugin for a run."""
     config.stash[RUN] = run
     config.addinivalue_line("markers", "xdist_group(name): cases of one process")
@@ -87,7 +87,7 @@ def register_plugins(config: pytest.Config, run: Run, given: OpenedRun | None) -
     except CannotRun as error:
         pytest.exit(str(error), returncode=2)
     register = config.pluginmanager.register
-    register(SafetyPlugin(run, given), "sarkmock-safety")
+    register(SafetyPlugin(run, opened), "sarkmock-safety")
     results = Results(run, gathered=is_spread(config))
     register(results, "sarkmock-results")
     register(Spread(run, results), "sarkmock-spread")
@@ -97,15 +97,15 @@ def register_plugins(config: pytest.Config, run: Run, given: OpenedRun | None) -
         return  # the main process judges and reports
     verdict = VerdictPlugin(run, results)
     register(verdict, "sarkmock-verdict")
-    if given is not None:
-        console = ConsolePlugin(given, run, planning, verdict, is_spread(config))
+    if opened is not None:
+        console = ConsolePlugin(opened, run, planning, verdict, is_spread(config))
         register(console, "sarkmock-console")
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if "case" in metafunc.fixturenames and RUN in metafunc.config.stash:
-        found = cases(metafunc.config.stash[RUN])
-        metafunc.parametrize("case", found, ids=map(str, found))
+        chosen = cases(metafunc.config.stash[RUN])
+        metafunc.parametrize("case", chosen, ids=map(str, chosen))
 
 
 @pytest.fixture(scope="session")
@@ -143,15 +143,15 @@ def run_checks(options: RunOptions, processes: int = 1) -> int:
     for name in {options.profile, options.target_profile} - {None, AUTO}:
         Program.of(str(name))  # fail early if the profile's name or file is invalid
     accepted, display = read_accepted_of(options), Display()
-    given = OpenedRun(open_run(options, accepted, display), display)
+    opened = OpenedRun(open_run(options, accepted, display), display)
     spread = ["-p", "xdist.plugin", "-n", str(processes), "--dist", "loadgroup", *NO_REPLACEMENT]
     with isolated_pytest():
         code = pytest.main([
             "-c", os.devnull, f"--rootdir={HOME.parent}", "--import-mode=importlib", "-p", "no:cacheprovider",
             "-p", "no:terminal", "-p", "no:unraisableexception", "-p", "sarkmock_contracts.plugin",
-            *(spread if processes > 1 else ()), str(HOME / "test_contract.py")], plugins=[given])
-    if given.error:
-        raise CannotRun(given.error)
+            *(spread if processes > 1 else ()), str(HOME / "test_contract.py")], plugins=[opened])
+    if opened.error:
+        raise CannotRun(opened.error)
     return PYTEST_CODES.get(int(code), COULD_NOT_RUN)
 
 

@@ -42,7 +42,7 @@ class Display(Watcher):
         self.doing = doing
         self.progress.update(self.task, description=doing, refresh=True)
 
-    def tell(self, text: str) -> None:
+    def announce(self, text: str) -> None:
         """Show and print an activity after the last case."""
         self.show(text)
         self.line(text)
@@ -57,8 +57,8 @@ class Display(Watcher):
 class ConsolePlugin:
     """Prints a run: a line for each finished check, then the report."""
 
-    def __init__(self, given: OpenedRun, run: Run, planning: Planning, verdict: VerdictPlugin, spread: bool) -> None:
-        self.given, self.display = given, given.display
+    def __init__(self, opened: OpenedRun, run: Run, planning: Planning, verdict: VerdictPlugin, spread: bool) -> None:
+        self.opened, self.display = opened, opened.display
         self.run, self.planning, self.verdict = run, planning, verdict
         self.spread = spread  # checks overlap in several processes
         self.check = ""
@@ -92,10 +92,10 @@ class ConsolePlugin:
         if not self.check or self.spread:
             return
         began, requests, findings = self.since
-        sent, found = self.run.target.requests - requests, len(self.run.findings) - findings
+        sent, new = self.run.target.requests - requests, len(self.run.findings) - findings
         if not (self.run.gaps.stopped and not sent):
             took = time.monotonic() - began
-            self.display.line(f"{BY_NAME[self.check].title:38} {sent:6} requests {found:4} findings {took:6.1f} s")
+            self.display.line(f"{BY_NAME[self.check].title:38} {sent:6} requests {new:4} findings {took:6.1f} s")
 
     @pytest.hookimpl(wrapper=True)
     def pytest_sessionfinish(self, session: pytest.Session) -> Generator[None, None, None]:
@@ -105,7 +105,7 @@ class ConsolePlugin:
         self.display.progress.stop()
         for line in self.errors:
             self.display.line(line)
-        if self.run.options.plan or self.given.error:
+        if self.run.options.plan or self.opened.error:
             return
         for line in (*self.planning.untested(), *safety_lines(self.run)):
             self.display.line(line)

@@ -52,7 +52,7 @@ class VerdictPlugin:
         self.results.settle(session)
         options, outcome = self.run.options, self.run.outcome()
         if options.update_accepted and options.accept:
-            update_accepted(Path(options.accept), [found.id for found in outcome.failures], today())
+            update_accepted(Path(options.accept), [failure.id for failure in outcome.failures], today())
             outcome = self.run.outcome(read_accepted_of(options))
         self._outcome = outcome
         result = result_of(self.run, outcome)
@@ -147,8 +147,8 @@ class OpenedRun:
 class SafetyPlugin:
     """Begins the safety measures before the first case and ends them after the last, in any event."""
 
-    def __init__(self, run: Run, given: OpenedRun | None = None) -> None:
-        self.run, self.given = run, given
+    def __init__(self, run: Run, opened: OpenedRun | None = None) -> None:
+        self.run, self.opened = run, opened
 
     def pytest_runtestloop(self) -> None:
         """Take the target snapshot and open the ledger before the first case."""
@@ -157,8 +157,8 @@ class SafetyPlugin:
                 try:
                     self.run.safety.begin()
                 except CannotRun as error:
-                    if self.given is not None:
-                        self.given.error = str(error)
+                    if self.opened is not None:
+                        self.opened.error = str(error)
                     pytest.exit(str(error), returncode=2)
 
     @pytest.hookimpl(tryfirst=True)
@@ -168,7 +168,7 @@ class SafetyPlugin:
         if safety is None:
             return
         if safety.begun:
-            self.run.watcher.tell(f"cleaning up: {counted(len(safety.ledger.alive()), 'thing')} to take back")
+            self.run.watcher.announce(f"cleaning up: {counted(len(safety.ledger.alive()), 'change')} to undo")
         with self.run.budget.removing():
             left = safety.end()
             self.run.fixtures.reset()
@@ -176,7 +176,7 @@ class SafetyPlugin:
             session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
     def pytest_terminal_summary(self, terminalreporter: Any) -> None:
-        if self.given is None:
+        if self.opened is None:
             for line in safety_lines(self.run):
                 terminalreporter.write_line(line)
 
@@ -192,7 +192,7 @@ def safety_lines(run: Run) -> Iterator[str]:
             yield f"not tested without --{option.replace('_', '-')}: {', '.join(left_out)}"
     yield from run.gate.summary()
     for trouble in run.safety.troubles:
-        yield f"NOT AS BEFORE: {trouble}"
+        yield f"NOT RESTORED: {trouble}"
     if run.safety.troubles and run.safety.begun:
         again = " --login USER" if run.options.caution.access.token_env == LOGIN_TOKEN else ""
-        yield f"sarkmock cleanup {run.safety.ledger.file}{again} tries again"
+        yield f"sarkmock cleanup {run.safety.ledger.file}{again} to try again"

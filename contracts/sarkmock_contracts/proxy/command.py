@@ -55,7 +55,7 @@ SECONDS = click.FloatRange(min=0, min_open=True)
 @click.option("--clients", type=FILE_PATH, metavar="FILE",
               help="Add the operations and fields that clients use to this file, for `compare --clients`.")
 @click.option("--shadow", metavar="NAME", shell_complete=profile_names,
-              help="Send each request to a mock of this profile, too, and report where it answers differently. Its "
+              help="Send each request to a mock of this profile, too, and report differing responses. Its "
                    "initial state is read from UPSTREAM.")
 @click.option("-v", "--verbose", is_flag=True, help="Log every request to stderr.")
 @with_options("access", "login", "header")

@@ -18,7 +18,7 @@ from ..safety.gate import refuse_method_override
 from ..safety.routing import HAZARDS, MEANT, RequestReader, method_of
 from ..spec.contract import contract_of
 
-OPTION = {"disruptive": "--allow-disruptive lets it pass"}
+OPTION = {"disruptive": "allow it with --allow-disruptive"}
 PASSED_METHODS = ("GET", "POST", "PUT", "DELETE")
 
 
@@ -54,7 +54,7 @@ class TrafficGuard:
         worst = self._worst(methods_of(Request(record.head.method, path, query, header_names(record), body)), path)
         if worst in self._hazards:
             return ""
-        return f"{record.head.method} {path} is {worst}; {OPTION.get(worst, '--read-only lets reads alone pass')}"
+        return f"{record.head.method} {path} is {worst}; {OPTION.get(worst, '--read-only allows only reads')}"
 
     def _path(self, record: Record) -> str:
         path = record.target.partition("?")[0]
@@ -65,12 +65,13 @@ class TrafficGuard:
         return max((self._hazard(Request(method, path)) for method in methods), key=HAZARDS.index)
 
     def _hazard(self, request: Request) -> str:
-        found = [self._reader.hazard(request, meaning) for meaning in self._reader.meanings(request)]
+        hazards = [self._reader.hazard(request, meaning) for meaning in self._reader.meanings(request)]
         if self._reader.is_unknown_command(request):
-            found.append("disruptive")
-        if not found:  # a path that no profile knows
-            found += [self._reader.worst_word(request), "read" if MEANT.get(request.method) == "GET" else "operational"]
-        return max(found, key=HAZARDS.index)
+            hazards.append("disruptive")
+        if not hazards:  # a path that no profile knows
+            by_method = "read" if MEANT.get(request.method) == "GET" else "operational"
+            hazards = [self._reader.worst_word(request), by_method]
+        return max(hazards, key=HAZARDS.index)
 
 
 def header_names(record: Record) -> tuple[tuple[str, str], ...]:
@@ -148,8 +149,8 @@ class ExchangeQueue:
 
     def _run(self) -> None:
         while (waiting := self._waiting.get()) is not None:
-            passed, came = waiting
-            self._await_quiet(came + JUDGED_AFTER)
+            passed, arrived = waiting
+            self._await_quiet(arrived + JUDGED_AFTER)
             try:
                 self._hear(passed)
             except Exception:  # keep the thread for the next exchange

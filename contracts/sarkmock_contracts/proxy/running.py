@@ -55,7 +55,8 @@ def run_proxy(upstream: str, values: Mapping[str, Any]) -> int:
     """Run a proxy until it is stopped; return the exit code: 1 if the traffic does not conform."""
     for option in ("login", "header"):
         if values[option] and not values["shadow"] and AUTO not in (values["profile"], values["target_profile"]):
-            raise CannotRun(f"--{option} needs --shadow or --profile {AUTO}: it is for requests of the proxy itself")
+            raise CannotRun(f"--{option} needs --shadow or --profile {AUTO}: "
+                            "it applies to requests that the proxy itself sends")
     with options_signed_in(upstream, values) as signed:
         return run_signed_in(upstream, signed)
 
@@ -92,35 +93,35 @@ def recognised_options(options: RunOptions, shadowed: bool = False) -> RunOption
     """Return the options with `auto` replaced by the detected version, which a shadow needs, too."""
     if AUTO not in (options.profile, options.target_profile) and (options.target_profile or not shadowed):
         return options
-    found = recognised_upstream(str(options.url), options.caution.access, options.rate)
-    profile = found if options.profile == AUTO else options.profile
+    version = recognised_upstream(str(options.url), options.caution.access, options.rate)
+    profile = version if options.profile == AUTO else options.profile
     return replace(options, profile=profile, target_profile=options.target_profile if options.target_profile not in (
-        None, AUTO) else found)
+        None, AUTO) else version)
 
 
 def recognised_upstream(url: str, access: Access, rate: str) -> str:
     """Return the profile nearest to the upstream's version. Sends a few reads."""
     try:
-        found = version_behind(guarded_reader(RateLimit(Http(url, access), rate)), access)
+        version = version_behind(guarded_reader(RateLimit(Http(url, access), rate)), access)
     except Unanswered as reason:
         raise CannotRun(str(reason)) from None
-    for line in found.lines():
+    for line in version.lines():
         echo_line(f"{redacted(url)} {line}" if line.startswith("answers") else line)
-    return found.nearest
+    return version.nearest
 
 
 def open_shadow(name: str, url: str, access: Access, rate: str, version: str,
-                tell: Callable[[str], None]) -> Shadow:
+                echo: Callable[[str], None]) -> Shadow:
     """Return a shadow that starts from the state of the box; ``version`` is the profile of the box."""
     document = load(name)
     reader = guarded_reader(RateLimit(Http(url, access), rate))
-    tell(f"reading the state of {redacted(url)} for the shadow {name}")
+    echo(f"reading the state of {redacted(url)} for the shadow {name}")
     try:
         reader.profile = version
         seed = read_state(reader, SHADOWED)
     except Unanswered as reason:
         raise CannotRun(str(reason)) from None
-    tell(f"{name} answers beside {redacted(url)}, which is judged as {version} ({reader.target.requests} requests)")
+    echo(f"{name} runs beside {redacted(url)}, which is judged as {version} ({reader.target.requests} requests)")
     return Shadow(name, document, load(version), seed, reader.target.get)
 
 
@@ -173,8 +174,8 @@ class TrafficJudge:
         if self._clients is not None:
             self._clients.save()
         watched, options = self.watched, self.watched.options
-        for count, why in ((self.listener.missed, "too many at once, too large or broken off"),
-                           (watched.skipped, "not the API's, or pages for browsers")):
+        for count, why in ((self.listener.missed, "too many at once, too large or incomplete"),
+                           (watched.skipped, "not of the API, or pages for browsers")):
             if count:
                 watched.gaps.unavailable.add(f"{why}: {count} exchanges")
         outcome = watched.outcome()

@@ -38,9 +38,9 @@ OF_BROWSERS = ("Vary", *(f"Access-Control-{name}" for name in (
     "Allow-Origin", "Allow-Methods", "Allow-Headers", "Allow-Credentials", "Expose-Headers", "Max-Age")))
 ORIGIN = re.compile("https?://[^/]*")
 # Kinds of differences in the status. The rest of such a response cannot be compared.
-STATUS_KINDS = frozenset(("refusal status changed", "crash status changed", "newly crashes",
-                       "no longer crashes", "now refused", "no longer refused", "crash instead of refusal",
-                       "operation gone", "operation moved"))
+STATUS_KINDS = frozenset(("rejection status changed", "crash status changed", "now crashes",
+                       "no longer crashes", "now rejected", "no longer rejected", "crash instead of rejection",
+                       "operation removed", "operation moved"))
 
 
 def answer_differences(op: str, contract: Contract, operation: Operation | None, before: Response,
@@ -64,8 +64,8 @@ def of_status(op: str, before: Response, after: Response) -> Difference:
     was, now = (response.status if response.ok else max(response.status, REFUSED)  # a redirect is not a success
                 for response in (before, after))
     kind = status_kind(was, now)
-    if kind == "newly crashes" and not before.ok:
-        kind = "crash instead of refusal"
+    if kind == "now crashes" and not before.ok:
+        kind = "crash instead of rejection"
     return Difference(kind, op, ", ".join(after.refused), answer_shown(before), answer_shown(after))
 
 
@@ -76,7 +76,7 @@ def of_headers(op: str, before: Response, after: Response, names: tuple[str, ...
         if name == "Location":
             was, now = (ORIGIN.sub("", value) for value in (was, now))
         if mask_volatile(name, was) != mask_volatile(name, now):
-            kind = "header gone" if not now else "header appeared" if not was else "header changed"
+            kind = "header removed" if not now else "header added" if not was else "header changed"
             yield Difference(kind, op, name, was or None, now or None)
 
 
@@ -118,10 +118,10 @@ def of_bodies(op: str, contract: Contract, operation: Operation | None, before: 
 
 def new_fields_together(forms: list[Difference]) -> Iterator[Difference]:
     """Combine all fields that appeared into one difference; yield the others unchanged."""
-    new = {form.of: form.after for form in forms if form.kind == "field appeared"}
+    new = {form.of: form.after for form in forms if form.kind == "field added"}
     yield from (form for form in forms if len(new) < 2 or form.of not in new)
     if len(new) > 1:
-        yield Difference("field appeared", forms[0].op, ", ".join(new), None, new)
+        yield Difference("field added", forms[0].op, ", ".join(new), None, new)
 
 
 def changed_fields(before: Any, after: Any) -> Iterator[str]:
@@ -207,9 +207,9 @@ class Shadow:
                    for side in (self._other, self._own)]
         other, own = (list(self._differences(exchange, side.leader.contract, answer))
                       for side, answer in zip((self._other, self._own), answers, strict=True))
-        known = {(difference.kind, difference.of) for difference in own}
+        expected = {(difference.kind, difference.of) for difference in own}
         lost = any(difference.kind in STATUS_KINDS for difference in own)
-        real = [difference for difference in other if not lost and (difference.kind, difference.of) not in known]
+        real = [difference for difference in other if not lost and (difference.kind, difference.of) not in expected]
         return real, lost, answers[0]
 
     def _differences(self, exchange: Exchange, contract: Contract, answer: Response) -> list[Difference]:
@@ -220,7 +220,7 @@ class Shadow:
         if operation is not None and there is None and box.status != answer.status and answer.status in (404, 405):
             moved = contract.by_id.get(operation.id)
             if moved is None or (moved.method, moved.path) != (operation.method, operation.path):
-                kind = "operation moved" if moved else "operation gone"
+                kind = "operation moved" if moved else "operation removed"
                 return [Difference(kind, op, "", str(box.status), operation_name(moved) if moved else None)]
         return list(answer_differences(op, self._own.leader.contract, operation, box, answer,
                                        browser=header(request.headers, "Origin") is not None))
@@ -318,7 +318,7 @@ def shadow_totals(shadow: Shadow) -> dict[str, int]:
 def shadow_lines(shadow: Shadow, url: str) -> Iterator[str]:
     """Yield the lines of the text report."""
     counts = ", ".join(f"{count} {level}" for level, count in shadow_totals(shadow).items() if count) or "no answers"
-    yield f"As {shadow.name} would have answered: {counts}"
+    yield f"Compared with {shadow.name}: {counts}"
     for cause in sorted_causes(shadow):
         yield f"  {cause_line(shadow, cause)} ({cause.count}x in {listed_names([*cause.operations], NAMED)})"
         yield f"    {cause.difference.reason}"

@@ -59,16 +59,16 @@ class _Everything:
 
     def __init__(self, live: ImpliedTables, there: bool) -> None:
         self._there, self.columns = there, live.columns
-        self.asked: set[ImpliedRow] = set()
+        self.queried: set[ImpliedRow] = set()
 
     def rows(self, table: str) -> Rows:
         """Return one row or none. Rules use this to test whether there are rows, and whether a column is null."""
         columns = self.columns(table)
-        self.asked.add(ImpliedRow(table, columns[0], ""))
+        self.queried.add(ImpliedRow(table, columns[0], ""))
         return [dict.fromkeys(columns, "")] if self._there else []
 
     def count(self, table: str, column: str, value: Any) -> int:
-        self.asked.add(ImpliedRow(table, column, str(value)))
+        self.queried.add(ImpliedRow(table, column, str(value)))
         return int(self._there)
 
 
@@ -93,7 +93,7 @@ def _supposed_by(operation: Operation, name: str, value: Any, said: Any, live: I
         return set()
     if_there, if_missing = messages[True] - messages[False], messages[False] - messages[True]
     there = bool(received & if_there) if if_there else not received & if_missing
-    return tables[True].asked if there else set()
+    return tables[True].queried if there else set()
 
 
 def fields_that_query(operation: Operation) -> Iterator[str]:
@@ -104,7 +104,7 @@ def fields_that_query(operation: Operation) -> Iterator[str]:
             yield name
 
 
-UNSEEN = "only what clients send is seen"
+UNSEEN = "only the requests of clients are judged"
 
 
 class WatchedRun(Run):
@@ -147,9 +147,9 @@ class WatchedRun(Run):
             self.skipped += 1
             return []
         self._suppose(exchange)
-        with self.findings.fresh() as found:
+        with self.findings.fresh() as fresh:
             self.judge.judge(exchange)
-        return [classify(finding, self.judge.lists, today()) for finding in found]
+        return [classify(finding, self.judge.lists, today()) for finding in fresh]
 
     def get(self, path: str) -> Response:
         """Answer the judge's only read, whether the PBX is down, with yes: the traffic is believed."""

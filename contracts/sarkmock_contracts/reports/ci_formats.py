@@ -37,14 +37,14 @@ def as_junit(data: Data) -> str:
     for section, members in coverage_by_section(data).items():
         cases = [JunitCase(covered["operation"], bool(covered["statuses"]), covered["seconds"]) for covered in members]
         _suite(root, section, cases, by_operation, failing)
-    known = {operation["operation"] for operation in data["coverage"]}
-    others = [JunitCase(name or "unknown paths", True, 0.0) for name in by_operation if name not in known]
+    covered_ids = {operation["operation"] for operation in data["coverage"]}
+    others = [JunitCase(name or "unknown paths", True, 0.0) for name in by_operation if name not in covered_ids]
     by_operation["unknown paths"] = by_operation.pop("", [])
     if others:
         _suite(root, "other", others, by_operation, failing)
     if data["run"]["residue"]:
         residue = data["run"]["residue"]
-        _single(root, "clean-up", "all is as before", "failure", f"{len(residue)} things are not as before", residue)
+        _single(root, "clean-up", "everything is restored", "failure", f"{len(residue)} not restored", residue)
     if data["run"]["ending"]:
         _single(root, "run", "the run is complete", "error", data["run"]["ending"], data["run"]["broken"])
     ElementTree.indent(root)
@@ -113,7 +113,7 @@ def as_sarif(data: Data) -> str:
     driver = {"name": data["tool"]["name"], "version": data["tool"]["version"], "rules": rules}
     failing = failing_statuses(data)
     run = {"tool": {"driver": driver},
-           "originalUriBaseIds": {PACKAGE_ROOT: {"description": {"text": "the folder that holds sarkmock's openapi/"}}},
+           "originalUriBaseIds": {PACKAGE_ROOT: {"description": {"text": "the folder with openapi/ of sarkmock"}}},
            "results": [_sarif_result(finding, checks, finding["status"] not in failing, data["run"]["file"])
                        for finding in data["findings"]],
            "invocations": [_invocation(data["run"]["ending"])],

@@ -36,7 +36,7 @@ def write_report(run: Run, outcome: Outcome | None = None, console: Console | No
 def coverage_table(run: Run, plain: bool, whole: bool) -> Table:
     """Return the table of tested operations and rules by section of the page."""
     table = Table(box=None if plain else box.SIMPLE_HEAD, pad_edge=False)
-    for heading in ("section", "operations", "rules", "accepted", "refused", "findings"):
+    for heading in ("section", "operations", "rules", "accepted", "rejected", "findings"):
         table.add_column(heading, justify="left" if heading == "section" else "right")
     chosen = run.chosen()
     for section in dict.fromkeys(operation.section for operation in chosen
@@ -49,26 +49,26 @@ def coverage_table(run: Run, plain: bool, whole: bool) -> Table:
 
 
 def coverage_row(run: Run, title: str, operations: list[Operation]) -> list[str]:
-    """Return the row of a section: operations with responses, and fields seen accepted and refused."""
+    """Return the row of a section: operations with responses, and fields seen accepted and rejected."""
     rules = set(run.coverage.rules(operations))
     ids = {operation.id for operation in operations}
     answered = sum(run.coverage.answered(operation) for operation in operations)
-    found = sum(finding.identity.operation in ids or title == "all" for finding in run.findings)
+    findings = sum(finding.identity.operation in ids or title == "all" for finding in run.findings)
     return [title, f"{answered}/{len(operations)}", str(len(rules)), str(len(rules & run.coverage.accepted)),
-            str(len(rules & run.coverage.refused)), str(found)]
+            str(len(rules & run.coverage.refused)), str(findings)]
 
 
 def failure_lines(run: Run, outcome: Outcome) -> Iterator[Text]:
     """Yield the first causes for which the run fails, the worst first."""
-    found = causes(outcome)
-    if found:
+    grouped = causes(outcome)
+    if grouped:
         yield Text()
-    for cause, members in found[:SHOWN]:
+    for cause, members in grouped[:SHOWN]:
         if len(members) > 1:
             yield from cause_lines(cause, members)
         yield from finding_lines(run, min(members, key=evidence_length))
-    if len(found) > SHOWN:
-        yield Text(f"and {len(found) - SHOWN} more causes: --report DIR writes all of them", style="bold")
+    if len(grouped) > SHOWN:
+        yield Text(f"and {len(grouped) - SHOWN} more causes: --report DIR writes all of them", style="bold")
 
 
 def printable_text(value: object) -> str:
@@ -122,16 +122,16 @@ def listed_lines(outcome: Outcome) -> Iterator[Text]:
     """Yield known and fixed deviations, the worst first, in one line each; if there are many, the rest by name."""
     titles = {"known": "Known deviations", "fixed": "FIXED: known deviations that this target no longer has"}
     for status, title in titles.items():
-        listed = sorted(outcome.deviations(status), key=lambda one: list(STYLES).index(one.deviation.severity))
+        listed = sorted(outcome.deviations(status), key=lambda entry: list(STYLES).index(entry.deviation.severity))
         if listed:
             yield Text(f"\n{title}", style="bold")
-        for one in listed[:SHOWN]:
-            count = sum(one.deviation.id in judged.deviations for judged in outcome.findings)
-            severity = one.deviation.severity
-            yield Text.assemble("  ", (f"{severity:10}", STYLES[severity]), one.deviation.id,
-                                (f" ({count}x)" if count else ""), (f"  {one.deviation.summary}", "dim"))
+        for entry in listed[:SHOWN]:
+            count = sum(entry.deviation.id in judged.deviations for judged in outcome.findings)
+            severity = entry.deviation.severity
+            yield Text.assemble("  ", (f"{severity:10}", STYLES[severity]), entry.deviation.id,
+                                (f" ({count}x)" if count else ""), (f"  {entry.deviation.summary}", "dim"))
         if listed[SHOWN:]:
-            names = ", ".join(one.deviation.id for one in listed[SHOWN:])
+            names = ", ".join(entry.deviation.id for entry in listed[SHOWN:])
             yield Text(f"  and {len(listed) - SHOWN} more, which --report DIR describes: {names}", style="dim")
 
 
@@ -145,7 +145,7 @@ def accepted_lines(outcome: Outcome) -> Iterator[Text]:
         until = f" until {judged.acceptance.expires}" if judged.acceptance.expires else ""
         yield Text(printable(f"  {judged.id}{until}: {judged.acceptance.reason}"))
     for entry in outcome.unused:
-        yield Text(f"  {entry.id} is accepted (line {entry.line}) and was not met", style="dim")
+        yield Text(f"  {entry.id} is accepted (line {entry.line}) but did not occur", style="dim")
 
 
 def target_name(run: Run) -> str:
@@ -157,16 +157,16 @@ def closing_line(run: Run, outcome: Outcome) -> Text:
     failures = [*outcome.failures, *run.residue]
     counts = {status: len(outcome.of(status)) for status in ("known", "accepted")}
     counts["fixed"] = len(outcome.deviations("fixed"))
-    found = (counted(len(outcome.failures), "finding") if outcome.failures else
+    result = (counted(len(outcome.failures), "finding") if outcome.failures else
              "no findings so far" if run.gaps.ending or run.gaps.untested else
              "conforming" if run.target.requests else "nothing to judge")
-    found += f", {counted(len(run.residue), 'thing')} not as before" if run.residue else ""
+    result += f", {counted(len(run.residue), 'change')} not restored" if run.residue else ""
     untested = [f"{counted(len(run.gaps.untested), 'case')} untested"] if run.gaps.untested else []
     ending = [run.gaps.ending] if run.gaps.ending else []
     others = [f"{count} {status}" for status, count in counts.items() if count]
-    parts = [", ".join([*ending, found, *untested, *others]),
+    parts = [", ".join([*ending, result, *untested, *others]),
              counted(run.target.requests, "request"), f"{time.monotonic() - run.began:.0f} s",
              f"seed {run.options.random_seed}", f"judged by {run.options.profile}",
-             target_name(run), f"answers as {run.fingerprint}"]
+             target_name(run), f"recognised as {run.fingerprint}"]
     colour = "red" if failures else "yellow" if run.gaps.ending or run.gaps.untested else "green"
     return Text("\n" + " · ".join(map(printable_text, parts)), style=f"bold {colour}")

@@ -51,7 +51,7 @@ def report_data(run: Run, outcome: Outcome) -> Data:
         "format": REPORT_FORMAT, "tool": {"name": "sarkmock", "version": version("sarkmock")}, "run": run_data(run),
         "target": redacted(run.fingerprint.described()), "result": result_of(run, outcome),
         "summary": finding_counts(outcome),
-        "causes": [cause_members_data(found, members) for found, members in causes(outcome)],
+        "causes": [cause_members_data(cause, members) for cause, members in causes(outcome)],
         "findings": [finding_data(run, judged) for judged in outcome.findings],
         "deviations": [deviation_data(listed) for listed in outcome.listed],
         "accepted": {"unused": [entry.id for entry in outcome.unused]},
@@ -79,7 +79,7 @@ def plain_json(value: Any) -> Any:
     """Convert a counter or a set to JSON lists; return other values unchanged."""
     if isinstance(value, dict):
         return [[*key, count] for key, count in sorted(value.items())]
-    return sorted(map(list, value) if all(isinstance(one, tuple) for one in value) else value) if isinstance(
+    return sorted(map(list, value) if all(isinstance(element, tuple) for element in value) else value) if isinstance(
         value, set) else value
 
 
@@ -108,15 +108,15 @@ def users_file(options: RunOptions) -> str | None:
 
 
 def finding_counts(outcome: Outcome) -> dict[str, int]:
-    found = {status: len(outcome.of(status)) for status in ("new", "expired", "accepted", "known")}
+    counts = {status: len(outcome.of(status)) for status in ("new", "expired", "accepted", "known")}
     listed = {status: len(outcome.deviations(status)) for status in ("fixed", "absent", "untested", "unseen")}
-    return {**found, "deviations_known": len(outcome.deviations("known")), **listed}
+    return {**counts, "deviations_known": len(outcome.deviations("known")), **listed}
 
 
-def cause_members_data(found: Cause, members: list[Classified]) -> Data:
+def cause_members_data(cause: Cause, members: list[Classified]) -> Data:
     """Return a cause for which the run fails, with its findings."""
-    return {"title": redacted(found.title), "kind": found.feature.kind, "operations": found.operations,
-            "fields": found.fields, "severity": min((member.severity for member in members), key=SEVERITIES.index),
+    return {"title": redacted(cause.title), "kind": cause.feature.kind, "operations": cause.operations,
+            "fields": cause.fields, "severity": min((member.severity for member in members), key=SEVERITIES.index),
             "findings": [member.id for member in members]}
 
 
@@ -156,8 +156,8 @@ def reproduction_script(run: Run, finding: Finding) -> list[str]:
         exchanges = [without_credentials_of(exchange) for exchange in exchanges]
 
     def clean(request: Request, line: str) -> str:
-        shown = line if not run.listens and holds_test_values(run, request) else str(redacted(line))
-        return with_run_headers(request, shown, own)
+        printed = line if not run.listens and holds_test_values(run, request) else str(redacted(line))
+        return with_run_headers(request, printed, own)
 
     return curl_script(run.target.url, exchanges, clean)
 
@@ -211,7 +211,7 @@ def holds_test_values(run: Run, request: Request) -> bool:
 
 def table_values(run: Run, operation: Operation, field: str) -> set[str]:
     bounds = run.fixtures.bounds(operation, field)
-    values = (bounds.accept, bounds.reject, bounds.fatal, bounds.strangers, NOTHING, ARRAYS)
+    values = (bounds.accept, bounds.reject, bounds.fatal, bounds.foreign, NOTHING, ARRAYS)
     return {text for value in chain(*values) for text in (repr(value), repr(str(value)))}
 
 
@@ -251,7 +251,7 @@ def variable_data(run: Run, findings: list[Classified], operation: Operation) ->
     for name, rules in operation.rules.items():
         field = (operation.id, name)
         yield {"field": name, "rules": rules if isinstance(rules, list) else rules.split("|"),
-               "accepted": field in run.coverage.accepted, "refused": field in run.coverage.refused,
+               "accepted": field in run.coverage.accepted, "rejected": field in run.coverage.refused,
                "findings": [judged.id for judged in findings if judged.finding.identity.field == name]}
 
 

@@ -40,13 +40,13 @@ def merge_reports(directories: Sequence[Path], output: Path | None, console: Con
     try:
         run = run_of(shares)
     except (TypeError, ValueError, AttributeError, LookupError) as error:
-        raise CannotRun(f"the reports cannot be joined; one is damaged: {type(error).__name__}: {error}") from None
+        raise CannotRun(f"the reports cannot be merged; one is damaged: {type(error).__name__}: {error}") from None
     outcome = run.outcome()
     data = report_data(run, outcome)
     data["run"]["started"] = min(share["run"]["started"] for share in shares)
-    shown = {(one["id"], one["message"]): one for share in shares for one in share["findings"]}
+    reported = {(item["id"], item["message"]): item for share in shares for item in share["findings"]}
     for finding in data["findings"]:
-        own = shown.get((finding["id"], finding["message"]), finding)
+        own = reported.get((finding["id"], finding["message"]), finding)
         finding |= {name: own[name] for name in ("exchanges", "script")}
     write_report(run, outcome, console)
     for line in filter(None, (run.gaps.ending, *run.residue)):
@@ -82,7 +82,7 @@ def read_share(file: Path) -> Data:
     """Read the report of a share; raise CannotRun if the file is not one."""
     data = read_report(file)
     if not data["run"].get("shard") or "seen" not in data:
-        raise CannotRun(f"{file}: the report of a whole run; shares are made by `sarkmock check --shard`")
+        raise CannotRun(f"{file}: the report of a whole run; `sarkmock check --shard` creates shares")
     return data
 
 
@@ -92,7 +92,7 @@ def check_shares(directories: Sequence[Path], shares: Sequence[Data]) -> None:
     for directory, share in zip(directories, shares, strict=True):
         number = share["run"]["shard"]
         if number in met:
-            raise CannotRun(f"{directory}: share {number} is in {met[number]}, too")
+            raise CannotRun(f"{directory}: share {number} is also in {met[number]}")
         met[number] = directory
         for what, ours, theirs in shared_options(first, share):
             if ours != theirs:
@@ -120,7 +120,7 @@ def run_of(shares: Sequence[Data]) -> Run:
         profile=first["profile"], url=None if first["embedded"] else first["url"], random_seed=first["random_seed"],
         only=first["only"], quick=first["quick"], strict=first["strict"],
         target_profile=version if first["embedded"] and version != first["profile"] else None)
-    silent = Silent(first["url"], "/api", CannotRun("nothing is sent while reports are joined"))
+    silent = Silent(first["url"], "/api", CannotRun("no requests are sent while reports are merged"))
     run = Run(contract_of(options.profile), silent, options, accepted=accepted_of(shares))
     run.identify(fingerprint_of(shares[0]["target"]))
     for share in shares:
@@ -158,7 +158,7 @@ def coverage_of(empty: Coverage, data: Data) -> dict[str, Any]:
     """Return coverage as it was before `plain_json` converted it."""
     return {name: {tuple(key): count for *key, count in data[name]} if isinstance(value, dict)
             else bool(data[name]) if isinstance(value, bool)
-            else {tuple(one) if isinstance(one, list) else one for one in data[name]}
+            else {tuple(entry) if isinstance(entry, list) else entry for entry in data[name]}
             for name, value in empty.seen.items() if name in data}
 
 
@@ -186,7 +186,7 @@ def encoded_body(text: str) -> bytes:
 
 
 def fingerprint_of(target: Data) -> Fingerprint:
-    facts = tuple(VersionFact(fact["request"], fact["answer"], tuple(fact["fits"])) for fact in target["facts"])
+    facts = tuple(VersionFact(fact["request"], fact["response"], tuple(fact["versions"])) for fact in target["facts"])
     return Fingerprint(target["version"], facts, tuple(target["headers"].items()))
 
 

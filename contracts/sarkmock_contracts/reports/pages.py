@@ -38,9 +38,9 @@ def rule_state(rule: Any) -> str:
     """Return how far a variable's rules were tested; the words are also names of CSS classes."""
     if rule["findings"]:
         return "finding"
-    if rule["accepted"] and rule["refused"]:
+    if rule["accepted"] and rule["rejected"]:
         return "both"
-    return "accepted" if rule["accepted"] else "refused" if rule["refused"] else "untested"
+    return "accepted" if rule["accepted"] else "rejected" if rule["rejected"] else "untested"
 
 
 # Markdown
@@ -49,7 +49,8 @@ NAMED_OPERATIONS = 6  # operations named per cause
 MOST_FINDINGS = 50  # findings per status, because job summaries have a size limit
 COUNT_LINE = ("{new} new, {expired} expired, {known} known and {accepted} accepted findings; "
               "{fixed} listed deviations fixed.")
-RUN_LINE = "`{url}` answers as {version}; judged by {profile}, {requests} requests in {seconds} s, seed {random_seed}."
+RUN_LINE = ("`{url}` is recognised as {version}; judged by {profile}, {requests} requests in {seconds} s, "
+            "seed {random_seed}.")
 MARKS = {"passed": "✅", "failed": "❌", "stopped": "⚠️"}
 
 
@@ -63,9 +64,9 @@ def markdown_lines(data: Data) -> Iterator[str]:
     yield RUN_LINE.format(version=data["target"]["version"], **run)
     if run["ending"]:
         yield from ("", f"**{cell(run['ending'])}**")
-    yield from (f"- not as before: {cell(line)}" for line in run["residue"])
+    yield from (f"- not restored: {cell(line)}" for line in run["residue"])
     if run["untested"]:
-        yield from ("", f"{len(run['untested'])} cases were left untested.")
+        yield from ("", f"{len(run['untested'])} cases were not tested.")
     if data["causes"]:
         yield from ("", "### Causes", "")
         yield from table_lines(("severity", "what findings have in common", "findings:", "where"),
@@ -73,11 +74,11 @@ def markdown_lines(data: Data) -> Iterator[str]:
     for status in failing_statuses(data):
         yield from _findings(status, [finding for finding in data["findings"] if finding["status"] == status])
     for status in ("fixed", "known"):
-        found = [deviation for deviation in data["deviations"] if deviation["status"] == status]
-        lines = (f"- `{one['id']}` ({one['severity']}): {cell(one['summary'])}" for one in found)
-        yield from details_lines(f"{status.capitalize()} deviations ({len(found)})", lines) if found else ()
+        listed = [deviation for deviation in data["deviations"] if deviation["status"] == status]
+        lines = (f"- `{entry['id']}` ({entry['severity']}): {cell(entry['summary'])}" for entry in listed)
+        yield from details_lines(f"{status.capitalize()} deviations ({len(listed)})", lines) if listed else ()
     yield ""
-    headings = ("section", "operations:", "rules:", "accepted:", "refused:", "findings:")
+    headings = ("section", "operations:", "rules:", "accepted:", "rejected:", "findings:")
     yield from table_lines(headings, _coverage_rows(data))
 
 
@@ -99,8 +100,8 @@ def _findings(status: str, findings: list[Data]) -> Iterator[str]:
 def _coverage_rows(data: Data) -> Iterator[tuple[object, ...]]:
     for section, members in coverage_by_section(data).items():
         rules = [rule for member in members for rule in member["rules"]]
-        yield (section, f"{sum(bool(one['statuses']) for one in members)}/{len(members)}", len(rules),
-               sum(rule["accepted"] for rule in rules), sum(rule["refused"] for rule in rules),
+        yield (section, f"{sum(bool(operation['statuses']) for operation in members)}/{len(members)}", len(rules),
+               sum(rule["accepted"] for rule in rules), sum(rule["rejected"] for rule in rules),
                sum(finding["section"] == section for finding in data["findings"]))
 
 

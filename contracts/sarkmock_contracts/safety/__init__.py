@@ -54,7 +54,7 @@ class Caution:
         host = split_url(url).hostname
         if "disruptive" in self.permissions.hazards and self.meant != host:
             said = f", not {self.meant}" if self.meant else ""
-            raise CannotRun(f"--allow-disruptive reboots, stops and restores {host}: confirm it by --yes-i-mean {host}"
+            raise CannotRun(f"--allow-disruptive reboots, stops and restores {host}: confirm with --yes-i-mean {host}"
                             f"{said}")
 
 
@@ -87,11 +87,11 @@ class Safety:
         self.ledger.note_inventory(snapshot_digests(self.before))
         self.keys.taken = self.ownership.taken = keys_of_snapshot(self.before, self.ownership.paths)
 
-    def spared(self, contract: Contract, operation: Operation) -> frozenset[str]:
+    def unrestorable(self, contract: Contract, operation: Operation) -> frozenset[str]:
         """Return the fields of an operation whose values could not be restored."""
         if not self.begun:
             return frozenset()
-        return self.ownership.restorable.spared(contract, operation)
+        return self.ownership.restorable.unrestorable(contract, operation)
 
     def _head(self) -> dict[str, Any]:
         access = asdict(self.caution.access)
@@ -103,7 +103,7 @@ class Safety:
         if not self.begun or self._ended:
             return self.troubles
         self._ended = True
-        later = f"cleaning up; if it must stop at once: kill -9, then sarkmock cleanup {self.ledger.file}"
+        later = f"cleaning up; to stop at once: kill -9, then sarkmock cleanup {self.ledger.file}"
         with interrupts.signals_deferred(later):
             try:
                 self.troubles = self._finish(self.ledger)
@@ -144,7 +144,7 @@ def finish_cleanup(file: Path, rate: str = "auto", headers: tuple[str, ...] = ()
         with logged_in(url, access, login, password_env) as access:
             transport = RateLimit(Http(url, access), rate)
             preflight(Target(transport), access.verify(access.check(url).hostname or ""))
-            with interrupts.signals_deferred("cleaning up; run the same command again for the rest"):
+            with interrupts.signals_deferred("cleaning up; run the same command again if anything remains"):
                 return CleanUpTarget(transport, ledger).finish()
     except Unanswered as error:
         raise CannotRun(str(error)) from None
@@ -177,11 +177,11 @@ class CleanUpTarget(Client):
 def access_of(ledger: Ledger, headers: tuple[str, ...], login: str | None) -> Access:
     """Return the access of the run. The user must give header values again, because a ledger stores no secrets."""
     named = ledger.head["access"]
-    given = {line.partition(":")[0].lower() for line in headers}
-    missing = [name for name in named["headers"] if name.lower() not in given]
+    sent = {line.partition(":")[0].lower() for line in headers}
+    missing = [name for name in named["headers"] if name.lower() not in sent]
     if missing:
-        raise CannotRun(f"{ledger.file}: the run sent {', '.join(missing)}; give it again with --header")
+        raise CannotRun(f"{ledger.file}: the run sent {', '.join(missing)}; pass it again with --header")
     if named["token_env"] == LOGIN_TOKEN and not login:
-        raise CannotRun(f"{ledger.file}: the run had logged in; give --login USER again")
+        raise CannotRun(f"{ledger.file}: the run had logged in; pass --login USER again")
     token_env = None if login else named["token_env"]
     return Access(named["insecure"], named["ca"], named["cert"], named["key"], headers, token_env)

@@ -52,15 +52,15 @@ class CleanUp:
         for entry in self.ledger.alive():
             if entry.key and not entry.key.startswith(self.ledger.head["prefix"]) and self._is_younger(entry):
                 self.ledger.settle(entry, "void")
-                yield f"{_name(entry)}: was made by somebody else after the run, and stays"
+                yield f"{_name(entry)}: was created by somebody else after the run and is kept"
 
     def _is_younger(self, entry: LedgerEntry) -> bool:
         """Whether the target shows that the item with this key was created after the run could have created it."""
         try:
-            shown = self.client.get(f"/{entry.collection}/{quote(entry.key or '', safe='')}")
-            if entry.digest and shown.header("Content-Disposition"):  # a download has no creation time
-                return content_digest(shown.body) != entry.digest
-            made = datetime.strptime(str(shown.fields.get("z_created")), TIME).replace(tzinfo=UTC)
+            response = self.client.get(f"/{entry.collection}/{quote(entry.key or '', safe='')}")
+            if entry.digest and response.header("Content-Disposition"):  # a download has no creation time
+                return content_digest(response.body) != entry.digest
+            made = datetime.strptime(str(response.fields.get("z_created")), TIME).replace(tzinfo=UTC)
         except (Unanswered, ValueError):
             return False
         return 0 < entry.until < made.timestamp()
@@ -103,28 +103,28 @@ class CleanUp:
         """Send the requests of an undo step and yield its problems. A missing row is fine; a search sends nothing."""
         if "running" in step:
             if not start_again(self.client, self.contracts):
-                yield "the PBX is stopped, and does not start again"
+                yield "the PBX is stopped, and could not be started"
             return
         requests = [Request(method, path) for method, path in step.get("any", ())]
         sent = [(request.method, request.path, self.client.send(request).response) for request in requests]
         if any(response.ok or response.status == 404 for _, _, response in sent):
             return
         if len(sent) != 1 or self.client.get(sent[0][1]).status != 404:
-            yield from (f"{method} {path} answers {response.status}" for method, path, response in sent)
+            yield from (f"{method} {path} returned {response.status}" for method, path, response in sent)
 
     def _find(self, entry: LedgerEntry) -> None:
         """Find the rows or files of an entry by its search steps, and record how to remove them."""
         for step in [step for step in entry.undo if "list" in step]:
             response = self.client.get(step["list"])
             if not shows_something(response) and step["list"] in self.before:
-                raise Unanswered(f"GET {step['list']} answers {response.status}")
+                raise Unanswered(f"GET {step['list']} returned {response.status}")
             names = keys_listed(self.contracts, entry.collection, response)
-            found = keys_with_prefix(step, response) if "holds" in step else recent_name(step, names)
-            if "holds" in step and entry.state == "made" and not found and not self._was_shown(entry.collection):
-                raise Unanswered(f"was made, and GET {step['list']} does not show it")
-            known = {(other.collection, other.key) for other in self.ledger.alive()}
-            removing = [one for key in found if (entry.collection, key) not in known
-                        for one in removal_request(entry.collection, key)]
+            keys = keys_with_prefix(step, response) if "holds" in step else recent_name(step, names)
+            if "holds" in step and entry.state == "made" and not keys and not self._was_shown(entry.collection):
+                raise Unanswered(f"was created, but GET {step['list']} does not show it")
+            recorded = {(other.collection, other.key) for other in self.ledger.alive()}
+            removing = [undo for key in keys if (entry.collection, key) not in recorded
+                        for undo in removal_request(entry.collection, key)]
             self.ledger.settle(entry, entry.state, None, [step, *removing])
 
     def _was_shown(self, collection: str) -> bool:
@@ -137,10 +137,10 @@ class CleanUp:
         for entry in self.sent:
             if _is_gone(entry, self.before, after):
                 self.ledger.settle(entry, "gone")
-            elif _path(entry) not in self.before:
+            elif _path_of(entry) not in self.before:
                 yield f"{_name(entry)}: the target does not show whether it is gone"
         for entry in self.ledger.entries:
-            key, path = entry.key, _path(entry)
+            key, path = entry.key, _path_of(entry)
             if entry.state == "gone" and key in after.get(path, ()) and key not in self.before.get(path, ()):
                 self.ledger.settle(entry, "made")
 
@@ -149,7 +149,7 @@ def _name(entry: LedgerEntry) -> str:
     return f"{entry.operation} {entry.collection} {entry.key or ''}".rstrip()
 
 
-def _path(entry: LedgerEntry) -> str:
+def _path_of(entry: LedgerEntry) -> str:
     """Return the path that shows an entry: the list of its collection, or the replaced settings."""
     replaced = (step["put"][1] for step in entry.undo if "put" in step)
     return f"/{entry.collection}" if entry.collection else next(replaced, "")
@@ -157,7 +157,7 @@ def _path(entry: LedgerEntry) -> str:
 
 def _is_gone(entry: LedgerEntry, before: Mapping[str, Any], after: Inventory) -> bool:
     """Whether an entry is gone. One without a list counts as gone if the target still shows any other list."""
-    path = _path(entry)
+    path = _path_of(entry)
     if path not in before:
         return bool(after)
     if path not in after:
@@ -167,9 +167,9 @@ def _is_gone(entry: LedgerEntry, before: Mapping[str, Any], after: Inventory) ->
     return not any(name in after[path] for name in deleted) and all(_shows(after[path], old) for old in values)
 
 
-def _shows(shown: Items, old: Mapping[str, Any]) -> bool:
+def _shows(items: Items, old: Mapping[str, Any]) -> bool:
     """Whether the target shows the original values."""
-    return all(shown.get(name) == value for name, value in old.items()) or shown in map(items_of, old.values())
+    return all(items.get(name) == value for name, value in old.items()) or items in map(items_of, old.values())
 
 
 def recent_name(step: Mapping[str, Any], names: Sequence[str]) -> list[str]:
@@ -188,6 +188,6 @@ def _commit(client: Client, contracts: Sequence[Contract]) -> list[str]:
     for operation in contracts[0].operations:
         if operation.action == "commit":
             response = client.get(operation.path)
-            trouble = f"GET {operation.path} answers {response.status}: the last commit holds rows of this run"
+            trouble = f"GET {operation.path} returned {response.status}: the last commit contains rows of this run"
             return [] if response.ok else [trouble]
     return []

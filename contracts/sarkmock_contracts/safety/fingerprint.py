@@ -33,8 +33,8 @@ class VersionFact:
     """One read, its canonical response, and the profiles that give the same response."""
 
     request: str
-    answer: str
-    fits: tuple[str, ...]
+    response: str
+    versions: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -51,23 +51,23 @@ class Fingerprint:
         return max(profiles(), key=self.fitting) if self.facts else self.version
 
     def fitting(self, profile: str) -> int:
-        return sum(profile in fact.fits for fact in self.facts)
+        return sum(profile in fact.versions for fact in self.facts)
 
     def lines(self) -> list[str]:
         """Describe the detected version in text lines: a published version, or the differences from the nearest one."""
         near, count = self.nearest, len(self.facts)
-        strange = [fact for fact in self.facts if near not in fact.fits]
+        strange = [fact for fact in self.facts if near not in fact.versions]
         if not strange:
-            return [f"answers as {self}"]
+            return [f"recognised as {self}"]
         expected = {fact.request: answers_to(request)[near] for fact in strange for request in distinguishing_reads()
                     if fact.request == f"{request.method} {request.path}"}
-        return [f"answers as no published version; {near} is the nearest ({count - len(strange)} of {count} facts)",
-                *(f"  {fact.request} answers {fact.answer}, not {expected[fact.request]}" for fact in strange),
-                "  sarkmock baseline and sarkmock overlay make a profile of it"]
+        return [f"matches no published version; {near} is the nearest ({count - len(strange)} of {count} facts)",
+                *(f"  {fact.request} returned {fact.response}, expected {expected[fact.request]}" for fact in strange),
+                "  sarkmock baseline and sarkmock overlay turn it into a profile"]
 
     def described(self) -> dict[str, Any]:
-        return {"version": self.version, "facts": [vars(fact) | {"fits": list(fact.fits)} for fact in self.facts],
-                "headers": dict(self.headers)}
+        facts = [vars(fact) | {"versions": list(fact.versions)} for fact in self.facts]
+        return {"version": self.version, "facts": facts, "headers": dict(self.headers)}
 
     def __str__(self) -> str:
         count = len(self.facts)
@@ -91,7 +91,7 @@ def distinguishing_reads() -> tuple[Request, ...]:
 
 
 def separated_pairs(answers: Mapping[str, str]) -> list[ProfilePair]:
-    return [(one, other) for one, other in combinations(profiles(), 2) if answers[one] != answers[other]]
+    return [(first, second) for first, second in combinations(profiles(), 2) if answers[first] != answers[second]]
 
 
 def profiles_by_answer(answers: Mapping[str, str]) -> tuple[int, ...]:
@@ -109,7 +109,7 @@ def candidate_reads() -> tuple[Request, ...]:
         for operation in contract_of(name).operations:
             hazards.setdefault(operation.path, set()).add(operation.hazard)
             requests |= dict.fromkeys(reads_of(operation))
-    harmless = {path for path, found in hazards.items() if found <= {"read", "write"}}
+    harmless = {path for path, used in hazards.items() if used <= {"read", "write"}}
     return (Request("GET", f"/{UNKNOWN_PATH_KEY}"), *(request for path, request in requests if path in harmless))
 
 
@@ -151,10 +151,10 @@ def fingerprint(client: Client, first: Response) -> Fingerprint:
     """Send the distinguishing reads and compare the responses; ``first`` provides the server's headers."""
     headers = tuple((name, str(first.header(name))) for name in VERSION_HEADERS if first.header(name))
     facts = tuple(facts_of(client, distinguishing_reads()))
-    found = Fingerprint(facts=facts, headers=headers)
-    best = found.fitting(found.nearest)
-    clear = 2 * best > len(facts) and [found.fitting(name) for name in profiles()].count(best) == 1
-    return replace(found, version=found.nearest) if clear else found
+    result = Fingerprint(facts=facts, headers=headers)
+    best = result.fitting(result.nearest)
+    clear = 2 * best > len(facts) and [result.fitting(name) for name in profiles()].count(best) == 1
+    return replace(result, version=result.nearest) if clear else result
 
 
 def facts_of(client: Client, reads: Sequence[Request]) -> Iterator[VersionFact]:
@@ -163,5 +163,5 @@ def facts_of(client: Client, reads: Sequence[Request]) -> Iterator[VersionFact]:
             answer = canonical_answer(client.send(request))
         except Withheld:
             continue
-        fits = tuple(name for name, expected in answers_to(request).items() if expected == answer)
-        yield VersionFact(f"{request.method} {request.path}", answer, fits)
+        versions = tuple(name for name, expected in answers_to(request).items() if expected == answer)
+        yield VersionFact(f"{request.method} {request.path}", answer, versions)

@@ -88,7 +88,7 @@ class Gate(Layer):
         self._refuse_commands(request)
         unsafe = None if self.permissions.hostile else unsafe_segment(request, meanings)
         if unsafe is not None:
-            raise Withheld("a path value that is not plain; --hostile-input sends it")
+            raise Withheld("an unusual path value; --hostile-input allows it")
         self._write_down(request, [meaning for meaning in meanings if meaning.operation.hazard != "read"])
 
     def _permit(self, name: str, hazard: str) -> None:
@@ -99,20 +99,20 @@ class Gate(Layer):
         """Withhold a logout with the run's own token, which is needed until the end."""
         own = request.method != "OPTIONS" and header(request.headers, "Authorization") is None
         if own and any(meaning.operation.action == "logout" for meaning in meanings):
-            raise Withheld("would end the token of this run")
+            raise Withheld("would revoke the token of this run")
 
     def _permit_unknown(self, request: Request) -> None:
         """Permit only reads of an unknown path, and only if none of its words could be a forbidden command."""
         if MEANT.get(request.method) != "GET":
-            raise Withheld(f"{request.method} of a path for which no profile knows it")
-        self._permit("an unknown path with such a word", self.reader.worst_word(request))
+            raise Withheld(f"{request.method} of a path where no profile has it")
+        self._permit("an unknown path with this word", self.reader.worst_word(request))
 
     def _refuse_commands(self, request: Request) -> None:
         """Withhold unknown names where names are commands, except names with the mark of test keys."""
         if self.reader.is_unknown_command(request):
             steps = [step for path in spellings(request.path) for step in path.strip("/").split("/")[1:2]]
             if not all(unquote(step).startswith(MARK) for step in steps):
-                raise Withheld("an unknown name where names are commands")
+                raise Withheld("an unknown command")
 
     # own rows only
 
@@ -135,13 +135,13 @@ class Gate(Layer):
         if not meanings:
             return
         if self.owned is None:
-            raise Withheld("nothing is written without a ledger")
+            raise Withheld("writes need a ledger")
         if self.harm:
-            raise Withheld("after rows of others are gone")
-        known: list[Mapping[str, object]] = []
+            raise Withheld("rows of others are missing")
+        begun: list[Mapping[str, object]] = []
         for entry in self.owned.touched(meanings, request):
-            if {"key": entry.key, "undo": entry.undo} not in known:
-                known.append({"key": entry.key, "undo": entry.undo})
+            if {"key": entry.key, "undo": entry.undo} not in begun:
+                begun.append({"key": entry.key, "undo": entry.undo})
                 self._pending.append(self.owned.ledger.begin(entry))
 
     # responses
@@ -191,16 +191,16 @@ class Gate(Layer):
                          f"DELETE {self._deleted} may have deleted it")
 
     def _name(self, request: Request) -> str:
-        found = self.reader.meanings(request)
-        return found[0].operation.id if found else f"{request.method} of no operation"
+        meanings = self.reader.meanings(request)
+        return meanings[0].operation.id if meanings else f"{request.method} of no operation"
 
     def summary(self) -> list[str]:
         """Return a line for each reason for withholding: the number of requests and their operations."""
         names: dict[str, Counter[str]] = {}
         for (name, reason), count in self.withheld.items():
             names.setdefault(reason, Counter())[name] += count
-        return [f"withheld: {counted(found.total(), 'request')}: {reason} ({', '.join(sorted(found))})"
-                for reason, found in sorted(names.items())]
+        return [f"withheld: {counted(operations.total(), 'request')}: {reason} ({', '.join(sorted(operations))})"
+                for reason, operations in sorted(names.items())]
 
 
 def puts_back(step: Sequence[Any], request: Request) -> bool:
@@ -229,7 +229,7 @@ def refuse_method_override(request: Request) -> None:
     if request.method not in MEANT:
         raise Withheld(f"the API does not use the method {request.method!r}")
     if any(header(request.headers, name) is not None for name in _OVERRIDES):
-        raise Withheld("a header that means another method")
+        raise Withheld("a header that overrides the method")
     texts = (request.query.encode(), request.body, unquote_to_bytes(request.query), unquote_to_bytes(request.body))
     if any(b"_method" in text.lower() or b"\\u005f" in text.lower() for text in texts):
-        raise Withheld("a variable that means another method")
+        raise Withheld("a variable that overrides the method")

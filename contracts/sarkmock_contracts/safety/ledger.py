@@ -104,8 +104,8 @@ class Ledger:
                until: int | None = None) -> None:
         """Record the new state of an entry, and its key, undo steps and time if they are known now."""
         changed = {"key": key, "undo": undo, "until": until}
-        known = {name: value for name, value in changed.items() if value is not None}
-        line = {"settle": entry.number, "state": state, **known}
+        set_values = {name: value for name, value in changed.items() if value is not None}
+        line = {"settle": entry.number, "state": state, **set_values}
         self._write(line)
         _settle(entry, line)
 
@@ -215,7 +215,7 @@ def open_locked(file: Path, flags: int, user: str, problem: type[CannotRun]) -> 
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError:
         os.close(descriptor)
-        raise problem(f"{file} is in use by a {user} that has not ended") from None
+        raise problem(f"{file} is in use by an unfinished {user}") from None
     return descriptor
 
 
@@ -234,13 +234,13 @@ def append_line(descriptor: int, line: Mapping[str, Any]) -> None:
 
 def read_ledger(file: Path) -> Ledger:
     """Read a ledger; raise BadLedger with file and line if it is invalid."""
-    lines = list(_lines(file))
+    lines = list(_json_objects(file))
     if not lines or not line_checker("head").is_valid(lines[0][1]):
-        raise BadLedger(f"{file}:1: is not a ledger of sarkmock check")
+        raise BadLedger(f"{file}:1: not a ledger of sarkmock check")
     ledger = Ledger(file, {name: value for name, value in lines[0][1].items() if name != "sarkmock"})
     for number, line in lines[1:]:
         if not line_checker("entry").is_valid(line) or line.get("settle", 0) > len(ledger.entries):
-            raise BadLedger(f"{file}:{number}: is not a ledger entry")
+            raise BadLedger(f"{file}:{number}: not a ledger entry")
         _replay(ledger, line)
     return ledger
 
@@ -252,14 +252,14 @@ def line_checker(kind: str) -> jsonschema_rs.Validator:
     return jsonschema_rs.validator_for({"$defs": schema["$defs"], "$ref": f"#/$defs/{kind}"})
 
 
-def _lines(file: Path) -> Iterator[tuple[int, dict[str, Any]]]:
+def _json_objects(file: Path) -> Iterator[tuple[int, dict[str, Any]]]:
     try:
         content = file.read_bytes()
     except OSError as error:
         raise BadLedger(f"{file}: {error.strerror}") from None
     for number, line in whole_lines(content):
         if line is None:
-            raise BadLedger(f"{file}:{number}: is not a JSON object")
+            raise BadLedger(f"{file}:{number}: not a JSON object")
         yield number, line
 
 

@@ -49,7 +49,7 @@ def password_of(user: str, variable: str | None) -> str:
     if password:
         return password
     if variable is not None:
-        raise CannotRun(f"--password-env {variable}: there is no such variable, or it is empty")
+        raise CannotRun(f"--password-env {variable}: the variable is not set or empty")
     if not sys.stdin.isatty():
         raise CannotRun(f"--login {user}: set the password in the environment variable {PASSWORD}")
     return getpass.getpass(f"Password of {user}: ")
@@ -66,7 +66,7 @@ def log_in(box: Http, access: Access, user: str, password: str) -> str:
     if response.status == 200 and isinstance(token, str) and token.isascii() and token.isprintable():
         return token
     if response.status == 401 and not response.header("WWW-Authenticate"):
-        raise CannotRun(f"--login {user}: the box does not know this user, or the password is wrong")
+        raise CannotRun(f"--login {user}: unknown user or wrong password")
     if response.status == 422:
         raise CannotRun(f"--login {user}: the box rejects it: {response.fields.get('message')}")
     raise CannotRun(why_no_login(box, user, response))
@@ -81,10 +81,10 @@ def why_no_login(box: Http, user: str, response: Response) -> str:
     except NoAnswer as error:
         return str(error)
     if is_sark(answer):
-        return f"--login {user}: this box has no login, and wants none; leave --login out"
+        return f"--login {user}: the box needs no login; omit --login"
     if problem and (response.status in (404, 405) or not wants_token(answer)):
         return f"{box.url}: {problem}"
-    return f"--login {user}: POST /auth/login answers {response.status}"
+    return f"--login {user}: POST /auth/login returned {response.status}"
 
 
 def log_out(box: Http) -> None:

@@ -91,7 +91,7 @@ class Ownership:
         if collection in self.keepers or not key or not self.keys.mine(key):
             self._needs_refusal(meaning, request, key)
         elif not self.is_free(collection, key):
-            raise Withheld("is there already", f"{collection} {key}")
+            raise Withheld("exists already", f"{collection} {key}")
         self._is_removable(collection)
         return LedgerEntry(operation.id, collection, key or None, removal_request(collection, key) if key else ())
 
@@ -110,11 +110,11 @@ class Ownership:
     def _needs_refusal(self, meaning: Meaning, request: Request, key: str | None) -> None:
         """Withhold a row not recognisable as the run's, unless the rules reject it and its key is unused."""
         if not self._is_refused(meaning, request):
-            raise Withheld("would not be recognisably this run's own", f"{meaning.collection} {key or ''}")
+            raise Withheld("would not be recognisable as the run's", f"{meaning.collection} {key or ''}")
         surely = len(certainly_refused(meaning.contract, meaning.operation, request)) >= SURELY
         there = self.taken | frozenset(() if surely or not key else map(folded_key, self._listed(meaning.collection)))
         if key and folded_key(key) in there:
-            raise Withheld("is there already", f"{meaning.collection} {key}")
+            raise Withheld("exists already", f"{meaning.collection} {key}")
 
     def _is_refused(self, meaning: Meaning, request: Request) -> bool:
         """Whether a request is rejected by the rules alone, or by the rules and the current rows of the target."""
@@ -141,19 +141,19 @@ class Ownership:
         """Return an entry for the new key of a renamed row, so that it is removed as well."""
         collection = meaning.collection
         self._ours_or_free(collection, key)
-        known = self._owner(collection, key)
-        return None if known else LedgerEntry(meaning.operation.id, collection, key, removal_request(collection, key))
+        owner = self._owner(collection, key)
+        return None if owner else LedgerEntry(meaning.operation.id, collection, key, removal_request(collection, key))
 
     def _leaving(self, meaning: Meaning, request: Request, sent: Mapping[str, Any], pattern: str) -> LedgerEntry | None:
         """Return the undo entry of a change that outlives the row. Withhold it if it would replace existing values."""
-        shown = self.restorable.look(meaning, request, request.path)
-        values = shown.fields
+        response = self.restorable.look(meaning, request, request.path)
+        values = response.fields
         names = [name for name in meaning.operation.rules if name in sent]
         undo: list[Mapping[str, Any]] = []
-        for name in names if shown.status != 404 else ():
+        for name in names if response.status != 404 else ():
             step = self.anyway(fill_path(pattern, {**meaning.parameters, "field": name}))
             if values.get(name) not in (None, "") and not self._written(step):
-                raise Withheld("holds a value already", f"{request.path} {name}")
+                raise Withheld("already has a value", f"{request.path} {name}")
             undo.append(step)
         return LedgerEntry(meaning.operation.id, "", None, undo) if undo else None
 
@@ -167,9 +167,9 @@ class Ownership:
         files = [value for value in everything.values() if isinstance(value, UploadedFile)]
         names = [file.name for file in files]
         if len(names) != 1 or not self.keys.mine(names[0]):
-            raise Withheld("is not a name that this run made", ", ".join(names))
+            raise Withheld("is not a name of this run", ", ".join(names))
         if not self._owner(collection, names[0]) and not self.is_free(collection, names[0]):
-            raise Withheld("is there already", f"{collection} {names[0]}")
+            raise Withheld("exists already", f"{collection} {names[0]}")
         stored = names[0].removesuffix(".zip")  # a snapshot is uploaded as a zip file and stored unpacked
         undo = [step for name in dict.fromkeys([names[0], stored]) for step in removal_request(collection, name)]
         content = content_digest(files[0].content) if stored == names[0] else ""
@@ -193,7 +193,7 @@ class Ownership:
         operation = meaning.operation
         first = next(iter(meaning.parameters.values()))
         if not first.startswith(self.keys.prefix):
-            raise Withheld("would touch what is not this run's own", f"{operation.id} of {first}")
+            raise Withheld("does not belong to this run", f"{operation.id} of {first}")
         pattern = recipe("undo", operation.id)
         if not pattern:
             return None
@@ -202,9 +202,9 @@ class Ownership:
     def anyway(self, path: str) -> Mapping[str, Any]:
         """Return the undo step for a value: its path with each method other than GET that any profile has there."""
         head, depth = "/".join(path.split("/")[:3]) + "/", path.count("/")
-        known = dict.fromkeys(operation.method for operation in self.operations
+        methods = dict.fromkeys(operation.method for operation in self.operations
                               if operation.path.startswith(head) and operation.path.count("/") == depth)
-        return {"any": [[method, path] for method in known if method != "GET"]}
+        return {"any": [[method, path] for method in methods if method != "GET"]}
 
     # existing rows
 
@@ -213,14 +213,14 @@ class Ownership:
         if self._owner(collection, key) or self._claim(collection, key):
             return
         if not self.keys.mine(key):
-            raise Withheld("is not this run's own", f"{collection} {key}")
+            raise Withheld("does not belong to this run", f"{collection} {key}")
         if self._is_there(collection, key):
-            raise Withheld("is there, and not this run's own", f"{collection} {key}")
+            raise Withheld("exists and does not belong to this run", f"{collection} {key}")
 
     def _owner(self, collection: str, key: str) -> LedgerEntry | None:
         """Return the ledger entry that owns a row. Dependent rows belong to the entry of the row they depend on."""
         places = [(collection, key), (collection, f"{key}.zip"), (self.keepers.get(collection, collection), key)]
-        return next((found for place in places if (found := self.ledger.owner(*place))), None)
+        return next((entry for place in places if (entry := self.ledger.owner(*place))), None)
 
     def _claim(self, collection: str, key: str) -> LedgerEntry | None:
         """Claim a key that the server chose, if the list shows it as a row with the run's prefix or as a new file.
@@ -263,17 +263,17 @@ class Ownership:
 
     def _is_there(self, collection: str, key: str) -> bool:
         """Whether the target has a key now. If reading it is a server error, its list decides."""
-        shown = self.client.get(f"/{collection}/{quote(key, safe='')}")
-        status = 404 if shown.json == [] else shown.status
+        response = self.client.get(f"/{collection}/{quote(key, safe='')}")
+        status = 404 if response.json == [] else response.status
         return status != 404 and (status < 500 or key in self._listed(collection))
 
     def _listed(self, collection: str, must: bool = False) -> list[str]:
         """Return the keys in a collection's list; raise Withheld if it is unreadable but must be, or was, readable."""
         path = f"/{collection}"
-        shown = self.client.get(path)
-        if not shows_something(shown) and (must or path in self.before):
-            raise Withheld("cannot be looked up", f"GET {path} answers {shown.status}")
-        return keys_listed(self.contracts, collection, shown)
+        response = self.client.get(path)
+        if not shows_something(response) and (must or path in self.before):
+            raise Withheld("cannot be read", f"GET {path} returned {response.status}")
+        return keys_listed(self.contracts, collection, response)
 
     def _is_removable(self, collection: str) -> None:
         """Raise Withheld unless every document, or else the target's Allow header, can delete rows of a collection.
@@ -281,12 +281,12 @@ class Ownership:
         A target that returns a row for an unused key ignores keys, so that its DELETE cannot be trusted.
         """
         if collection not in self._removable:
-            known = all(_deletes(contract, collection) for contract in self.contracts)
+            documented = all(_deletes(contract, collection) for contract in self.contracts)
             path = f"/{collection}/{self.keys.prefix}"
-            self._removable[collection] = known or (
+            self._removable[collection] = documented or (
                 "DELETE" in self._methods(path) and not self.client.get(path).ok)
         if not self._removable[collection]:
-            raise Withheld("could not be removed again", collection)
+            raise Withheld("could not be removed", collection)
 
     def _methods(self, path: str) -> str:
         """Return the Allow header of the target for a path."""
@@ -305,9 +305,9 @@ def keys_listed(contracts: Sequence[Contract], collection: str, response: Respon
         return [str(key) for key in rows]
     names = {operation.table.key for contract in contracts for operation in contract.operations
              if operation.table and operation.path.split("/")[1] == collection}
-    found = [row if isinstance(row, str) else next((row[name] for name in names if name in row), None)
+    keys = [row if isinstance(row, str) else next((row[name] for name in names if name in row), None)
              for row in rows or () if isinstance(row, (str, dict))]
-    return [str(key) for key in found if key is not None]
+    return [str(key) for key in keys if key is not None]
 
 
 def _keepers(contracts: Sequence[Contract]) -> Iterator[tuple[str, str]]:
@@ -323,7 +323,7 @@ def _agree(meaning: Meaning, everything: Mapping[str, Any]) -> None:
     """Withhold a request whose path parameter and variable of the same name differ, as PHP may read either."""
     for name, value in meaning.parameters.items():
         if name in everything and _key_text(everything[name]) != value:
-            raise Withheld("is one in the path and another in the body", f"{name} {value}")
+            raise Withheld("differs in path and body", f"{name} {value}")
 
 
 def _key_text(value: Any) -> str:
@@ -339,4 +339,4 @@ def _deletes(contract: Contract, collection: str) -> bool:
               if operation.method == "POST" and operation.table and operation.status < 300]
     linked = {contract.by_id[name].method for maker in makers for name in contract.links_from(maker)}
     followers = any(recipe("made", maker.id) for maker in makers)
-    return not makers or "DELETE" in linked or (followers and any(one.method == "DELETE" for one in there))
+    return not makers or "DELETE" in linked or (followers and any(member.method == "DELETE" for member in there))

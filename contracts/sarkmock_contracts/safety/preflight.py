@@ -76,7 +76,7 @@ def connection_problem(url: str, verify: bool | str) -> str | None:
     reason = tls_problem(host, port, tls_context(verify)) if verify else None
     if reason is None:
         return None
-    return f"{url}: its certificate cannot be verified ({reason}); name its authority with --ca FILE, or use --insecure"
+    return f"{url}: its certificate cannot be verified ({reason}); pass its authority with --ca FILE, or use --insecure"
 
 
 def tcp_problem(url: str, host: str, port: int) -> str | None:
@@ -84,13 +84,13 @@ def tcp_problem(url: str, host: str, port: int) -> str | None:
     try:
         address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][4][:2]
     except (OSError, UnicodeError):
-        return f"{url}: {host} is not known: no such host name"
+        return f"{url}: {host} the host name cannot be resolved"
     try:
         socket.create_connection((str(address[0]), int(address[1])), timeout=PREFLIGHT_SECONDS).close()
     except ConnectionRefusedError:
-        return f"{url} does not answer: {host} refuses connections on port {port}"
+        return f"{url} does not respond: {host} refuses connections on port {port}"
     except OSError as error:
-        return f"{url} does not answer: {host} port {port}: {error.strerror or error}"
+        return f"{url} does not respond: {host} port {port}: {error.strerror or error}"
     return None
 
 
@@ -125,22 +125,22 @@ def answer_problem(target: Target, answer: Response) -> str | None:
     if answer.status in (401, 403):
         return refusal_text(target, answer)
     if is_login(answer):
-        return f"{PROBE} answers a login page{page_title(answer)}: the API is elsewhere, or wants a token"
+        return f"{PROBE} returned a login page{page_title(answer)}: wrong base path, or a token is needed"
     if answer.status == HTTPStatus.TOO_MANY_REQUESTS:
-        return f"{PROBE} answers 429: too many requests already; try again in a minute"
+        return f"{PROBE} returned 429: too many requests; try again in a minute"
     elsewhere = None if is_api_base(target, answer) else other_base_path(target)
     if elsewhere is not None:
         return f"no API at the base path {target.transport.base or '/'}; it is at {elsewhere}"
     if answer.status >= 500:
         malformed = credential(target) and wants_token(target.send(tokenless_read(PROBE)).response)
-        return (f"{credential(target)}: not a token of this SARK's, which look like 1|SECRET" if malformed else
-                f"{PROBE} answers an error ({answer.status}): no SARK API is running there")
+        return (f"{credential(target)}: not a token of SARK; they look like 1|SECRET" if malformed else
+                f"{PROBE} returned an error ({answer.status}): no SARK API is running there")
     if wants_token(answer):
         return why_rejected(target)
     if NO_PAGE in answer_message(answer):
-        return "a SARK answers, but not at this base path; it ends in /api as a rule"
+        return "a SARK responds, but not at this base path; it usually ends in /api"
     kind = answer.content_type or "without a content type"
-    return f"no SARK API: {PROBE} answers {answer.status} {kind}{page_title(answer)}"
+    return f"no SARK API: {PROBE} returned {answer.status} {kind}{page_title(answer)}"
 
 
 def answer_message(answer: Response) -> str:
@@ -159,13 +159,13 @@ def is_api_base(target: Target, answer: Response) -> bool:
 
 def why_rejected(target: Target) -> str:
     """Explain why a SARK with tokens does not accept the run."""
-    given = credential(target)
-    if not given:
-        return "this SARK wants an administrator's token: --token-env NAME, or --login USER"
+    credential_name = credential(target)
+    if not credential_name:
+        return "this SARK needs an administrator's token: --token-env NAME, or --login USER"
     user = target.get(WHOAMI)
     if user.ok:
-        return f"{given}: {user.fields.get('email')} is not an administrator of this SARK, which lets no others in"
-    return f"{given}: this SARK does not accept the token; it was revoked, has expired, or is another's"
+        return f"{credential_name}: {user.fields.get('email')} is not an administrator, which this SARK requires"
+    return f"{credential_name}: this SARK rejects the token; it was revoked, has expired, or belongs to another box"
 
 
 def credential(target: Target) -> str:
@@ -190,13 +190,13 @@ def refusal_text(target: Target, answer: Response) -> str:
     """Describe the login that a web server before the API requires; the API has no 401 for this path."""
     challenge = answer.header("WWW-Authenticate")
     if challenge is None:
-        return f"{PROBE} answers {answer.status}: it wants a login or token, or does not let this address in"
+        return f"{PROBE} returned {answer.status}: it needs a login or token, or rejects this address"
     match = re.search(r'realm="([^"]+)"', challenge, re.IGNORECASE)
     realm = f" ({match[1][:60]})" if match and match[1].isprintable() else ""
-    asks = f"{PROBE} answers {answer.status}: the web server asks for a user name and a password{realm}"
-    given = credential(target)
-    if given:
-        return f"{asks} and does not accept {given}"
+    asks = f"{PROBE} returned {answer.status}: the web server needs a user name and a password{realm}"
+    credential_name = credential(target)
+    if credential_name:
+        return f"{asks} and rejects {credential_name}"
     return f"{asks}: --header 'Authorization: Basic BASE64', where BASE64 encodes USER:PASSWORD"
 
 
@@ -204,13 +204,13 @@ def redirect_text(target: Target, answer: Response) -> str:
     """Describe where a redirect leads."""
     location = answer.header("Location")
     if not location:
-        return f"{PROBE} answers {answer.status}"
+        return f"{PROBE} returned {answer.status}"
     where = urljoin(f"{target.url}{PROBE}", location)
     if re.search(r"log-?in|sign-?in|auth", where, re.IGNORECASE):
-        return f"{PROBE} leads to a login page, {where}: the API is elsewhere, or wants a token"
+        return f"{PROBE} redirects to a login page, {where}: wrong base path, or a token is needed"
     base = where.rstrip("/").removesuffix(PROBE)
     moved = where.rstrip("/") != base != target.url
-    return f"{PROBE} leads to {where}{f'; use {base} as the base URL' if moved else ''}"
+    return f"{PROBE} redirects to {where}{f'; use {base} as the base URL' if moved else ''}"
 
 
 def is_login(answer: Response) -> bool:

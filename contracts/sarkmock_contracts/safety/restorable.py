@@ -41,7 +41,7 @@ class Restorable:
     tables: Callable[[Contract], LiveTables]
     methods: Callable[[str], str]  # returns the target's Allow header for a path
     before: Mapping[str, Any] = field(default_factory=dict)  # the target snapshot from before the run, by path
-    _spared: dict[str, frozenset[str]] = field(default_factory=dict)
+    _unrestorable: dict[str, frozenset[str]] = field(default_factory=dict)
     _seen: dict[str, Response] = field(default_factory=dict)
 
     def look(self, meaning: Meaning, request: Request, path: str) -> Response:
@@ -56,50 +56,50 @@ class Restorable:
         before = self._replaced(path)
         if operation.hazard == "disruptive":
             if before:
-                raise Withheld("holds values of this run: nothing is restarted with them", path)
+                raise Withheld("has values of this run, so that nothing may be restarted", path)
             return None
-        shown = self.look(meaning, request, path)
+        response = self.look(meaning, request, path)
         if not self._is_certain(meaning, request):  # a certain rejection replaces nothing
-            self._still_ours(path, before & post.keys(), shown)
-        if shown.status == 404 and path not in self.before and operation.method not in self.methods(path):
+            self._still_ours(path, before & post.keys(), response)
+        if response.status == 404 and path not in self.before and operation.method not in self.methods(path):
             return None  # the target has neither the value nor the operation
         changed = [name for name in operation.rules if name in post and name not in before]
-        values = as_input(operation, shown)
+        values = as_input(operation, response)
         old = {name: values[name] for name in changed if name in values}
-        for name in self._unrestorable(meaning.contract, operation, old):
+        for name in self._not_restorable(meaning.contract, operation, old):
             del old[name]
         if len(old) < len(changed) and not self._surely_refused(meaning, request):
             lost = [name for name in changed if name not in old]
-            raise Withheld("could not be put back", f"{path} {', '.join(lost)}")
+            raise Withheld("could not be restored", f"{path} {', '.join(lost)}")
         sent = {name: post[name] for name in operation.rules if name in old or (name in post and name in before)}
         step = {"put": [operation.method, path, old], "sent": sent}
         return LedgerEntry(operation.id, "", None, [step]) if sent else None
 
-    def _still_ours(self, path: str, names: set[str], shown: Response) -> None:
+    def _still_ours(self, path: str, names: set[str], response: Response) -> None:
         """Raise Withheld if somebody else has changed a value that the run has stored."""
         stored = stored_values(self.ledger, path)
-        theirs = [name for name in names if shows_something(shown) and stored[name]
-                  and not is_stored(stored[name], values_of(shown, [name]).get(name))]
+        theirs = [name for name in names if shows_something(response) and stored[name]
+                  and not is_stored(stored[name], values_of(response, [name]).get(name))]
         if theirs:
             raise Withheld("was changed by somebody else meanwhile", f"{path} {', '.join(sorted(theirs))}")
 
     def left(self, step: Mapping[str, Any]) -> Mapping[str, Any]:
         """Return the undo step of an accepted request with the values that the target stored, as ``left``."""
-        shown = self.client.look(step["put"][1])
-        return {**step, "left": values_of(shown, step["sent"])} if shows_something(shown) else step
+        response = self.client.look(step["put"][1])
+        return {**step, "left": values_of(response, step["sent"])} if shows_something(response) else step
 
-    def spared(self, contract: Contract, operation: Operation) -> frozenset[str]:
+    def unrestorable(self, contract: Contract, operation: Operation) -> frozenset[str]:
         """Return the fields of an operation whose settings could not be restored; empty if it replaces none."""
         if (operation.parameters or operation.hazard != "operational" or operation.method == "GET"
                 or takes_uploads(operation)):
             return frozenset()
-        if operation.id not in self._spared:
-            shown = self.client.get(operation.path) if "GET" in contract.router.allowed(operation.path) else None
-            values = as_input(operation, shown) if shown is not None and shown.ok else {}
-            self._spared[operation.id] = frozenset(self._unrestorable(contract, operation, values))
-        return self._spared[operation.id]
+        if operation.id not in self._unrestorable:
+            response = self.client.get(operation.path) if "GET" in contract.router.allowed(operation.path) else None
+            values = as_input(operation, response) if response is not None and response.ok else {}
+            self._unrestorable[operation.id] = frozenset(self._not_restorable(contract, operation, values))
+        return self._unrestorable[operation.id]
 
-    def _unrestorable(self, contract: Contract, operation: Operation, values: Values) -> list[str]:
+    def _not_restorable(self, contract: Contract, operation: Operation, values: Values) -> list[str]:
         refused = operation.validator.errors(values, self.tables(contract)) if values else {}
         return [name for name, value in values.items() if name in refused or not is_stored_as_sent(value)]
 
@@ -128,15 +128,15 @@ def takes_uploads(operation: Operation) -> bool:
 def is_stored_as_sent(value: Any) -> bool:
     """Whether Laravel's middleware and the product store a value unchanged."""
     if isinstance(value, list):
-        return all(one not in ("", None) and is_stored_as_sent(one) for one in value)
+        return all(element not in ("", None) and is_stored_as_sent(element) for element in value)
     return value == value.strip(TRIMMED) if isinstance(value, str) else value is not None
 
 
-def values_of(shown: Response, names: Iterable[str]) -> dict[str, Any]:
+def values_of(response: Response, names: Iterable[str]) -> dict[str, Any]:
     """Return the values of some names from a response that holds settings by name or a single value."""
-    if isinstance(shown.json, dict):
-        return {name: shown.json[name] for name in names if name in shown.json}
-    return dict.fromkeys(names, shown.json)
+    if isinstance(response.json, dict):
+        return {name: response.json[name] for name in names if name in response.json}
+    return dict.fromkeys(names, response.json)
 
 
 def stored_values(ledger: Ledger, path: str) -> defaultdict[str, list[Any]]:
@@ -150,9 +150,9 @@ def stored_values(ledger: Ledger, path: str) -> defaultdict[str, list[Any]]:
     return result
 
 
-def is_stored(values: Sequence[Any], shown: Any) -> bool:
+def is_stored(values: Sequence[Any], current: Any) -> bool:
     """Whether a shown value equals one of the sent values, allowing for how a database may format it."""
-    return any(value == shown or _as_written(value) == _as_written(shown) for value in values)
+    return any(value == current or _as_written(value) == _as_written(current) for value in values)
 
 
 def _as_written(value: Any) -> str:
@@ -169,18 +169,18 @@ def restore_settings(client: Client, ledger: Ledger, settings: Sequence[LedgerEn
     """Restore what the run has replaced; return lines for settings changed by somebody else, and for failures."""
     others: list[str] = []
     failed: list[str] = []
-    for path, entries in _by_path(settings).items():
+    for path, entries in _entries_by_path(settings).items():
         old, method = _replaced_by(entries)
-        shown, stored = client.get(path), stored_values(ledger, path)
-        if not shows_something(shown):
-            failed.append(f"GET {path} answers {shown.status}: its values cannot be compared and put back")
+        response, stored = client.get(path), stored_values(ledger, path)
+        if not shows_something(response):
+            failed.append(f"GET {path} returned {response.status}: its values cannot be compared and restored")
             continue
-        now = values_of(shown, old)
+        now = values_of(response, old)
         changed = {name for name, value in old.items() if name not in now or now[name] != value}
         theirs = {name for name in changed if stored[name] and not is_stored(stored[name], now.get(name))}
-        others += [f"{path} {name} was changed by somebody else meanwhile, and is left as it is"
+        others += [f"{path} {name} was changed by somebody else meanwhile and is not restored"
                    for name in sorted(theirs)]
-        failed += _put(client, method, path, {name: old[name] for name in old if name in changed - theirs})
+        failed += _store(client, method, path, {name: old[name] for name in old if name in changed - theirs})
         for entry in entries if theirs else ():
             _let_go(ledger, entry, theirs)
     return others, failed
@@ -193,7 +193,7 @@ def _let_go(ledger: Ledger, entry: LedgerEntry, names: set[str]) -> None:
     ledger.settle(entry, entry.state, None, [{**entry.undo[0], "put": [method, path, kept]}])
 
 
-def _by_path(settings: Sequence[LedgerEntry]) -> dict[str, list[LedgerEntry]]:
+def _entries_by_path(settings: Sequence[LedgerEntry]) -> dict[str, list[LedgerEntry]]:
     """Group entries by the path of the settings that they replaced, oldest first."""
     result: dict[str, list[LedgerEntry]] = {}
     for entry in reversed(settings):
@@ -211,7 +211,7 @@ def _replaced_by(entries: Sequence[LedgerEntry]) -> tuple[dict[str, Any], str]:
     return {name: value for _, _, old in reversed(steps) for name, value in old.items()}, steps[0][0]
 
 
-def _put(client: Client, method: str, path: str, values: Mapping[str, Any]) -> list[str]:
+def _store(client: Client, method: str, path: str, values: Mapping[str, Any]) -> list[str]:
     """Store values together or, if that is rejected, one by one; return a line per failure."""
     if not values:
         return []
@@ -219,15 +219,15 @@ def _put(client: Client, method: str, path: str, values: Mapping[str, Any]) -> l
     if 200 <= status < 300:
         return []
     if len(values) == 1:
-        return [f"{method} {path} {next(iter(values))} answers {status}"]
-    return [line for name, value in values.items() for line in _put(client, method, path, {name: value})]
+        return [f"{method} {path} {next(iter(values))} returned {status}"]
+    return [line for name, value in values.items() for line in _store(client, method, path, {name: value})]
 
 
-def as_input(operation: Operation, shown: Response) -> dict[str, Any]:
+def as_input(operation: Operation, response: Response) -> dict[str, Any]:
     """Return the settings of a response as input of the operation that stores them."""
-    if isinstance(shown.json, dict):
-        return {name: value for name, value in shown.json.items() if name in operation.rules}
-    return {next(iter(operation.rules)): shown.json}
+    if isinstance(response.json, dict):
+        return {name: value for name, value in response.json.items() if name in operation.rules}
+    return {next(iter(operation.rules)): response.json}
 
 
 # the PBX

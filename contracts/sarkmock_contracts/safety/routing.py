@@ -53,15 +53,15 @@ class RequestReader:
     def __init__(self, contracts: Sequence[Contract]) -> None:
         self.contracts = contracts
         operations = [operation for contract in contracts for operation in contract.operations]
-        self.words = _words(operations)
+        self.words = _word_hazards(operations)
         self.commands = _commands(operations)
 
     def meanings(self, request: Request) -> list[Meaning]:
         """Return every operation that some server could match, with its parameters."""
         method = method_of(request)
-        found = (self._find(contract, MEANT.get(method, method), path)
+        meanings = (self._find(contract, MEANT.get(method, method), path)
                  for path in spellings(request.path) for contract in self.contracts)
-        return [*{meaning.identity: meaning for meaning in found if meaning}.values()]
+        return [*{meaning.identity: meaning for meaning in meanings if meaning}.values()]
 
     def _find(self, contract: Contract, method: str, path: str) -> Meaning | None:
         try:
@@ -88,9 +88,10 @@ class RequestReader:
         even if a server treats it as another method."""
         if request.method != "OPTIONS" or request.query or request.body or spellings(request.path) != [request.path]:
             return False
-        found = [meaning.parameters for contract in self.contracts for method in contract.router.allowed(request.path)
-                 if (meaning := self._find(contract, method, request.path))]
-        return any(names and all(name.startswith(MARK) for name in names.values()) for names in found)
+        parameters = [meaning.parameters for contract in self.contracts
+                      for method in contract.router.allowed(request.path)
+                      if (meaning := self._find(contract, method, request.path))]
+        return any(names and all(name.startswith(MARK) for name in names.values()) for names in parameters)
 
     def worst_word(self, request: Request) -> str:
         """Return the worst hazard of any word in the path."""
@@ -107,11 +108,11 @@ def method_of(request: Request) -> str:
 
 def spellings(path: str) -> list[str]:
     """Return the path and the forms servers may derive: decoded repeatedly, slashes, dots and blanks normalised."""
-    found = [path]
+    result = [path]
     for _ in range(DECODINGS):
-        found.append(unquote(found[-1]))
-    plain = [_plain(text) for text in found]
-    return list(dict.fromkeys([*found, *plain, *(_without_script(text) for text in plain)]))
+        result.append(unquote(result[-1]))
+    plain = [_plain(text) for text in result]
+    return list(dict.fromkeys([*result, *plain, *(_without_script(text) for text in plain)]))
 
 
 def _plain(text: str) -> str:
@@ -139,7 +140,7 @@ def unsafe_segment(request: Request, meanings: Sequence[Meaning]) -> str | None:
     return None
 
 
-def _words(operations: Sequence[Operation]) -> dict[str, str]:
+def _word_hazards(operations: Sequence[Operation]) -> dict[str, str]:
     """Return the literal path words of operational and disruptive operations, with their worst hazard."""
     result: dict[str, str] = {}
     for operation in operations:
@@ -157,12 +158,12 @@ def _commands(operations: Sequence[Operation]) -> dict[str, set[str]]:
     """Return the known command names by first segment, for segments with disruptive operations below them."""
     roots = {operation.path.split("/")[1] for operation in operations
              if operation.hazard == "disruptive" and len(list(literals(operation))) > 1 and operation.table is None}
-    known = {root.casefold(): set[str]() for root in roots}
+    literals_of = {root.casefold(): set[str]() for root in roots}
     for operation in operations:
         names = list(literals(operation))
-        if names and names[0].casefold() in known and len(names) > 1:
-            known[names[0].casefold()].add(names[1].casefold())
-    return known
+        if names and names[0].casefold() in literals_of and len(names) > 1:
+            literals_of[names[0].casefold()].add(names[1].casefold())
+    return literals_of
 
 
 def literals(operation: Operation) -> Iterator[str]:
@@ -201,12 +202,12 @@ def never_made(contract: Contract, fixtures: Fixtures, operation: Operation, req
                  if contract.by_id[link.target].method == "GET" and link_parameters(link, sent)), None)
     if show is None:
         return False
-    found = fixtures.client.get(fill_path(contract.by_id[show.target].path, link_parameters(show, sent)))
-    if found.status == 200 and isinstance(found.json, dict):
-        delete = next((linked_path(contract, link, found.json) for link in links
+    response = fixtures.client.get(fill_path(contract.by_id[show.target].path, link_parameters(show, sent)))
+    if response.status == 200 and isinstance(response.json, dict):
+        delete = next((linked_path(contract, link, response.json) for link in links
                        if contract.by_id[link.target].method == "DELETE"), None)
-        fixtures.made.append(Made(operation.id, found.json, delete))
-    return found.status == 404
+        fixtures.made.append(Made(operation.id, response.json, delete))
+    return response.status == 404
 
 
 def link_parameters(link: Link, sent: Any) -> dict[str, Any]:

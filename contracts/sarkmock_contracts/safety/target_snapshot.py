@@ -50,11 +50,11 @@ def shows_something(answer: Response) -> bool:
     return answer.ok and (answer.json is not None or not answer.body.strip())
 
 
-def items_of(shown: Any, key: str | None = None) -> Items:
+def items_of(content: Any, key: str | None = None) -> Items:
     """Return the items of a response: rows by key, names by themselves, settings by name."""
-    if isinstance(shown, dict):
-        return dict(shown)
-    rows = shown if isinstance(shown, list) else [shown]
+    if isinstance(content, dict):
+        return dict(content)
+    rows = content if isinstance(content, list) else [content]
     whole = [row if isinstance(row, str) else json.dumps(row, sort_keys=True) for row in rows]
     names = [str(row[key]) if isinstance(row, dict) and key in row else text
              for row, text in zip(rows, whole, strict=True)]
@@ -66,7 +66,7 @@ def items_of(shown: Any, key: str | None = None) -> Items:
 def keys_of_snapshot(inventory: Inventory, paths: Mapping[str, str | None]) -> frozenset[str]:
     """Return every key in use over all lists, as `folded_key` writes it. Rows of several tenants may share a key."""
     named = ((key, item.get(paths.get(path)) if isinstance(item, dict) else None)
-             for path, found in inventory.items() for key, item in found.items())
+             for path, items in inventory.items() for key, item in items.items())
     return frozenset(folded_key(key if name is None else str(name)) for key, name in named)
 
 
@@ -96,9 +96,9 @@ def snapshot_differences(before: Mapping[str, Items], after: Inventory, put_back
     for path, was in before.items():
         now = after.get(path)
         if now is None:
-            yield f"{path} cannot be read any more"
+            yield f"{path} can no longer be read"
             continue
-        yield from (f"{path}: {redacted(key)} is left over or new" for key in now if key not in was)
+        yield from (f"{path}: {redacted(key)} is new or left over" for key in now if key not in was)
         yield from (f"{path}: {redacted(key)} is gone" for key in was if key not in now)
         for key in was.keys() & now.keys():
             if path not in put_back or key not in VANISHING:
@@ -107,8 +107,8 @@ def snapshot_differences(before: Mapping[str, Items], after: Inventory, put_back
 
 def snapshot_digests(inventory: Inventory) -> Inventory:
     """Return the inventory as stored in a file: items as digests without secrets, as short secrets could be guessed."""
-    return {path: {redacted(key): _digest(path, key, item) for key, item in found.items()}
-            for path, found in inventory.items()}
+    return {path: {redacted(key): _digest(path, key, item) for key, item in items.items()}
+            for path, items in inventory.items()}
 
 
 def _digest(path: str, key: str, item: Any) -> str:

@@ -62,10 +62,10 @@ class Contract:
     def operation_of(self, request: Request) -> Operation | None:
         """Return the operation with the request's method and path; None if there is none."""
         try:
-            found = self.router.find(request.method, request.path)[0]
+            operation = self.router.find(request.method, request.path)[0]
         except (PageNotFound, MethodNotAllowed):
             return None
-        return found if found.method == request.method else None
+        return operation if operation.method == request.method else None
 
     @cached_property
     def _registry(self) -> jsonschema_rs.Registry:
@@ -162,8 +162,8 @@ class Contract:
         """Return the rules of an operation, except for fields that depend on tables without a list."""
         if operation.id not in self._listed:
             unlisted = self.unlisted(operation)
-            known = {name: rules for name, rules in operation.rules.items() if name not in unlisted}
-            self._listed[operation.id] = (Validator(known, self.document["x-laravel"]["messages"]) if unlisted
+            listed = {name: rules for name, rules in operation.rules.items() if name not in unlisted}
+            self._listed[operation.id] = (Validator(listed, self.document["x-laravel"]["messages"]) if unlisted
                                           else operation.validator)
         return self._listed[operation.id]
 
@@ -171,8 +171,8 @@ class Contract:
         """Return the rules of the fields that need no table. Their verdict is the same on every target."""
         if operation.id not in self._certain:
             asking = self.asking(operation)
-            known = {name: rules for name, rules in operation.rules.items() if name not in asking}
-            self._certain[operation.id] = Validator(known, self.document["x-laravel"]["messages"])
+            certain = {name: rules for name, rules in operation.rules.items() if name not in asking}
+            self._certain[operation.id] = Validator(certain, self.document["x-laravel"]["messages"])
         return self._certain[operation.id]
 
     def asking(self, operation: Operation) -> frozenset[str]:
@@ -214,10 +214,10 @@ class Contract:
 
     def row_place(self, operation: Operation) -> str | None:
         """Return the pointer to the schema of the row, or of list items, in the JSON success response, if any."""
-        found = self.response(operation, operation.status)
-        if found is None or "application/json" not in found[1].get("content", {}):
+        response = self.response(operation, operation.status)
+        if response is None or "application/json" not in response[1].get("content", {}):
             return None
-        place, schema = self.resolve(found[0] + pointer("content", "application/json", "schema"))
+        place, schema = self.resolve(response[0] + pointer("content", "application/json", "schema"))
         if schema.get("type") == "array":
             place, schema = self.resolve(place + pointer("items"))
         return place
@@ -225,8 +225,8 @@ class Contract:
     def may_name(self, operation: Operation) -> frozenset[str]:
         """Return names that a 422 may contain although no rule rejects them: fields of checks and of its schema."""
         if operation.id not in self._may_name:
-            found = self.response(operation, 422)
-            spelled = self._properties(found[1]) if found else ()
+            response = self.response(operation, 422)
+            spelled = self._properties(response[1]) if response else ()
             checked = (field for fields in check_fields(operation).values() for field in fields)
             self._may_name[operation.id] = frozenset((*checked, *spelled))
         return self._may_name[operation.id]
@@ -243,8 +243,8 @@ class Contract:
 
     def _links(self, operation: Operation) -> Iterator[Link]:
         for status in self.responses(operation):
-            found = self.response(operation, int(status)) if status.isdigit() else None
-            for name, link in (found[1].get("links", {}) if found else {}).items():
+            response = self.response(operation, int(status)) if status.isdigit() else None
+            for name, link in (response[1].get("links", {}) if response else {}).items():
                 fields = {key: _body_field(value) for key, value in link.get("parameters", {}).items()}
                 yield Link(operation.id, name, link["operationId"], fields)
 

@@ -28,30 +28,30 @@ _FILE = Path(__file__).parent / "boundary_values" / "operations.yaml"
 
 
 @cache
-def _tables() -> dict[str, dict[str, Any]]:
+def _operations_yaml() -> dict[str, dict[str, Any]]:
     return yaml.safe_load(_FILE.read_text())  # type: ignore[no-any-return]
 
 
 @cache
 def recipe(section: str, operation: str) -> Mapping[str, Any]:
     """Return the first entry of a section whose pattern matches the operation; empty if none does."""
-    return next((entry for name, entry in _tables()[section].items() if fnmatchcase(operation, name)), {})
+    return next((entry for name, entry in _operations_yaml()[section].items() if fnmatchcase(operation, name)), {})
 
 
 def boundaries_beside_rules(operation: Operation, field: str) -> Mapping[str, Any]:
     """Return the boundary values that checks or recipes set for a field: accept, reject, both or neither."""
-    known = _tables()["checks"]
-    found = [known[check][field] for check in operation.checks if field in known.get(check, ())]
+    checks = _operations_yaml()["checks"]
+    tables = [checks[check][field] for check in operation.checks if field in checks.get(check, ())]
     values = recipe("values", operation.id)
     own = [{"accept": values[field]}] if field in values else []
-    merged = {name: entry[name] for entry in (*own, *found) for name in entry if name == "accept"}
-    rejected = [value for entry in found for value in entry.get("reject", ())]
+    merged = {name: entry[name] for entry in (*own, *tables) for name in entry if name == "accept"}
+    rejected = [value for entry in tables for value in entry.get("reject", ())]
     return {**merged, "reject": rejected} if rejected else merged
 
 
 def open_fields(operation: Operation) -> frozenset[str]:
     """Return the fields of checks without boundary values. The tables cannot predict whether they are rejected."""
-    unknown = [fields for check, fields in check_fields(operation).items() if check not in _tables()["checks"]]
+    unknown = [fields for check, fields in check_fields(operation).items() if check not in _operations_yaml()["checks"]]
     return frozenset(field for fields in unknown for field in fields)
 
 
@@ -65,19 +65,19 @@ def columns_derived(operation: str, sent: Iterable[str]) -> set[str]:
 @cache
 def patterns() -> tuple[str, ...]:
     """Return all patterns of keys and file names."""
-    return tuple(dict.fromkeys(text for section in ("fresh", "names") for entry in _tables()[section].values()
+    return tuple(dict.fromkeys(text for section in ("fresh", "names") for entry in _operations_yaml()[section].values()
                                for text in entry.values()))
 
 
 @cache
 def is_listed(section: str, operation: str) -> bool:
     """Whether a section that is a list of operations includes this one."""
-    return any(fnmatchcase(operation, name) for name in _tables()[section])
+    return any(fnmatchcase(operation, name) for name in _operations_yaml()[section])
 
 
 def download_of(kind: str) -> Mapping[str, Any] | None:
     """Return how to download a kind of file from the target; None if `file_content` creates it."""
-    return _tables()["downloads"].get(kind)
+    return _operations_yaml()["downloads"].get(kind)
 
 
 _EPOCH = (2024, 6, 1, 9, 0, 0)  # a fixed time, so that the same seed sends the same bytes
@@ -89,7 +89,7 @@ def file_content(kind: str) -> bytes:
     return _MAKERS[kind]()
 
 
-def _zip() -> bytes:
+def _zip_content() -> bytes:
     """Return a zip file that is neither a backup nor a snapshot."""
     return zipped("readme.txt", b"just text\n")
 
@@ -117,7 +117,7 @@ def _sqlite() -> bytes:
 
 
 _MAKERS: dict[str, Callable[[], bytes]] = {
-    "zip": _zip,
+    "zip": _zip_content,
     "wav": _wav,
     "sqlite": _sqlite,
     "text": lambda: b"just text\n",
@@ -155,7 +155,7 @@ def resources(contract: Contract) -> list[Resource]:
         show = _target(contract, operation, "GET") if operation.method == "POST" else None
         if show is not None and show.table is not None:
             creators.setdefault(show.id, []).append(operation)
-    return [_resource(contract, contract.by_id[show], tuple(found)) for show, found in creators.items()]
+    return [_resource(contract, contract.by_id[show], tuple(operations)) for show, operations in creators.items()]
 
 
 def _resource(contract: Contract, show: Operation, creates: tuple[Operation, ...]) -> Resource:
@@ -168,8 +168,8 @@ def _resource(contract: Contract, show: Operation, creates: tuple[Operation, ...
 
 def _target(contract: Contract, operation: Operation, method: str) -> Operation | None:
     """Return the first linked operation with a method whose path ends in a parameter; None if there is none."""
-    found = [contract.by_id[link.target] for link in contract.links_from(operation).values()]
-    fitting = [target for target in found if target.method == method and target.path.endswith("}")]
+    targets = [contract.by_id[link.target] for link in contract.links_from(operation).values()]
+    fitting = [target for target in targets if target.method == method and target.path.endswith("}")]
     return fitting[0] if fitting else None
 
 
@@ -197,8 +197,8 @@ class LiveTables:
 
     def may_hold(self, rules: Any, value: Any) -> bool:
         """Whether the row exists that a value refers to; True if no rule requires it or no list shows its table."""
-        asked = EXISTS.search(str(rules)) if isinstance(value, str) else None
-        return asked is None or asked[1] not in self._lists or value in self.keys(asked[1], asked[2])
+        match = EXISTS.search(str(rules)) if isinstance(value, str) else None
+        return match is None or match[1] not in self._lists or value in self.keys(match[1], match[2])
 
     def columns(self, table: str) -> list[str]:
         """Return the columns that the lists of a table show; raise KeyError if the table has no list."""

@@ -50,7 +50,7 @@ from ..safety.routing import RequestReader
 from ..spec.contract import Contract, contract_of
 from . import state_reader
 
-TIME_IS_OVER = "the time of --max-time was over; the rest is as the factory has it"
+TIME_IS_OVER = "--max-time has elapsed; the rest has factory values"
 OnProgress = Callable[[str, int, int], None]  # arguments: name of the part, number of items read, number of all items
 
 
@@ -70,7 +70,7 @@ class StateReader:
 
     target: Target
     contracts: Sequence[Contract]
-    tell: OnProgress = lambda *_: None
+    on_progress: OnProgress = lambda *_: None
     profile: str = BASE  # of the box's version
     notes: list[str] = field(default_factory=list)
     status: int = 0  # of the last response
@@ -93,9 +93,10 @@ class StateReader:
 
     def get(self, name: str, **parameters: Any) -> Response | None:
         """Return a successful response; None, with a note, if there is none."""
-        known = self._paths.setdefault(name, [one.path for one in self.operations() if one.id == name])
+        known = [operation.path for operation in self.operations() if operation.id == name]
+        paths = self._paths.setdefault(name, known)
         problem = ""
-        for template in list(known):
+        for template in list(paths):
             path = fill_path(template, parameters)
             try:
                 response = self.target.send(Request("GET", path)).response
@@ -109,7 +110,7 @@ class StateReader:
             if response.ok:
                 self._paths[name] = [template]
                 return response
-            problem = f"GET {path} answers {response.status}"
+            problem = f"GET {path} returned {response.status}"
         self.note(problem)
         return None
 
@@ -119,13 +120,13 @@ class StateReader:
 
 
 def import_state(url: str, access: Access, rate: str, wanted: ImportOptions,
-                 tell: OnProgress) -> tuple[Seed, StateReader]:
+                 on_progress: OnProgress) -> tuple[Seed, StateReader]:
     """Return the state of the box at a URL, and its reader. Raise CannotRun if it is not a SARK or stops responding."""
     try:
         limited = RateLimit(Http(url, access, wanted.seconds), rate)
         admitted = Admission(limited, why_token_ended) if access.credential else None
         budget = Budget(admitted or limited, None, wanted.seconds, lambda: 0, lambda: 0, wait=limited.wait)
-        reader = guarded_reader(Interrupts(budget), tell)
+        reader = guarded_reader(Interrupts(budget), on_progress)
         with budget.removing():
             reader.profile = version_behind(reader, access).nearest
         state = read_state(reader, wanted)
@@ -143,10 +144,10 @@ def version_behind(reader: StateReader, access: Access) -> Fingerprint:
     return fingerprint(reader.target, first)
 
 
-def guarded_reader(transport: Transport, tell: OnProgress = lambda *_: None) -> StateReader:
+def guarded_reader(transport: Transport, on_progress: OnProgress = lambda *_: None) -> StateReader:
     """Return a reader whose gate passes only reads."""
     contracts = [contract_of(name) for name in profiles()]
-    return StateReader(Target(Gate(transport, RequestReader(contracts), Permissions())), contracts, tell)
+    return StateReader(Target(Gate(transport, RequestReader(contracts), Permissions())), contracts, on_progress)
 
 
 def read_state(reader: StateReader, wanted: ImportOptions) -> Seed:
@@ -177,7 +178,7 @@ def checked_seed(reader: StateReader, seed: Seed) -> Seed:
     try:
         load_seed(seed.content(), load(next(fitting)))
     except SeedError as error:
-        reader.note(f"a row is not as the API writes rows, and served as it is: {error}")
+        reader.note(f"a row that the API would not write, served unchanged: {error}")
         return replace(seed, unchecked=True)
     return seed
 
@@ -188,8 +189,8 @@ NOTE_WIDTH = 100  # columns
 def import_to_file(url: str, access: Access, rate: str, wanted: ImportOptions, output: Path | None) -> None:
     """Write the state of a target to a file or to standard output."""
     console = Console(stderr=True, highlight=False, markup=False, soft_wrap=True)
-    with progress_bar(console) as tell:
-        seed, reader = import_state(url, access, rate, wanted, tell)
+    with progress_bar(console) as on_progress:
+        seed, reader = import_state(url, access, rate, wanted, on_progress)
     text = seed_heading(url, reader) + seed.text()
     if output is None:
         sys.stdout.write(text)
@@ -209,26 +210,26 @@ def progress_bar(console: Console) -> Iterator[OnProgress]:
     with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
         task, parts = bar.add_task("connecting", total=None), set[str]()
 
-        def tell(part: str, done: int, total: int) -> None:
+        def on_progress(part: str, done: int, total: int) -> None:
             bar.update(task, description=part, completed=done, total=total)
             if part not in parts and not console.is_terminal:
                 console.print(f"reading {part}: {total}")
             parts.add(part)
 
-        yield tell
+        yield on_progress
 
 
 def seed_heading(url: str, reader: StateReader) -> str:
     """Return the comment at the head of the seed file."""
     read = f"# The state of {url} on {datetime.now(UTC):%Y-%m-%d %H:%M} UTC, read by `sarkmock import`.\n"
-    read += f"# It answers most like the profile {reader.profile}.\n"
+    read += f"# The nearest profile is {reader.profile}.\n"
     return read + "".join(f"# not read: {printable(' '.join(line.split()))}\n" for line in reader.notes)
 
 
 def import_summary(seed: Seed, profile: str, output: Path | None) -> str:
     rows = sum(map(len, seed.tables.values()))
     text = f"{rows} rows, {len(seed.files)} files, {len(seed.astdb)} runtime values"
-    return f"{text}; sarkmock serve --profile {profile} --seed {output} answers by them" if output else text
+    return f"{text}; serve them with sarkmock serve --profile {profile} --seed {output}" if output else text
 
 
 SECRET_LETTERS = "bcdfghjkmnpqrtvwxyz2346789"  # without look-alikes
@@ -243,7 +244,7 @@ _REGISTERED = re.compile(r"^([^:@/\s]*:)([^@\s]+)(?=@)", re.MULTILINE)  # user:s
 def anonymized_row(place: str, row: Mapping[str, Any]) -> dict[str, Any]:
     """Return a row with made-up secrets; ``place`` identifies the row."""
     made = {value: made_up_secret(f"{place} {name}", value) for name, value in row.items() if is_secret(name) and value}
-    return {name: made.get(value, value) if is_secret(name) else _without(f"{place} {name}", value, made)
+    return {name: made.get(value, value) if is_secret(name) else _anonymized(f"{place} {name}", value, made)
             if name in CONFIGURATION and isinstance(value, str) else value for name, value in row.items()}
 
 
@@ -260,7 +261,7 @@ def made_up_secret(place: str, real: Any) -> Any:
             return int(made) if isinstance(real, int) else made
 
 
-def _without(place: str, text: str, made: Mapping[Any, str]) -> str:
+def _anonymized(place: str, text: str, made: Mapping[Any, str]) -> str:
     """Return a configuration text with the row's secrets, and any others in it, replaced."""
     def another(match: re.Match[str]) -> str:
         own = {str(value): str(other) for value, other in made.items()}

@@ -35,11 +35,11 @@ MAILBOX_FOLDERS = {"NewMessageCount": "INBOX", "OldMessageCount": "Old"}
 
 def read_tables(reader: StateReader) -> dict[str, list[StoredRow]]:
     """Return the rows of every table that has a list."""
-    lists = {one.id: one for one in reader.operations() if is_plain_read(one) and one.table}
+    lists = {read.id: read for read in reader.operations() if is_plain_read(read) and read.table}
     tables: dict[str, list[StoredRow]] = {}
     for place, operation in enumerate(lists.values()):
         assert operation.table is not None
-        reader.tell("rows", place, len(lists))
+        reader.on_progress("rows", place, len(lists))
         answer = reader.get(operation.id)
         if answer is not None:
             rows = [stored_row(reader, operation, item) for item in answer.rows]
@@ -56,12 +56,12 @@ def stored_row(reader: StateReader, operation: Operation, item: Mapping[str, Any
     table = operation.table
     assert table is not None
     columns = reader.fresh.tables.columns(table.name)
-    shown = {table.key: table.fixed, **item} if table.fixed else dict(item)
-    known = {name: value for name, value in shown.items() if name in columns and not isinstance(value, (list, dict))}
-    note_skipped(reader, operation, "the mock has no column for", shown.keys() - known.keys())
-    note_skipped(reader, operation, "not shown are", set(columns) - known.keys() - table.where.keys())
-    factory = factory_row(reader, table.name, table.key, shown)
-    return {**table.defaults, **factory, **list_filter(table.where, shown), **known}
+    listed = {table.key: table.fixed, **item} if table.fixed else dict(item)
+    stored = {name: value for name, value in listed.items() if name in columns and not isinstance(value, (list, dict))}
+    note_skipped(reader, operation, "the mock has no column for", listed.keys() - stored.keys())
+    note_skipped(reader, operation, "not shown are", set(columns) - stored.keys() - table.where.keys())
+    factory = factory_row(reader, table.name, table.key, listed)
+    return {**table.defaults, **factory, **list_filter(table.where, listed), **stored}
 
 
 def note_skipped(reader: StateReader, operation: Operation, what: str, names: set[str]) -> None:
@@ -69,14 +69,14 @@ def note_skipped(reader: StateReader, operation: Operation, what: str, names: se
         reader.note(f"{operation.section}: {what} {', '.join(sorted(names))}")
 
 
-def factory_row(reader: StateReader, table: str, key: str, shown: StoredRow) -> StoredRow:
+def factory_row(reader: StateReader, table: str, key: str, listed: StoredRow) -> StoredRow:
     """Return the factory's row with the same key; empty if there is none."""
-    return next((row for row in reader.factory.tables.get(table, ()) if row.get(key) == shown.get(key)), {})
+    return next((row for row in reader.factory.tables.get(table, ()) if row.get(key) == listed.get(key)), {})
 
 
-def list_filter(where: Mapping[str, Sequence[str]], shown: StoredRow) -> StoredRow:
+def list_filter(where: Mapping[str, Sequence[str]], listed: StoredRow) -> StoredRow:
     """Return the columns by which a list filters without showing them: a trunk's technology is in its carrier."""
-    carrier = str(shown.get("carrier"))
+    carrier = str(listed.get("carrier"))
     return {column: next((option for option in options if option in carrier), options[0])
             for column, options in where.items()}
 
@@ -121,7 +121,7 @@ def read_users(reader: StateReader) -> dict[str, list[StoredRow]]:
         return {}
     columns = reader.fresh.tables.columns(USERS)
     password = next(iter(reader.factory.tables[USERS]))["password"]
-    reader.note(f"Accounts: passwords are not shown; in the mock, {FACTORY_PASSWORD!r} is that of every user")
+    reader.note(f"Accounts: passwords cannot be read; in the mock, every user has {FACTORY_PASSWORD!r}")
     return {USERS: [{**{name: stored_time(name, value) for name, value in user.items() if name in columns},
                      "password": password} for user in answer.rows]}
 
@@ -160,7 +160,7 @@ def read_archives(reader: StateReader, secrets: bool) -> Files:
         if secrets:
             files |= downloads(reader, kind, parameter, place, names, answer.fields if answer else None)
         elif names:
-            reader.note(f"{len(names)} {kind} are left out: they hold every password; --with-secrets takes them")
+            reader.note(f"{len(names)} {kind} are left out because they contain passwords; --with-secrets imports them")
     return files
 
 
@@ -168,7 +168,7 @@ def downloads(reader: StateReader, kind: str, parameter: str, place: str,
               names: list[str], listed: Mapping[str, Any] | None = None) -> Iterator[tuple[str, bytes]]:
     """Yield paths and contents of files; zeros of the listed size where downloads crash, as in L10 and L11."""
     for index, name in enumerate(names):
-        reader.tell(kind, index, len(names))
+        reader.on_progress(kind, index, len(names))
         answer = reader.get(f"{kind}.download", **{parameter: name})
         if answer or reader.status >= 500:
             yield f"{place}/{name}", answer.body if answer else bytes(file_size((listed or {}).get(name)))
@@ -192,7 +192,7 @@ def read_runtime(reader: StateReader, phones: list[StoredRow]) -> dict[tuple[str
     result: dict[tuple[str, str], str] = {}
     numbers = [str(row["pkey"]) for row in phones if row.get("pkey")]
     for index, extension in enumerate(numbers):
-        reader.tell("runtime values", index, len(numbers))
+        reader.on_progress("runtime values", index, len(numbers))
         answer = reader.get("extensions.runtime.show", extension=extension)
         values = answer.fields if answer else {}
         result |= {(name, extension): str(value) for name, value in values.items() if value not in ("", None)}

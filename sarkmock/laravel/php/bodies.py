@@ -71,11 +71,11 @@ def overridden_method_symfony_6(content_type: str, query: str, body: bytes) -> s
     """Return the ``_method`` of a POST as Symfony 6 does: before trimming. PhpError for an array."""
     from_query = parse_query(query.encode("latin-1", "replace"))
     post = _read_body("POST", content_type, body)[0] if b"method" in body or b"%" in body else {}
-    found = [fields["_method"] for fields in (from_query, post) if "_method" in fields]
-    if any(isinstance(value, (list, dict)) for value in found):
+    values = [fields["_method"] for fields in (from_query, post) if "_method" in fields]
+    if any(isinstance(value, (list, dict)) for value in values):
         message = 'Input value "_method" contains a non-scalar value.'
         raise PhpError(message, "Symfony\\Component\\HttpFoundation\\Exception\\BadRequestException")
-    return found[-1].upper() if found and isinstance(found[-1], str) else "POST"
+    return values[-1].upper() if values and isinstance(values[-1], str) else "POST"
 
 
 def _read_body(method: str, content_type: str, body: bytes) -> tuple[Input, Input]:
@@ -237,9 +237,9 @@ def _unescaped(octets: bytes) -> bytes:
 def parse_multipart(content_type: str, body: bytes) -> tuple[Input, Input]:
     """Return $_POST and $_FILES. Array indexes are assigned separately in each."""
     boundary = boundary_of(content_type)
-    found = [] if boundary is None else list(form_parts(body, boundary))
-    fields = [(part.name, from_bytes(part.content)) for part in found if part.filename is None][:MOST_FIELDS]
-    files = ((part.name, _upload(part)) for part in found if part.filename is not None)
+    parts = [] if boundary is None else list(form_parts(body, boundary))
+    fields = [(part.name, from_bytes(part.content)) for part in parts if part.filename is None][:MOST_FIELDS]
+    files = ((part.name, _upload(part)) for part in parts if part.filename is not None)
     return assemble(fields), _without_none(assemble(files))
 
 
@@ -278,7 +278,7 @@ def assemble(pairs: Iterable[tuple[str, Any]]) -> Input:
     for name, value in pairs:
         path = _path(name)
         if path and len(path) <= NESTING + 1:
-            _put(fields, path, value)
+            _assign(fields, path, value)
     return {name: array_as_list(value) for name, value in fields.items()}
 
 
@@ -299,7 +299,7 @@ def _path(name: str) -> list[str | None]:
     return path
 
 
-def _put(fields: _Array, path: list[str | None], value: Any) -> None:
+def _assign(fields: _Array, path: list[str | None], value: Any) -> None:
     for key in path[:-1]:
         name = fields.free() if key is None else key
         if name is None:

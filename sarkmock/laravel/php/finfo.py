@@ -57,7 +57,7 @@ class FileTypes:
 
 
 @cache
-def _types() -> FileTypes:
+def _file_types() -> FileTypes:
     data: dict[str, Any] = yaml.safe_load(files(__package__).joinpath("file-types.yaml").read_bytes())
     signatures = tuple((entry["at"], entry["starts"].encode("latin-1"), entry["type"])
                        for entry in data.pop("signatures"))
@@ -75,7 +75,7 @@ def mime_type(content: bytes) -> str:
 
 
 def extension_of(content: bytes) -> str | None:
-    return _types().extensions.get(mime_type(content))
+    return _file_types().extensions.get(mime_type(content))
 
 
 def is_text(content: bytes) -> bool:
@@ -124,8 +124,8 @@ def _zip(content: bytes) -> str:
     """Classify a zip by its first member. A short archive must be complete to be recognised."""
     named = 30 + int.from_bytes(content[26:28], "little")
     if content[30:named] == b"mimetype" and len(content) > named + ZIP_KIND:
-        found = ZIP_PACKAGE.match(content, named)
-        return found[0].decode() if found else OCTETS if content.startswith(OPEN_DOCUMENT, named) else ZIP
+        package = ZIP_PACKAGE.match(content, named)
+        return package[0].decode() if package else OCTETS if content.startswith(OPEN_DOCUMENT, named) else ZIP
     if len(content) < named + 2 or (len(content) < ZIP_ENOUGH and content[-22:-18] != b"PK\5\6"):
         return OCTETS
     if content[30:named] == b"[Content_Types].xml":
@@ -155,14 +155,14 @@ def _chunked(content: bytes) -> str | None:
     """Detect containers with a header (RIFF, AU, MP4), scripts, TGA, ELF, and content after an ID3 tag."""
     head, kind = content[:4], content[8:12]
     if head == b"RIFF":
-        return _types().riff.get(kind.decode("latin-1"))
+        return _file_types().riff.get(kind.decode("latin-1"))
     if head == b".snd":
         return AU_KINDS.get(int.from_bytes(content[12:16]))
     if content[4:8] == b"ftyp":
-        brands = (_types().brands.get(kind[:length].decode("latin-1")) for length in (4, 3, 2))
+        brands = (_file_types().brands.get(kind[:length].decode("latin-1")) for length in (4, 3, 2))
         return next(filter(None, brands), None)
     if script := SCRIPT.match(content):
-        return _types().interpreters.get(script[1].decode())
+        return _file_types().interpreters.get(script[1].decode())
     if len(content) > 17 and content[1] <= 1 and content[2] in TGA_KINDS and content[16] in TGA_DEPTHS:
         return "image/x-tga" if any(content[12:14]) and any(content[14:16]) else None
     if head == b"\x7fELF" and content[16:18] in ELF:
@@ -175,7 +175,7 @@ def _chunked(content: bytes) -> str | None:
 
 
 def _signed(content: bytes) -> str | None:
-    types = _types()
+    types = _file_types()
     return (next((kind for pattern, kind in types.patterns if pattern.match(content)), None)
             or next((kind for at, signature, kind in types.signatures if content.startswith(signature, at)), None)
             or next((kind for pattern, kind in types.texts if pattern.match(content) and is_text(content)), None))

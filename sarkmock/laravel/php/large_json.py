@@ -41,7 +41,7 @@ class LargeJson:
         while len(holders) > 1:
             at = self._member(holders, self._skip(at))
         if self._skip(at) != len(self._text):
-            raise ValueError("there is something behind the value")
+            raise ValueError("text after the value")
         return top[0]
 
     def _skip(self, at: int) -> int:
@@ -78,11 +78,11 @@ class LargeJson:
             if cut < len(end):
                 continue
             try:
-                found = self._decoder.decode(f"{opening}{window[:cut]}{closing}")
+                elements = self._decoder.decode(f"{opening}{window[:cut]}{closing}")
             except ValueError:
                 continue
-            if found:
-                holder.extend(found) if isinstance(holder, list) else holder.update(found)
+            if elements:
+                holder.extend(elements) if isinstance(holder, list) else holder.update(elements)
                 self._run = ONE_CALL
                 return at + cut
         self._singly, self._run = at + self._run, min(2 * self._run, LONGEST_RUN)
@@ -133,7 +133,7 @@ class LargeJson:
         while text[at:at + 1] != '"':
             part = STRING_PART.match(text, at)
             if part is None or part.end() == at:
-                raise ValueError("a string does not end, or has an invalid escape")
+                raise ValueError("a string is unterminated or has an invalid escape")
             parts.append(self._decoder.decode(f'"{part[0]}"'))
             at = part.end()
         return "".join(parts), at + 1

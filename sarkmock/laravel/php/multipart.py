@@ -64,7 +64,7 @@ def form_parts(body: bytes, boundary: bytes) -> Iterator[FormPart]:
         end_of_line = after_line(position)
         if end_of_line is None:
             return
-        disposition, content_type, start = _headers(content, end_of_line)
+        disposition, content_type, start = _part_headers(content, end_of_line)
         position = start - 1  # a delimiter may follow directly, unless there is content to read
         if disposition is None:
             continue
@@ -99,7 +99,8 @@ def _line_finder(content: bytes, line: bytes) -> Callable[[int], int | None]:
         for index, end in enumerate(ends):
             if 0 <= nearest[index] < place:
                 nearest[index] = content.find(end, place)
-        return min((found + len(end) - 1 for found, end in zip(nearest, ends, strict=True) if found >= 0), default=None)
+        ends_at = (start + len(end) - 1 for start, end in zip(nearest, ends, strict=True) if start >= 0)
+        return min(ends_at, default=None)
 
     return after
 
@@ -109,7 +110,7 @@ def _before(content: bytes, start: int, end: int) -> bytes:
     return content[start:] if end < 0 else content[start:end].removesuffix(b"\r")
 
 
-def _headers(content: bytes, position: int) -> tuple[bytes | None, bytes, int]:
+def _part_headers(content: bytes, position: int) -> tuple[bytes | None, bytes, int]:
     """Return a part's disposition, its type and the start of its content; ``position`` is the preceding line end."""
     blank = _BLANK_LINE.search(content, position)
     block = content[position:] if blank is None else content[position:blank.start()]

@@ -141,16 +141,16 @@ def equals_one(text: str, numbers: Iterable[tuple[str, int | float]]) -> bool:
     return number is not None and any(_same_number(text, number, *other) for other in numbers)
 
 
-def _same_number(left: str, one: float, right: str, other: float) -> bool:
+def _same_number(left: str, left_number: float, right: str, right_number: float) -> bool:
     if left == right:
         return True
-    if isinstance(one, int) and isinstance(other, int):
-        return one == other
-    if float(one) != float(other) or math.isinf(one):
+    if isinstance(left_number, int) and isinstance(right_number, int):
+        return left_number == right_number
+    if float(left_number) != float(right_number) or math.isinf(left_number):
         return False
     # zendi_smart_streq: an integer beyond 64 bits equals no number in another notation; infinities are never equal.
-    beyond = _overflows(left, one) + _overflows(right, other)
-    return not (beyond == 2 or (beyond and int in (type(one), type(other))))
+    beyond = _overflows(left, left_number) + _overflows(right, right_number)
+    return not (beyond == 2 or (beyond and int in (type(left_number), type(right_number))))
 
 
 def _overflows(text: str, number: float) -> bool:

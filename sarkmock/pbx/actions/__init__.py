@@ -267,10 +267,10 @@ def tried_facts(operation: Operation) -> tuple[Any, ...]:
 
 def _try(kind: str, name: str, function: Callable[[Context], object], operation: Operation,
          state: State) -> None:
-    for given in ({}, dict.fromkeys(operation.rules, "1")):
+    for values in ({}, dict.fromkeys(operation.rules, "1")):
         try:
             state.reset()
-            function(_context(operation, state, given))
+            function(_context(operation, state, values))
         except MissingPart as lack:
             raise UnknownName(name, f"{operation.id}: the {kind} {name!r} needs {lack}, and {operation.method} "
                                     f"{operation.path} has none") from None
@@ -278,10 +278,10 @@ def _try(kind: str, name: str, function: Callable[[Context], object], operation:
             continue
 
 
-def _context(operation: Operation, state: State, given: dict[str, Any]) -> Context:
+def _context(operation: Operation, state: State, values: dict[str, Any]) -> Context:
     """Build a request to an operation, with a row and a user if a real request has them."""
     table = operation.table
     bound = table is not None and (operation.key is not None or table.fixed is not None)
     row = NameTable("the column", state.tables.defaults(table.name)) if table and bound else None
     path = NameTable("the path parameter", dict.fromkeys(operation.parameters, "1"))
-    return Context(operation, state, path, dict(given), dict(given), {}, row, {} if operation.guard else None)
+    return Context(operation, state, path, dict(values), dict(values), {}, row, {} if operation.guard else None)

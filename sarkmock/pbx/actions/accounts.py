@@ -40,15 +40,15 @@ def whoami(context: Context) -> Reply:
 
 def register(context: Context) -> Reply:
     """Create a user. Its token never has an administrator's ability, not even for the role isAdmin."""
-    stamp, given = context.state.clock.stamp(), context.input
-    password = php.to_text(given["password"])
+    stamp, values = context.state.clock.stamp(), context.input
+    password = php.to_text(values["password"])
     if "\0" in password:
         raise PhpError("Bcrypt password must not contain null character", "ValueError")
-    row = {"name": given["name"], "email": given["email"], "endpoint": stored(given.get("endpoint")),
-           "password": accounts.hash_password(password, context.state.rng), "role": stored(given.get("role")),
+    row = {"name": values["name"], "email": values["email"], "endpoint": stored(values.get("endpoint")),
+           "password": accounts.hash_password(password, context.state.rng), "role": stored(values.get("role")),
            "created_at": stamp, "updated_at": stamp}
     number = context.state.tables.insert(USERS, row)
-    return Reply({"message": f"Created new user {given['email']}!", "accessToken": new_token(context, number, ["*"])})
+    return Reply({"message": f"Created new user {values['email']}!", "accessToken": new_token(context, number, ["*"])})
 
 
 def stored(value: Any) -> Any:

@@ -101,8 +101,8 @@ def extension_states(state: State) -> Packets:
 def extension_state(state: State, number: str, context: str = "extensions") -> Packets:
     hinted = [row for row in phones(state) if row["pkey"] == number and context in HINTED]
     unknown = {"Exten": number, "Context": context, "Hint": "", "Status": "-1", "StatusText": STATE_TEXTS["-1"]}
-    found = hint(hinted[0], device_states_of(state)) | {"Context": context} if hinted else unknown
-    return [{"Response": "Success", "Message": "Extension Status", **found}]
+    answer = hint(hinted[0], device_states_of(state)) | {"Context": context} if hinted else unknown
+    return [{"Response": "Success", "Message": "Extension Status", **answer}]
 
 
 def device_states(state: State) -> Packets:
@@ -219,15 +219,15 @@ def voicemail_user(counts: Counter[tuple[str, str]], row: Row) -> AmiPacket:
 
 
 def mailbox_count(state: State, mailbox: str) -> Packets:
-    found = message_counts(state)
-    counts = {name: str(found[mailbox, folder])
+    messages = message_counts(state)
+    counts = {name: str(messages[mailbox, folder])
               for name, folder in (("UrgMessages", "Urgent"), ("NewMessages", "INBOX"), ("OldMessages", "Old"))}
     return [{"Response": "Success", "Message": "Mailbox Message Count", "Mailbox": f"{mailbox}@default", **counts}]
 
 
 def mailbox_status(state: State, mailbox: str) -> Packets:
-    found = message_counts(state)
-    waiting = found[mailbox, "INBOX"] + found[mailbox, "Urgent"] > 0
+    counts = message_counts(state)
+    waiting = counts[mailbox, "INBOX"] + counts[mailbox, "Urgent"] > 0
     return [{"Response": "Success", "Message": "Mailbox Status", "Mailbox": mailbox, "Waiting": str(int(waiting))}]
 
 

@@ -103,7 +103,7 @@ def restorable_database(image: bytes, database: str) -> Database:
         raise BadDatabase(str(error)) from None
     for table in NEVER_EMPTY:
         if not aside.size(table):
-            raise BadDatabase(f"it is not a SARK database: nothing is in its table {table}")
+            raise BadDatabase(f"it is not a SARK database: its table {table} is empty")
     return aside
 
 

@@ -25,8 +25,8 @@ DESTINATION_GROUPS: dict[str, tuple[str, dict[str, list[str]]]] = {
 def destinations(context: Context) -> Reply:
     """Return the keys by group, without empty groups; if all are empty, a list, as PHP encodes an empty array."""
     tables = context.state.tables
-    found = {group: tables.values(table, "pkey", where) for group, (table, where) in DESTINATION_GROUPS.items()}
-    return Reply({group: keys for group, keys in found.items() if keys} or [])
+    groups = {group: tables.values(table, "pkey", where) for group, (table, where) in DESTINATION_GROUPS.items()}
+    return Reply({group: keys for group, keys in groups.items() if keys} or [])
 
 
 ABSTRACT = {
@@ -123,8 +123,8 @@ def set_ivr_classes(context: Context, row: Row) -> None:
         field, column = f"option{digit}", f"routeclass{digit}"
         value = context.input.get(field)
         if value is not None:
-            found = route_class(context.state.tables, value, field)
-            row[column] = UNRESOLVED if found is None else found
+            class_name = route_class(context.state.tables, value, field)
+            row[column] = UNRESOLVED if class_name is None else class_name
         if row.get(column) in (UNRESOLVED, str(UNRESOLVED)):
             break
 
@@ -134,8 +134,8 @@ def set_route_classes(context: Context, row: Row) -> None:
     for field in known_targets(context):
         value = context.input.get(field)
         if value is not None:
-            found = route_class(context.state.tables, value, field)
-            row[CLASS_COLUMNS[field]] = UNRESOLVED if found is None else found
+            class_name = route_class(context.state.tables, value, field)
+            row[CLASS_COLUMNS[field]] = UNRESOLVED if class_name is None else class_name
 
 
 def known_targets(context: Context) -> list[str]:

@@ -144,11 +144,11 @@ def update_runtime(context: Context) -> Reply:
 def mac_is_usable(context: Context) -> None:
     """Reject a MAC address of an unknown vendor, or of another phone."""
     mac = context.post.get("macaddr")
-    shown = "" if isinstance(mac, (list, dict)) else php.to_text(mac)
-    if vendor(context.state, shown) is None:
-        context.refuse("macaddr", f"Can't find Manufacturer for this MAC! {shown}")
-    elif context.state.tables.count("ipphone", "macaddr", shown):
-        context.refuse("macaddr", f"This MAC already exists in the DB! {shown}")
+    text = "" if isinstance(mac, (list, dict)) else php.to_text(mac)
+    if vendor(context.state, text) is None:
+        context.refuse("macaddr", f"Can't find Manufacturer for this MAC! {text}")
+    elif context.state.tables.count("ipphone", "macaddr", text):
+        context.refuse("macaddr", f"This MAC already exists in the DB! {text}")
 
 
 def mac_lookup_crashes(context: Context) -> None:

@@ -49,12 +49,12 @@ def rules_wrapped(family: Family, context: Context) -> Reply:
 
 def are_lines(context: Context) -> None:
     """Reject rules that are not an array of lines (sark-v6-api.txt lines 329 and 333; erratum E53)."""
-    given = context.input.get("rules")
-    if given is None or context.errors:
+    rules = context.input.get("rules")
+    if rules is None or context.errors:
         return
-    if not isinstance(given, (list, dict)):
+    if not isinstance(rules, (list, dict)):
         context.refuse("rules", "The rules must be an array.")
-    elif any(isinstance(element, (list, dict, php.UploadedFile)) for element in elements(given)):
+    elif any(isinstance(element, (list, dict, php.UploadedFile)) for element in elements(rules)):
         context.refuse("rules", "The rules must be an array of lines.")
 
 
@@ -67,19 +67,19 @@ def store_and_check(family: Family, context: Context) -> Reply:
 
 def save_rules(family: Family, context: Context) -> Reply:
     """Store the rules, one element per line. PHP treats an uploaded file as an object without properties."""
-    given = context.input["rules"]
-    if isinstance(given, php.UploadedFile):
-        given = []
-    if not isinstance(given, (list, dict)):
-        raise PhpError(f"foreach() argument must be of type array|object, {php_type(given)} given", field="rules")
-    content = "".join(f"{php.to_text(element)}\n" for element in elements(given))
+    rules = context.input["rules"]
+    if isinstance(rules, php.UploadedFile):
+        rules = []
+    if not isinstance(rules, (list, dict)):
+        raise PhpError(f"foreach() argument must be of type array|object, {php_type(rules)} given", field="rules")
+    content = "".join(f"{php.to_text(element)}\n" for element in elements(rules))
     context.state.files[family.path] = PbxFile(content.encode("utf-8", "replace"), context.state.clock.now())
     return Reply({"message": "saved sark_rules"})
 
 
-def elements(given: list[Any] | dict[str, Any]) -> list[Any]:
+def elements(rules: list[Any] | dict[str, Any]) -> list[Any]:
     """Return the elements of a PHP array; of a JSON object, its values."""
-    return list(given.values()) if isinstance(given, dict) else given
+    return list(rules.values()) if isinstance(rules, dict) else rules
 
 
 def php_type(value: object) -> str:
@@ -119,8 +119,8 @@ def site(family: Family, state: State) -> shorewall.Site:
 
 def params_variables(state: State, path: str) -> dict[str, str | None]:
     """Return the variables of a params file, a shell script; None for a value that only a shell can compute."""
-    found = (ASSIGNMENT.fullmatch(" ".join(columns)) for columns in table(state, path))
-    return {match[1]: None if set(match[2]) & set("$`\\") else match[2].strip("\"'") for match in found if match}
+    matches = (ASSIGNMENT.fullmatch(" ".join(columns)) for columns in table(state, path))
+    return {match[1]: None if set(match[2]) & set("$`\\") else match[2].strip("\"'") for match in matches if match}
 
 
 def included(state: State, path: str) -> list[str] | None:

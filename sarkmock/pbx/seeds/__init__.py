@@ -1,26 +1,36 @@
-"""Loading of seeds by name, from a file, or from a mapping, with checks by the document. Two seeds are computed."""
+"""Loading of seeds by name, from a file, or from a mapping, with checks by the document. Two seeds are computed.
+
+A value is valid if at least one operation that writes its column accepts it. Values that the product itself stores
+against its own rules are valid too: defaults of new rows, and factory values of the same row.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import replace
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import cache
 from importlib.resources import files
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
+from sarkmock.http.replies import PhpError
+from sarkmock.laravel.php import to_text
+from sarkmock.laravel.validation import Validator
 from sarkmock.pbx import pbx_files
+from sarkmock.pbx.actions import AFTER_CHECKS
 from sarkmock.pbx.actions.backups import pack_backup
-from sarkmock.pbx.database import Row
+from sarkmock.pbx.actions.destinations import ABSTRACT, CLASS_OF_TABLE, route_class
+from sarkmock.pbx.database import Database, Row
 from sarkmock.pbx.seed import MOST_PROBLEMS, Origins, Place, Seed, SeedError, and_more, merged_seeds, shape_problems
-from sarkmock.pbx.seeds.checks import invalid_values
 from sarkmock.pbx.sql import OLDEST
 from sarkmock.pbx.state import PbxFile, State
 from sarkmock.spec import yaml12
 from sarkmock.spec.loading import Document, load
+from sarkmock.spec.operations import Operation, compile_document
 from sarkmock.spec.yaml12 import FileError
-from sarkmock.suggest import unknown_name
+from sarkmock.suggest import nearest_names, unknown_name
 
 EXTENSIONS, TENANTS = 10_000, 20
 FIRST_NUMBER = 10_000
@@ -51,14 +61,16 @@ def big_extension(number: int) -> Row:
 # Name -> a short description, and the function that builds the seed for a database.
 NAMED_SEEDS: dict[str, tuple[str, Callable[[str], Seed]]] = {
     "factory": ("a factory-fresh SARK", Seed.factory),
-    "empty": ("the default tenant and the settings' row, nothing else", lambda database: own_seed("empty", database)),
+    "empty": ("the default tenant and the row of settings only", lambda database: own_seed("empty", database)),
     "demo": ("a small firm in use: tenants, extensions, queues, IVR, routes, trunks, timers, greetings",
              lambda database: own_seed("demo", database)),
-    "examples": ("every row and file that the examples of the document name, and a call in progress",
+    "examples": ("all rows and files that the document's examples name, and a call in progress",
                  lambda database: with_archives(own_seed("examples", database))),
     "big": ("10,000 extensions in 20 tenants, on a factory-fresh SARK", big_seed),
 }
-HINT = "; `unchecked: true` in the seed loads it anyway"
+TARGET_CHECKS = ("targets_resolve", "holiday_route_resolves")
+EXISTS_RULE = re.compile(r"exists:(\w+),?(\w*)")
+HINT = "; set `unchecked: true` in the seed to load it anyway"
 
 
 def seed_names() -> list[str]:
@@ -120,8 +132,8 @@ def seed_mistakes(content: Any, document: Document) -> Iterator[tuple[Place, str
     except SeedError as error:
         yield error.place, error.problem
     else:
-        found = () if seed.unchecked else invalid_values(seed, document)
-        yield from ((place_on_base(place, origins), problem) for place, problem in found)
+        mistakes = () if seed.unchecked else invalid_values(seed, document)
+        yield from ((place_on_base(place, origins), problem) for place, problem in mistakes)
 
 
 def database_of(document: Document | None) -> str:
@@ -131,10 +143,10 @@ def database_of(document: Document | None) -> str:
 def check_rows(seed: Seed, origins: Origins | None, document: Document) -> None:
     """Raise SeedError for the first value that the API would reject, with the number of others."""
     problems = islice(invalid_values(seed, document), MOST_PROBLEMS)
-    found = [(place_on_base(place, origins), problem) for place, problem in problems]
-    if found:
-        place, problem = found[0]
-        raise SeedError(place, problem + and_more(len(found), " like it") + HINT)
+    mistakes = [(place_on_base(place, origins), problem) for place, problem in problems]
+    if mistakes:
+        place, problem = mistakes[0]
+        raise SeedError(place, problem + and_more(len(mistakes), " like it") + HINT)
 
 
 def place_on_base(place: Place, origins: Origins | None) -> Place:
@@ -162,3 +174,101 @@ def with_archives(seed: Seed) -> Seed:
     copies = {f"{pbx_files.BACKUPS}/sarkbak.{WRITTEN}.zip": pack_backup(state, PbxFile(image, WRITTEN)),
               f"{pbx_files.SNAPSHOTS}/sark.db.{WRITTEN}": image}
     return replace(seed, files=seed.files | copies)
+
+
+# values that the API would reject
+
+@dataclass(frozen=True)
+class Writer:
+    """One operation that writes a column."""
+
+    validator: Validator
+    where: Mapping[str, Sequence[str]]
+    rules: str
+    resolves: bool
+    default: Any
+
+    def writes(self, row: Row) -> bool:
+        return all(row.get(column) in options for column, options in self.where.items())
+
+    def refusal(self, column: str, texts: Mapping[str, str], tables: Database) -> str | None:
+        """Return why the operation rejects a row's value; None if it accepts it."""
+        if texts[column] == to_text(self.default):
+            return None
+        try:
+            messages = self.validator.errors(texts, tables).get(column, [])
+            if not messages and self.resolves and route_class(tables, texts[column]) is None:
+                messages = ["It leads nowhere."]
+        except PhpError:
+            return None  # a profile whose rule crashes does not judge the value
+        return messages[0] if messages else None
+
+    def known(self, column: str, tables: Database) -> list[str]:
+        """Return the values that the operation accepts by name."""
+        keys = [str(key) for table in ("ipphone", *CLASS_OF_TABLE) for key in tables.values(table, "pkey")]
+        named = [*ABSTRACT, *keys] if self.resolves else []
+        for table, other in EXISTS_RULE.findall(self.rules):
+            named += map(str, tables.values(table, other or column))
+        listed = re.search(r"\bin:([^|]+)", self.rules)
+        return named + (listed[1].split(",") if listed else [])
+
+
+def invalid_values(seed: Seed, document: Document) -> Iterator[tuple[Place, str]]:
+    """Yield place and problem of each value that no operation could have written."""
+    yield from duplicate_keys(seed, document)
+    tables, usual, columns = State(seed).tables, Seed.factory(seed.database).tables, writers(document)
+    answers: dict[tuple[Any, ...], str | None] = {}
+    for table, rows in seed.tables.items():
+        defaults = tables.defaults(table)
+        for index, row in enumerate(rows):
+            fresh = next((other for other in usual.get(table, ()) if other.get("pkey") == row.get("pkey")), {})
+            texts = {column: to_text(value) for column, value in row.items() if value is not None}
+            for column in texts:
+                matching = [writer for writer in columns.get((table, column), ()) if writer.writes(row)]
+                question = (column, texts[column], *map(id, matching))  # many rows hold the same value
+                if question not in answers:
+                    answers[question] = why_invalid(matching, column, texts, tables)
+                problem = answers[question]
+                if problem and row[column] not in (fresh.get(column), defaults[column]):
+                    yield ("tables", table, index, column), problem
+
+
+def duplicate_keys(seed: Seed, document: Document) -> Iterator[tuple[Place, str]]:
+    """Yield rows whose key another row has already, in tables for which the API checks it."""
+    keys = {operation.table.name: operation.table.key for operation in compile_document(document)
+            if operation.table and {"key_is_new", "key_is_free"} & set(operation.checks)}
+    for table, key in keys.items():
+        seen = set()
+        for index, row in enumerate(seed.tables.get(table, ())):
+            if row.get(key) in seen:
+                yield ("tables", table, index, key), f"row {row[key]} already exists"
+            seen.add(row.get(key, index))
+
+
+def why_invalid(writers: list[Writer], column: str, texts: Mapping[str, str], tables: Database) -> str | None:
+    """Return why every writer rejects the value, in the words of the last one (an update); None if one accepts it."""
+    text, problem = texts[column], None
+    for writer in writers:
+        problem = writer.refusal(column, texts, tables)
+        if problem is None:
+            return None
+    hint = [f"; did you mean {name}?" for name in nearest_names(text, writer.known(column, tables))] if problem else []
+    return problem and f"the API rejects {text!r}: {problem}{''.join(hint)}"
+
+
+def writers(document: Document) -> dict[tuple[str, str], list[Writer]]:
+    """Return the operations that write each (table, column)."""
+    result: dict[tuple[str, str], list[Writer]] = {}
+    for operation in compile_document(document):
+        if operation.table and operation.method in ("POST", "PUT"):
+            for column, rules in operation.rules.items():
+                result.setdefault((operation.table.name, column), []).append(writer_of(operation, column, rules))
+    return result
+
+
+def writer_of(operation: Operation, column: str, rules: str | list[str]) -> Writer:
+    assert operation.table is not None
+    targets = {field for name in TARGET_CHECKS if name in operation.checks for field in AFTER_CHECKS[name].fields}
+    text = rules if isinstance(rules, str) else "|".join(rules)
+    default = {**operation.defaults, **operation.table.defaults}.get(column)
+    return Writer(Validator({column: rules}), operation.table.where, text, column in targets, default)

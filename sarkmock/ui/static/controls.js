@@ -89,7 +89,7 @@ function profile() {
     if (document.activeElement === choice) return;
     choice.replaceChildren(...now.profiles.map((name) => h("option", { value: name, selected: name === now.profile }, name)));
   };
-  return { refresh, element: card("Profile", field("The mock answers as", choice),
+  return { refresh, element: card("Profile", field("Served profile", choice),
     h("p", { class: "muted" }, "documented follows the documentation; the others are published versions. The state is kept.")) };
 }
 

@@ -27,7 +27,7 @@ export async function deviations(main) {
     table.element);
   const [all, active, { profile }] = await Promise.all([get("deviations"), switchedOn(), get("profile")]);
   on = active;
-  if (profile !== "documented") table.element.before(h("p", { class: "note" }, `The mock answers as ${profile}. Switches have an effect only on the profile documented.`));
+  if (profile !== "documented") table.element.before(h("p", { class: "note" }, `The mock serves ${profile}. Switches have an effect only on the profile documented.`));
   table.show(all);
 }
 

@@ -48,12 +48,12 @@ def is_placeholder(value: Any) -> bool:
 
 @dataclass(frozen=True)
 class Bounds:
-    """Values that a rule list accepts and rejects at its boundaries; strangers are rejected values of other lists."""
+    """Values that a rule list accepts and rejects at its boundaries; `foreign` are rejected values of other lists."""
 
     accept: Sequence[Any]
     reject: Sequence[Any]
     fatal: Sequence[Any] = ()  # crash Laravel with any values of the other fields
-    strangers: Sequence[Any] = ()
+    foreign: Sequence[Any] = ()
 
 
 def split(rules: str | Sequence[str]) -> list[str]:
@@ -75,10 +75,10 @@ def bounds_of(rules: str | Sequence[str]) -> Bounds:
 def number_of_values(rules: str | Sequence[str]) -> int:
     """Return the number of boundary values of a rule list, empty values included; 0 if it has none."""
     try:
-        found = bounds_of(rules)
+        bounds = bounds_of(rules)
     except NoBounds:
         return 0
-    return len(found.accept) + len(found.reject) + len(found.strangers) + len(NOTHING)
+    return len(bounds.accept) + len(bounds.reject) + len(bounds.foreign) + len(NOTHING)
 
 
 def listed_values(rules: str | Sequence[str]) -> list[str]:
@@ -94,7 +94,7 @@ def listed_bounds(rules: str | Sequence[str]) -> Bounds:
     if len(rest) == 1 and rest[0].startswith("exists:") and "{" not in rest[0]:
         return _of_reference(rest[0][7:])
     try:
-        return _table()[frozenset(rest)]
+        return _bounds_by_rules()[frozenset(rest)]
     except KeyError:
         raise NoBounds("|".join(rest)) from None
 
@@ -106,7 +106,7 @@ def table_rows() -> list[dict[str, Any]]:
 
 
 @cache
-def _table() -> dict[frozenset[str], Bounds]:
+def _bounds_by_rules() -> dict[frozenset[str], Bounds]:
     return {frozenset(row["rules"]): Bounds(*(_values(row.get(kind, ())) for kind in KINDS)) for row in table_rows()}
 
 
@@ -119,15 +119,15 @@ def _derived(rules: tuple[str, ...]) -> Bounds:
         validator, tables = Validator({"field": list(rules)}), State().tables
     except ValueError:  # unknown rule
         raise NoBounds("|".join(rules)) from None
-    found: dict[str, list[Any]] = {kind: [] for kind in KINDS}
+    values: dict[str, list[Any]] = {kind: [] for kind in KINDS}
     for value in _plain_values():
         try:
             errors = validator.errors({"field": as_received(value)}, tables)
         except PhpError:
-            found["fatal"].append(value)
+            values["fatal"].append(value)
         else:
-            found["reject" if errors else "accept"].append(value)
-    return Bounds(*(found[kind][:MOST_DERIVED] for kind in KINDS))
+            values["reject" if errors else "accept"].append(value)
+    return Bounds(*(values[kind][:MOST_DERIVED] for kind in KINDS))
 
 
 def as_received(value: Any) -> Any:
@@ -155,8 +155,8 @@ def placeholder(value: Any) -> Any:
 
 
 @cache
-def _strangers() -> list[Any]:
-    return list(yaml.safe_load((_HERE / "lists.yaml").read_text())["strangers"])
+def _foreign() -> list[Any]:
+    return list(yaml.safe_load((_HERE / "lists.yaml").read_text())["foreign"])
 
 
 @cache
@@ -164,9 +164,9 @@ def _of_list(listed: tuple[str, ...]) -> Bounds:
     """Return the values for `in`: listed ones pass, similar ones and those of other lists do not."""
     numbers = [int(value) for value in listed if value.isdigit()]
     accept = [*listed, *dict.fromkeys((*numbers[:1], *numbers[-1:])), f" {listed[0]} "]
-    reject, strangers = ([value for value in others if not any(equals_loosely(value, known) for known in listed)]
-                         for others in (_neighbours(listed), _strangers()))
-    return Bounds(accept, reject, strangers=strangers)
+    reject, foreign = ([value for value in others if not any(equals_loosely(value, member) for member in listed)]
+                         for others in (_neighbours(listed), _foreign()))
+    return Bounds(accept, reject, foreign=foreign)
 
 
 def _neighbours(listed: Sequence[str]) -> Iterator[Any]:
