@@ -88,14 +88,17 @@ def configure(folder: Path, version: int) -> None:
         "policy": "$FW net ACCEPT\nnet all DROP info\nall all REJECT info\n",
         "params": f"LAN={VARIABLES[version]}\n",
         "rules": RULES,
-        f"{product}.conf": Path(f"/usr/share/{product}/configfiles/{product}.conf").read_text(),
-        "capabilities": capabilities(product)}
+        # the default log file is missing where nothing but the journal logs, and `shorewall show` wants it
+        f"{product}.conf": Path(f"/usr/share/{product}/configfiles/{product}.conf").read_text().replace(
+            "LOGFILE=/var/log/messages", "LOGFILE=systemd")}
     for name, text in lines.items():
         (folder / name).write_text(text)
+    (folder / "capabilities").write_text(capabilities(product, folder))
 
 
-def capabilities(product: str) -> str:
-    known = subprocess.run([product, "show", "-f", "capabilities"], capture_output=True, text=True, check=False).stdout
+def capabilities(product: str, folder: Path) -> str:
+    known = subprocess.run([product, "show", "-f", "capabilities"], env=os.environ | {"CONFIG_PATH": str(folder)},
+                           capture_output=True, text=True, check=True).stdout
     lines = [line for line in known.splitlines() if "=" in line and not OLDER.match(line)]
     return "".join(f"{line}{'Yes' if line.endswith('=') else ''}\n" for line in lines)
 

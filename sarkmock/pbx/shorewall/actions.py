@@ -22,6 +22,7 @@ from sarkmock.pbx.shorewall.protocols import TCP, protocol_number, valid_mark
 
 EVENT = re.compile(r"[a-zA-z][-\w]*", re.ASCII)
 DECIMAL = re.compile(r"[0-9]+")
+AMOUNT = re.compile(r"[0-9]+(?:\.[0-9]+)?")
 AUDITED = re.compile(r"(A_)?(ACCEPT|DROP|REJECT)\b")
 BLACKLISTING = ("AutoBLL", "BLACKLIST")
 
@@ -118,11 +119,16 @@ def blacklist_log(given: list[str], log: str) -> None:
 
 
 def bricks(given: list[str], log: str) -> None:
-    match = DECIMAL.match(given[0])
-    if match is None or not 0 < int(match[0][:6]) <= 1024:
+    match = AMOUNT.match(given[0])
+    if match is None or not 0 < float(match[0]) <= 1024:
         raise BadRule(f"Invalid value ({given[0]}) for the GlusterFS Bricks argument")
     if given[1] not in ("", "0", "1"):
         raise BadRule(f"Invalid value ({given[1]}) for the GlusterFS IB argument")
+    last_port = 49150 + float(match[0])
+    if last_port < 49152:
+        raise BadRule(f"Invalid port range (49151:{last_port:g})")
+    if not last_port.is_integer():
+        raise BadRule(f"Invalid/Unknown tcp port/service ({last_port:g})")
 
 
 def smurfs(given: list[str], log: str) -> None:

@@ -165,6 +165,7 @@ OPERATORS: tuple[tuple[str, ...], ...] = (
     ("or",), ("and",), ("||",), ("&&",), ("==", "!=", "eq", "ne"), ("<", ">", "<=", ">=", "lt", "gt", "le", "ge"),
     ("+", "-", "."), ("*", "/", "%"))
 VALUES = ("number", "single", "double")
+AFTER_A_VALUE = re.compile(r"x\d*|cmp|xor|isa|if|unless|while|until|for|foreach")  # beside OPERATORS
 DEEPEST_EXPRESSION = 40
 LONGEST_EXPRESSION = 2000
 CALLS = frozenset([
@@ -220,7 +221,7 @@ class Parser:
     def value(self) -> Value:
         result = self.level(0)
         kind, text = self.tokens[self.position]
-        if kind in VALUES or text == ")":
+        if kind in VALUES or text == ")" or (kind == "word" and not AFTER_A_VALUE.fullmatch(text)):
             raise BadRule(f"Couldn't parse expression: syntax error near {text}")
         if kind != "end":
             raise Undecided

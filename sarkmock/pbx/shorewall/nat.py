@@ -63,11 +63,16 @@ def server_and_port(text: str, version: int) -> tuple[str, str]:
 def server_port(text: str, row: RuleRow, words: Words) -> None:
     value = protocols.protocol_number(row.proto, words) or 0
     if row.dport not in ("-", "0") and not re.search("[,:]", row.dport):
-        protocols.port(value, row.dport, words)
+        single_port(value, row.dport, row, words)
     bounds = re.fullmatch(r"([0-9]+)-([0-9]+)", text)
     if bounds and decimal(bounds[1]) >= decimal(bounds[2]):
         raise BadRule(f"Invalid port range ({text})")
     for bound in bounds.groups() if bounds else (text,):
-        number = protocols.port(value, bound, words)
-        if number and not bound[0].isdecimal() and row.proto not in (str(value), protocols.PORTED[value]):
-            raise BadRule(f"Invalid/Unknown {row.proto} port/service ({bound})")
+        single_port(value, bound, row, words)
+
+
+def single_port(value: int, text: str, row: RuleRow, words: Words) -> None:
+    """Check a port; a service's name is known for a protocol's own name or number only, not for `TCP` or `tcp:syn`."""
+    number = protocols.port(value, text, words)
+    if number and not text[0].isdecimal() and row.proto not in (str(value), protocols.PORTED[value]):
+        raise BadRule(f"Invalid/Unknown {row.proto} port/service ({text})")

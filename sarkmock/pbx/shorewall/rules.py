@@ -272,6 +272,7 @@ class ZoneRule:
         elif name in NOT_NATTED:
             if ":" in dest[1]:  # in IPv6 this applies to every destination
                 raise BadRule(f"Invalid DEST ({dest[1]}) in {name.rstrip('+')} rule")
+            self.target.check_log(self.site.version)
             hosts.check_hosts(source[1], dest[1], row.origdest, replace(before, from_firewall=False))
         if name not in NO_DESTINATION and (within or (source[0], dest[0]) not in self.session.full):
             self.filtered(source, dest, place)
