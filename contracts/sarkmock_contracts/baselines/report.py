@@ -196,7 +196,7 @@ def change_of(difference: Data) -> str:
 
 
 def comparison_text(data: Data, limit: int | None = None) -> str:
-    """Return the report as text: the first `shown` causes with some of their operations, or everything."""
+    """Return the report as text: the first `limit` causes with some of their operations, or everything."""
     return "\n".join(_text_lines(data, limit)) + "\n"
 
 

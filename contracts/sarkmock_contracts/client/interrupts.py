@@ -35,7 +35,7 @@ def install() -> None:
 
 
 def forward_signal(notify: Callable[[], object]) -> None:
-    """Install handlers that record the first signal and also call ``tell``, which stops the other processes."""
+    """Install handlers that record the first signal and also call ``notify``, which stops the other processes."""
     def note(number: int, frame: FrameType | None) -> None:
         notify()
         _note(number, frame)
