@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import re
 import socket
+import ssl
 import threading
 import time
 from collections.abc import Iterator, Mapping
@@ -76,14 +77,14 @@ class Box:
 
 
 @contextmanager
-def scripted(*answers: bytes, pause: float = 0.0) -> Iterator[Box]:
+def scripted(*answers: bytes, pause: float = 0.0, tls: ssl.SSLContext | None = None) -> Iterator[Box]:
     """With a pause between any two bytes of these answers; an answer that ends in CLOSE ends the connection."""
     listener = socket.create_server(("127.0.0.1", 0))
-    box = Box(f"http://127.0.0.1:{listener.getsockname()[1]}/api", [])
+    box = Box(f"http{'s' if tls else ''}://127.0.0.1:{listener.getsockname()[1]}/api", [])
     left = list(answers)
 
     def serve(connection: socket.socket) -> None:
-        with connection, contextlib.suppress(OSError):
+        with contextlib.suppress(OSError), tls.wrap_socket(connection, True) if tls else connection as connection:
             while request := read_request(connection):
                 box.requests.append(request)
                 if not left:
@@ -163,7 +164,7 @@ class Wire:
 
     def _body(self, status: bytes, headers: list[bytes], method: str) -> bytes:
         fields = {name.lower(): value.strip() for name, _, value in (line.partition(b":") for line in headers)}
-        if method == "HEAD" or status[9:12] in (b"204", b"304", b""):
+        if method == "HEAD" or status[9:12] in (b"204", b"304", b"") or status[9:10] == b"1":
             return b""
         if fields.get(b"transfer-encoding") == b"chunked":
             parts = []

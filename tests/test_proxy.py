@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import gzip
 import re
+import socket
 import ssl
 import threading
 import time
-from itertools import islice
+from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -21,23 +24,43 @@ from tests import replay
 from tests.boxes import NOW
 from tests.hostile_box import ANSWERS, HEAD, whole
 from tests.proxied import CLOSE, IMPATIENT, WELL, Wire, proxied, request_bytes, scripted
+from tests.wire import Saved
 
 ROOT = Path(__file__).parent.parent
-FILES = {"shipped": [ROOT / "tests/cases/wire.jsonl.gz", *sorted((ROOT / "contracts/exchanges").glob("*.jsonl"))],
-         "L10": sorted((ROOT / "contracts/exchanges/L10").glob("*.jsonl.gz"))}
+EXCHANGES = ROOT / "contracts/exchanges"
+FILES = {"shipped": [ROOT / "tests/cases/wire.jsonl.gz", *sorted(EXCHANGES.glob("*.jsonl"))],
+         **{name: sorted((EXCHANGES / name).glob("*.jsonl.gz")) for name in ("2020-06", "L10", "L11")}}
 DATE = re.compile(rb"(?i)date:")
 
 
-def recorded(profile):
-    """Every recorded request that is HTTP."""
-    for file in FILES[profile]:
-        for exchange in replay.read(file):
-            request = request_bytes(exchange["request"])
-            try:
-                read_head(request.partition(b"\r\n\r\n")[0].replace(b"{host}", b"h") + b"\r\n", Limits())
-            except BadRequest:
-                continue
-            yield exchange["request"]["method"], request
+def recorded(profile, step=1):
+    """Every nth recorded request that is HTTP, and those that log in."""
+    number = 0
+    for exchange in (exchange for file in FILES[profile] for exchange in replay.read(file)):
+        recording = exchange["request"]
+        request = request_bytes(recording)
+        try:
+            read_head(request.partition(b"\r\n\r\n")[0].replace(b"{host}", b"h") + b"\r\n", Limits())
+        except BadRequest:
+            continue
+        if number % step == 0 or recording.get("save", {}).get("tok"):
+            yield recording, request
+        number += 1
+
+
+class RecordedWire(Wire):
+    """Sends recorded requests, with the tokens and names that earlier answers gave."""
+
+    def __init__(self, url):
+        super().__init__(url)
+        self._saved = Saved()
+
+    def repeat(self, recording, request):
+        head, _, body = request.partition(b"\r\n\r\n")
+        head = self._saved.filled(head.decode("latin-1")).encode("latin-1")
+        answer = self.ask(head + b"\r\n\r\n" + body, recording["method"])
+        self._saved.remember(recording, answer[2])
+        return answer
 
 
 def lasting(answer):
@@ -49,15 +72,16 @@ def lasting(answer):
 def assert_equal_bytes(profile, step):
     """Two mocks of one state are asked the same, one of them through the proxy."""
     with (SarkMock(profile=profile, now=NOW, tls=False) as one, SarkMock(profile=profile, now=NOW, tls=False) as other,
-          proxied(other.url) as way, Wire(one.url) as direct, Wire(way.url) as through):
-        count = 0
-        for method, request in islice(recorded(profile), 0, None, step):
-            expected = lasting(direct.ask(request, method))
-            got = lasting(through.ask(request, method))
+          proxied(other.url) as way, RecordedWire(one.url) as direct, RecordedWire(way.url) as through):
+        count = answered = 0
+        for recording, request in recorded(profile, step):
+            expected = lasting(direct.repeat(recording, request))
+            got = lasting(through.repeat(recording, request))
             count += 1
+            answered += int(got[0][9:12]) in (200, 201, 204, 422)
             assert got == renamed(expected, one, other), request[:300]
     assert count == len(way.passed)
-    return count
+    return answered
 
 
 def renamed(answer, one, other):
@@ -67,7 +91,7 @@ def renamed(answer, one, other):
     return status, [line.replace(*names) for line in headers], body.replace(*names)
 
 
-@pytest.mark.parametrize(("profile", "step"), [("shipped", 11), ("L10", 41)])
+@pytest.mark.parametrize(("profile", "step"), [("shipped", 11), ("2020-06", 41), ("L10", 41), ("L11", 41)])
 def test_recorded_exchanges_come_back_byte_for_byte(profile, step):
     assert assert_equal_bytes(profile, step) > 30
 
@@ -203,6 +227,59 @@ def test_an_upstream_that_trickles_is_not_waited_for():
         assert time.monotonic() - began < 3
 
 
+def test_interim_answers_are_passed_on_but_not_a_flood_of_them():
+    hint = b"HTTP/1.1 103 Early Hints\r\nLink: </x>\r\nConnection: X-Hop\r\nX-Hop: 1\r\n\r\n"
+    answers = (b"HTTP/1.1 100 Continue\r\n\r\n" + hint + WELL, hint * 50 + WELL, hint + WELL)
+    with scripted(*answers) as box, proxied(box.url) as way, Wire(way.url) as wire:
+        wire.send(b"GET /api/a HTTP/1.1\r\nHost: h\r\n\r\n")
+        assert wire.read()[:2] == (b"HTTP/1.1 103 Early Hints", [b"Link: </x>"])
+        assert wire.read()[2] == b"[]"
+        wire.send(b"GET /api/a HTTP/1.1\r\nHost: h\r\n\r\n")
+        found = [wire.read()[0] for _ in range(11)]
+        assert found == [b"HTTP/1.1 103 Early Hints"] * 10 + [b"HTTP/1.1 502 Bad Gateway"]
+        with Wire(way.url) as old:
+            assert old.ask(b"GET /api/a HTTP/1.0\r\n\r\n")[0] == b"HTTP/1.1 200 OK"
+
+
+def test_an_answer_that_comes_before_the_end_of_a_request_is_not_waited_with():
+    size = 50 << 20
+    head = b"POST /api/tenants HTTP/1.1\r\nHost: h\r\nContent-Length: %d\r\n\r\n" % size
+    too_large = whole(b"{}", status=b"413 Too Large")
+    with deaf_box(too_large) as url, proxied(url) as way, Wire(way.url) as wire:
+        began = time.monotonic()
+        assert wire.ask(head + b"x" * size, "POST")[0] == b"HTTP/1.1 413 Too Large"
+        assert time.monotonic() - began < 10
+        wait_for(lambda: [passed.whole for passed in way.passed] == [False])
+
+
+@contextmanager
+def deaf_box(answer):
+    """An upstream that answers the head of a request and reads nothing of its body."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        kept = []
+
+        def accept():
+            with contextlib.suppress(OSError):
+                kept.append(listener.accept()[0])
+                kept[0].recv(1)
+                kept[0].sendall(answer)
+
+        thread = threading.Thread(target=accept)
+        thread.start()
+        yield f"http://127.0.0.1:{listener.getsockname()[1]}/api"
+        thread.join()
+        kept[0].close()
+
+
+def test_what_the_proxy_answers_itself_arrives_although_the_client_still_sends():
+    size = 50 << 20
+    head = b"POST /api/tenants HTTP/1.1\r\nHost: h\r\nContent-Length: %d\r\n\r\n" % size
+    with scripted() as box:
+        url = box.url
+    with proxied(url) as way, Wire(way.url) as wire:
+        assert wire.ask(head + b"x" * size, "POST")[0] == b"HTTP/1.1 502 Bad Gateway"
+
+
 def test_a_redirect_to_elsewhere_is_not_followed():
     elsewhere = b"HTTP/1.1 302 Found\r\nLocation: http://127.0.0.1:9/api\r\nContent-Length: 0\r\n\r\n"
     with scripted(elsewhere) as box, proxied(box.url) as way:
@@ -236,6 +313,23 @@ def test_errors_of_the_way_are_one_line(tmp_path):
         assert entry.status == 502
         assert "refuses connections" in way.journal.why(entry)[0].text
         assert way.passed == []
+
+
+@pytest.mark.parametrize(("issued", "words"), [
+    ({}, "unable to get local issuer certificate); pass its authority with --ca FILE"),
+    ({"name": "elsewhere.example"}, "IP address mismatch, certificate is not valid for '127.0.0.1')"),
+    ({"not_after": datetime(2020, 1, 1, tzinfo=UTC)}, "certificate has expired)")])
+def test_a_certificate_that_is_not_trusted_is_told_with_the_reason(issued, words):
+    authority, stranger = trustme.CA(), trustme.CA()
+    name = issued.pop("name", "127.0.0.1")
+    server, client = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER), ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    authority.issue_cert(name, **issued).configure_cert(server)
+    (authority if issued or name != "127.0.0.1" else stranger).configure_trust(client)
+    with scripted(tls=server) as box, proxied(box.url, context=client) as way:
+        answer = get(f"{way.url}/tenants")
+        assert answer.status_code == 502
+        assert answer.json()["message"].endswith(words)
+        assert box.requests == []
 
 
 def test_a_read_is_repeated_on_a_connection_that_was_closed_and_a_write_is_not():
@@ -313,7 +407,7 @@ def test_clients_that_send_no_http_are_told():
     with scripted() as box, proxied(box.url) as way:
         for request, status in ((b"GET /api HTTP/1.1\r\n\r\n", 400), (b"CONNECT a:1 HTTP/1.1\r\nHost: a\r\n\r\n", 400),
                                 (b"GET /api HTTP/1.1\r\nHost: a\r\nX: " + b"y" * 70_000 + b"\r\n\r\n", 431),
-                                (b"POST /api HTTP/1.1\r\nHost: a\r\nContent-Length: 99999999\r\n\r\n", 413)):
+                                (b"PUT /_mock/faults HTTP/1.1\r\nHost: a\r\nContent-Length: 99999999\r\n\r\n", 413)):
             with Wire(way.url) as wire:
                 assert int(wire.ask(request)[0][9:12]) == status
         assert box.requests == []

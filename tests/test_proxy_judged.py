@@ -28,6 +28,7 @@ from sarkmock import Engine, SarkMock
 from sarkmock.suite_api import Passed
 from tests import wire
 from tests.hostile_box import whole
+from tests.mutants.table import MUTANTS
 from tests.proxied import proxied, scripted
 from tests.serving import proxying
 
@@ -217,3 +218,39 @@ def test_odd_requests_to_a_version_that_is_judged_by_itself_give_no_finding(prof
             client.remember(recording, content)
             found = watched.judge_exchange(Exchange(request, Response(status, tuple(headers.items()), content)), 0)
             assert [str(one.finding) for one in found] == [], (scenario, recording)
+
+
+# Mutants with a finding that one exchange shows.
+SEEN_IN_ONE_EXCHANGE = [
+    "a rule is dropped", "a message is worded otherwise", "an empty array crashes", "a created row is 200",
+    "JSON is sent as HTML", "a download has no name", "204 has a body", "a hidden column leaks",
+    "an update changes nothing", "texts are cut off", "a default is missing", "a list is not in order",
+    "a list shows a row twice", "an answer lacks the key that its links need", "a form is stored differently",
+    "OPTIONS leaves a method out", "405 has no Allow", "PATCH is taken for PUT", "an unknown path is an empty list",
+    "an operation is there that nobody documents", "no token is needed", "a password is a token",
+    "a token in the query string is one"]
+
+
+@pytest.mark.parametrize("name", SEEN_IN_ONE_EXCHANGE)
+def test_what_check_finds_in_one_exchange_is_found_in_traffic(name):
+    mutant = next(mutant for mutant in MUTANTS if mutant.name == name)
+    run, exchanges = mutant.suite(), []
+    send = run.target.send
+    run.target.send = lambda request: exchanges.append(send(request)) or exchanges[-1]
+    mutant.run(run)
+    options = RunOptions(profile=mutant.profile, target_profile=mutant.profile, url="http://127.0.0.1:1/api")
+    watched = WatchedRun(options, "/api", Accepted())
+    found = [one for exchange in exchanges for one in watched.judge_exchange(exchange, 0)]
+    assert {finding.identity for finding in run.findings if len(finding.evidence) == 1} <= {
+        one.finding.identity for one in found}
+
+
+def test_a_token_that_the_box_accepts_is_no_finding_and_neither_is_one_that_it_rejects():
+    with SarkMock(profile="L11", tls=False) as box, judged(box.url, target_profile="L11") as client:
+        for headers in (box.headers, {}, {"Authorization": "Bearer 1|nosuch"}):
+            client.send("GET", "/tenants", headers=headers)
+            client.send("PUT", "/queues/nosuch", {"options": "x"}, headers=headers)
+        assert [line for line in client.settle() if line.startswith("NEW")] == []
+        report = "".join(map(str, client.judging.watched.findings.findings.values()))
+        assert "known" in {listed.status for listed in client.judging.watched.outcome().listed}
+        assert box.headers["Authorization"].partition("|")[2] not in report

@@ -7,7 +7,6 @@ import random
 import signal
 import subprocess
 from dataclasses import replace
-from itertools import islice
 
 import pytest
 import requests
@@ -25,9 +24,9 @@ from sarkmock import Engine, SarkMock, Seed, State
 from sarkmock.suite_api import load, profiles
 from tests.mutations import draw, mutated
 from tests.prefork import COMMAND
-from tests.proxied import Wire, proxied
+from tests.proxied import proxied
 from tests.serving import proxying, serving
-from tests.test_proxy import recorded
+from tests.test_proxy import RecordedWire, recorded
 from tests.test_proxy_judged import judged
 
 AGENT = {"cluster": "default", "name": "a", "passwd": 1234}
@@ -94,13 +93,13 @@ def test_a_version_never_differs_from_itself(profile, data):
     assert box.told() == set()
 
 
-@pytest.mark.parametrize(("profile", "step"), [("shipped", 25), ("L10", 61)])
+@pytest.mark.parametrize(("profile", "step"), [("shipped", 25), ("2020-06", 61), ("L10", 61), ("L11", 61)])
 def test_no_recorded_request_makes_a_version_differ_from_itself(profile, step):
     box = Box(load(profile), load(profile), profile)
-    with SarkMock(profile=profile, tls=False) as mock, proxied(mock.url) as way, Wire(way.url) as wire:
+    with SarkMock(profile=profile, tls=False) as mock, proxied(mock.url) as way, RecordedWire(way.url) as wire:
         count = 0
-        for method, request in islice(recorded(profile), 0, None, step):
-            wire.ask(request, method)
+        for recording, request in recorded(profile, step):
+            wire.repeat(recording, request)
             count += 1
         way.entries(count)
     for exchange in filter(None, (exchange_of(passed, "/api") for passed in way.passed)):

@@ -102,19 +102,11 @@ def difference(expected: Mapping[str, Any], got: Answer) -> str | None:
     return next((name for name in HEADERS if mask(fields[0].get(name)) != mask(fields[1].get(name))), None)
 
 
-class Client:
-    """Sends recorded requests to an engine behind its gateway."""
+class Saved:
+    """Values of earlier answers, which later recorded requests name."""
 
-    def __init__(self, engine: Engine) -> None:
-        self.application = direct(create_app(engine, control=None, web_server=False))
+    def __init__(self) -> None:
         self.saved: dict[str, str] = {}
-
-    def send(self, recorded: Mapping[str, Any]) -> Answer:
-        status, headers, body = call(self.application, self.environ(recorded))
-        answer = {"status": status, "headers": {name: headers[name] for name in HEADERS if name in headers},
-                  "body": readable(headers.get("Content-Type", ""), body)}
-        self.remember(recorded, body)
-        return answer
 
     def remember(self, recorded: Mapping[str, Any], body: bytes) -> None:
         """Keep the fields of an answer that later requests name."""
@@ -128,6 +120,21 @@ class Client:
         for name, value in self.saved.items():
             text = text.replace("{" + name + "}", value)
         return text
+
+
+class Client(Saved):
+    """Sends recorded requests to an engine behind its gateway."""
+
+    def __init__(self, engine: Engine) -> None:
+        super().__init__()
+        self.application = direct(create_app(engine, control=None, web_server=False))
+
+    def send(self, recorded: Mapping[str, Any]) -> Answer:
+        status, headers, body = call(self.application, self.environ(recorded))
+        answer = {"status": status, "headers": {name: headers[name] for name in HEADERS if name in headers},
+                  "body": readable(headers.get("Content-Type", ""), body)}
+        self.remember(recorded, body)
+        return answer
 
     def environ(self, recorded: Mapping[str, Any]) -> dict[str, Any]:
         path = self.filled(recorded["path"])

@@ -6,7 +6,7 @@ import asyncio
 import json
 import re
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import suppress
 from http import HTTPStatus
 from typing import TYPE_CHECKING
@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from sarkmock.faults.fault import EFFECT_FUNCTIONS, Fault
 from sarkmock.http.replies import JSON
 from sarkmock.http.wsgi import render, status_line
-from sarkmock.proxy.exchange import Field, QueueFull, Record, head_bytes, passed_on
+from sarkmock.proxy.exchange import AnswerHead, Field, QueueFull, Record, head_bytes, passed_on
 from sarkmock.proxy.upstream import OutgoingRequest, StreamedResponse, UpstreamFailed, read_chunks, read_sized
 from sarkmock.server.application import AppResponse, environ_of, run_wsgi
 from sarkmock.server.connection import LINGER, NO_HEAD, Served, encoded
@@ -51,15 +51,21 @@ class Passage:
             self._writer.transport.abort() if self._writer.transport.get_write_buffer_size() else self._writer.close()
 
     async def refuse(self, problem: BadRequest, head: Head = NO_HEAD) -> None:
-        """Respond to a request that is not read further. Discard the rest of it, so that the response arrives."""
+        """Respond to a request that is not read further."""
         await self._answer(head, proxy_answer(problem.status, problem.reason), closing=True)
         self._log(head, problem.status, 0, time.perf_counter())
+        await self._discard_rest()
+
+    async def _discard_rest(self) -> None:
+        """Discard the rest of a request, so that the response arrives: unread data would reset the connection."""
         if self._writer.can_write_eof():
             self._writer.write_eof()
+        more = True
         with suppress(TimeoutError):
-            async with asyncio.timeout(LINGER):
-                while await self._reader.read(PREREAD_BYTES):
-                    pass
+            async with asyncio.timeout(self._proxy.limits.body_timeout):
+                while more:
+                    async with asyncio.timeout(LINGER):
+                        more = bool(await self._reader.read(PREREAD_BYTES))
 
     async def _next(self) -> bool:
         """Handle the next request; False if it was the last."""
@@ -111,10 +117,8 @@ class Passage:
             self._log(head, record.status, record.got.size, record.began)
 
     async def _pass(self, record: Record, target: bytes) -> bool:
-        """Forward a request unless its size, the guard, the rate limit or a fault prevents it."""
+        """Forward a request unless the guard, the rate limit or a fault prevents it."""
         head, proxy = record.head, self._proxy
-        if head.length is not None and head.length > proxy.limits.body:
-            raise BadRequest(413, f"The body is larger than {proxy.limits.body} bytes.")
         await self._continue(head)
         body, rest = await self._beginning(record)
         refused = proxy.guard.refusal(record, body)
@@ -131,7 +135,7 @@ class Passage:
         if fault is not None and fault.drop == "before":
             raise Gone
         request = OutgoingRequest(head.method, self._outgoing(record, target, rest is not None and head.length is None),
-                                  body, self._rechunked(rest, head) if rest else None)
+                                  body, self._rechunked(rest, head) if rest else None, self._interim(head))
         try:
             answer = await proxy.upstream.ask(request)
         except UpstreamFailed as failure:
@@ -156,9 +160,14 @@ class Passage:
         return await self._whole(record, pieces), None
 
     async def _whole(self, record: Record, pieces: AsyncIterator[bytes]) -> bytes:
-        """Read a body that is buffered until the request is over; BadRequest if there is no memory left for it."""
-        kept = []
+        """Read a body that is buffered until the request is over; BadRequest if it is too large."""
+        kept, most = [], self._proxy.limits.body
+        too_large = BadRequest(413, f"The body is larger than {most} bytes.")
+        if (record.head.length or 0) > most:
+            raise too_large
         async for piece in pieces:
+            if record.sent.size > most:
+                raise too_large
             if not record.hold(piece):
                 raise BadRequest(503, "The memory limit is reached by the bodies of other requests.")
             kept.append(piece)
@@ -166,17 +175,15 @@ class Passage:
 
     async def _body(self, record: Record) -> AsyncIterator[bytes]:
         """Yield the body as it arrives; Gone if the client does not send all of it."""
-        length, limits = record.head.length, self._proxy.limits
+        length = record.head.length
         pieces = read_chunks(self._reader) if length is None else read_sized(self._reader, length)
         try:
             while True:
-                async with asyncio.timeout(limits.body_timeout):
+                async with asyncio.timeout(self._proxy.limits.body_timeout):
                     piece = await anext(pieces, b"")
                 if not piece:
                     return
                 record.sent.add(piece)
-                if record.sent.size > limits.body:
-                    raise Gone
                 yield piece
         except (TimeoutError, OSError, EOFError, ValueError):
             raise Gone from None
@@ -226,7 +233,8 @@ class Passage:
         record.status, record.answer = answer.head.status, answer.head.fields
         self._report_redirect(record, answer)
         cut = None if fault is None else 0 if fault.drop else fault.truncate
-        closing = self._proxy.stopping or not head.keep_alive or cut is not None
+        record.broken = answer.early
+        closing = self._proxy.stopping or not head.keep_alive or cut is not None or answer.early
         try:
             pieces = answer.pieces()
             first = b"" if answer.head.length == 0 else await anext(pieces, b"")
@@ -251,7 +259,18 @@ class Passage:
         if chunked:
             self._writer.write(b"0\r\n\r\n")
         await self._drain()
+        if answer.early:
+            await self._discard_rest()
         return not closing and (chunked or answer.head.length is not None)
+
+    def _interim(self, head: Head) -> Callable[[AnswerHead], None]:
+        """Return the function that forwards interim responses, which HTTP/1.0 does not have."""
+        def forward(answer: AnswerHead) -> None:
+            if head.minor > 0:
+                line = b"HTTP/1.1 %d %b" % (answer.status, answer.reason)
+                self._writer.write(head_bytes(line, passed_on(answer.fields)))
+
+        return forward
 
     def _report_redirect(self, record: Record, answer: StreamedResponse) -> None:
         """Report a redirect to another host; it is forwarded, not followed."""
@@ -286,6 +305,8 @@ class Passage:
         record.got.add(response.body)
         closing = rest is not None or not record.head.keep_alive or self._proxy.stopping
         await self._answer(record.head, response, closing)
+        if rest is not None:
+            await self._discard_rest()
         return not closing
 
     async def _control(self, head: Head) -> bool:

@@ -6,7 +6,7 @@ import asyncio
 import socket
 import ssl
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from urllib.parse import urlsplit
@@ -18,6 +18,7 @@ IDLE = 32  # idle connections that are kept
 BODY_PIECE = 2**16
 HEAD_BYTES = 2**16  # maximum size of a response's head
 INTERIM = 10  # maximum number of interim responses, such as 100 and 103
+EARLY = 0.05  # seconds for the end of a request whose response is there
 RETRIED_METHODS = frozenset(("GET", "HEAD", "OPTIONS"))
 
 
@@ -73,12 +74,16 @@ def has_surplus(reader: asyncio.StreamReader) -> bool:
 
 @dataclass(slots=True)
 class OutgoingRequest:
-    """A request to send: its head, the body or its beginning, and an iterator for the rest of the body."""
+    """A request to send: its head, the body or its beginning, and an iterator for the rest of the body.
+
+    ``interim`` is called with the head of each interim response, such as 103, but not of 100.
+    """
 
     method: str
     head: bytes
     body: bytes = b""
     rest: AsyncIterator[bytes] | None = None
+    interim: Callable[[AnswerHead], None] = lambda _: None
 
     @property
     def repeatable(self) -> bool:
@@ -86,10 +91,10 @@ class OutgoingRequest:
 
 
 class StreamedResponse:
-    """A response whose body has not been read yet; `pieces` reads it."""
+    """A response whose body has not been read yet; `pieces` reads it. ``early``: it came before the request's end."""
 
-    def __init__(self, head: AnswerHead, link: UpstreamConnection, upstream: Upstream) -> None:
-        self.head, self._link, self._upstream = head, link, upstream
+    def __init__(self, head: AnswerHead, link: UpstreamConnection, upstream: Upstream, early: bool) -> None:
+        self.head, self._link, self._upstream, self.early = head, link, upstream, early
 
     async def pieces(self) -> AsyncIterator[bytes]:
         """Yield the body in pieces, without chunked coding; UpstreamFailed if it is incomplete."""
@@ -112,7 +117,7 @@ class StreamedResponse:
 
     def end(self, whole: bool) -> None:
         """Return the connection to the pool if the response was read completely, or close it."""
-        self._upstream.give_back(self._link, whole and self.head.keep_alive)
+        self._upstream.give_back(self._link, whole and self.head.keep_alive and not self.early)
 
 
 class Upstream:
@@ -183,8 +188,11 @@ class Upstream:
     async def _ask(self, link: UpstreamConnection, request: OutgoingRequest) -> StreamedResponse:
         try:
             async with self._answering(link):
-                await self._send(link, request)
-                return StreamedResponse(await self._head(link, request.method), link, self)
+                link.writer.write(request.head + request.body)
+                if request.rest is not None:
+                    return await self._streamed(link, request, request.rest)
+                async with asyncio.timeout(self.patience.answer):
+                    return StreamedResponse(await read_final(link, request), link, self, early=False)
         except BaseException:
             link.writer.transport.abort()
             raise
@@ -209,30 +217,45 @@ class Upstream:
                 raise StaleConnection from None
             raise UpstreamFailed(502, f"{self.name} {failure_text(error)}") from None
 
-    async def _send(self, link: UpstreamConnection, request: OutgoingRequest) -> None:
-        link.writer.write(request.head + request.body)
+    async def _streamed(self, link: UpstreamConnection, request: OutgoingRequest,
+                        rest: AsyncIterator[bytes]) -> StreamedResponse:
+        """Send the rest of a body, and return the response, which may come before the end of the request."""
+        sending, reading = asyncio.create_task(self._send(link, rest)), asyncio.create_task(read_final(link, request))
         try:
-            async for piece in request.rest or nothing():
+            await asyncio.wait((sending, reading), return_when=asyncio.FIRST_COMPLETED)
+            early = not sending.done() and not (await asyncio.wait((sending,), timeout=EARLY))[0]
+            if not early:
+                await sending
+            async with asyncio.timeout(self.patience.answer):
+                return StreamedResponse(await reading, link, self, early)
+        finally:
+            for task in (sending, reading):
+                task.cancel()
+            await asyncio.gather(sending, reading, return_exceptions=True)
+
+    async def _send(self, link: UpstreamConnection, rest: AsyncIterator[bytes]) -> None:
+        try:
+            async for piece in rest:
                 link.writer.write(piece)
                 async with asyncio.timeout(self.patience.piece):
                     await link.writer.drain()
         except ConnectionError:
             pass  # there may be a response nevertheless
-
-    async def _head(self, link: UpstreamConnection, method: str) -> AnswerHead:
-        async with asyncio.timeout(self.patience.answer):
-            for _ in range(INTERIM):
-                head = read_answer(await link.reader.readuntil(b"\r\n\r\n"), method)
-                if head.status >= 200:
-                    return head
-                if head.status == 101:
-                    break
-        raise BadAnswer("it sends only interim responses")
+        except TimeoutError:
+            raise UpstreamFailed(504, f"{self.name} does not read the request") from None
 
 
-async def nothing() -> AsyncIterator[bytes]:
-    return
-    yield b""
+async def read_final(link: UpstreamConnection, request: OutgoingRequest) -> AnswerHead:
+    """Return the head of the response that follows any interim ones."""
+    for _ in range(INTERIM):
+        head = read_answer(await link.reader.readuntil(b"\r\n\r\n"), request.method)
+        if head.status >= 200:
+            return head
+        if head.status == 101:
+            break
+        if head.status > 100:
+            request.interim(head)
+    raise BadAnswer("it sends only interim responses")
 
 
 async def read_sized(reader: asyncio.StreamReader, length: int | None) -> AsyncIterator[bytes]:
@@ -274,10 +297,14 @@ async def chunk_line(reader: asyncio.StreamReader) -> bytes:
         raise BadAnswer("a line is too long") from None
 
 
+UNKNOWN_AUTHORITY = frozenset((2, 18, 19, 20, 21))  # OpenSSL's codes for a chain without a trusted certificate
+
+
 def failure_text(error: BaseException) -> str:
     """Describe an error as the end of a sentence that begins with a host."""
     if isinstance(error, ssl.SSLCertVerificationError):
-        return f"has a certificate that is not trusted ({error.verify_message}); pass its authority with --ca FILE"
+        hint = "; pass its authority with --ca FILE" if error.verify_code in UNKNOWN_AUTHORITY else ""
+        return f"has a certificate that is not trusted ({error.verify_message.rstrip('.')}){hint}"
     if isinstance(error, ssl.SSLError):
         return f"does not speak TLS as expected: {error.reason or error}"
     if isinstance(error, ConnectionRefusedError):

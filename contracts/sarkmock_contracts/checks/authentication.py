@@ -16,9 +16,10 @@ from sarkmock.suite_api import Engine, Operation
 from ..client.http import ACCEPT, NO_TOKEN, Exchange, Header, Request, Response, fill_path, with_json
 from ..client.transports import SignedIn, embedded_mock
 from ..errors import Unavailable, Withheld
+from ..judge.oracle import Problem
 from ..run import Run
 from ..safety.fingerprint import canonical_answer
-from .protocol import add_problem, any_path
+from .protocol import any_path, report_if_any
 from .smoke import start_pbx_again
 
 Send = Callable[[Request], Response]
@@ -79,9 +80,15 @@ def compare_tokens(run: Run, operations: Iterable[Operation], kind: str, own: He
             continue
         if operation.hazard == "disruptive" and exchange.response.ok:
             start_pbx_again(run)
-        if answer_text(exchange) != answer_text(wanted):
-            text = f"{kind}: {operation.method} returned {answer_text(exchange)}, expected {answer_text(wanted)}"
-            add_problem(run, operation, "authentication", kind, text, exchange)
+        report_if_any(run, operation.id, token_problem(kind, exchange, wanted), exchange)
+
+
+def token_problem(kind: str, exchange: Exchange, wanted: Exchange) -> Problem | None:
+    """Return how a response to a request without a valid token differs from the expected one."""
+    if answer_text(exchange) == answer_text(wanted):
+        return None
+    text = f"{kind}: {exchange.request.method} returned {answer_text(exchange)}, expected {answer_text(wanted)}"
+    return Problem("authentication", "", kind, text)
 
 
 def answer_text(exchange: Exchange) -> str:

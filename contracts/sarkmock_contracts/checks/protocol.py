@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
 from sarkmock.suite_api import Operation
 
-from ..client.http import ACCEPT, FORM, JSON, Exchange, Request, fill_path, with_form, with_json
+from ..client.http import ACCEPT, FORM, JSON, Exchange, Request, Response, fill_path, with_form, with_json
 from ..errors import Unavailable, Withheld
 from ..fixtures import Body
 from ..judge.agreement import CORS
 from ..judge.oracle import Problem
 from ..judge.row_model import STRANGE, is_same_value
 from ..run import Run
+from ..spec.contract import Contract
 from ..spec.operation_data import columns_derived, is_listed
 from .scenarios import Scenario, expected_response, unmet
 
@@ -43,15 +44,20 @@ def check_head(run: Run, operation: Operation) -> None:
 def check_options(run: Run, operation: Operation) -> None:
     """OPTIONS on a known path must give 200, an empty body, and the methods of the path in Allow."""
     exchange = run.send(Request("OPTIONS", any_path(run, operation)))
-    wanted = supported_methods(run, operation)
-    allowed = exchange.response.allow
     run.coverage.paths.add(operation.path)
-    if exchange.response.status != 200:
-        add_problem(run, operation, "options", "status", f"OPTIONS returned {exchange.response.status}", exchange)
-    elif exchange.response.body:
-        add_problem(run, operation, "options", "body", "the answer to OPTIONS has a body", exchange)
-    elif allowed != wanted:
-        add_problem(run, operation, "options", "allow", f"Allow is {sorted(allowed)}, not {sorted(wanted)}", exchange)
+    report_if_any(run, operation.id, options_problem(run.contract, exchange), exchange)
+
+
+def options_problem(contract: Contract, exchange: Exchange) -> Problem | None:
+    """Return what is wrong with a response to OPTIONS on a known path."""
+    response, wanted = exchange.response, set(contract.router.allowed(exchange.request.path))
+    if response.status != 200:
+        return Problem("options", "", "status", f"OPTIONS returned {response.status}")
+    if response.body:
+        return Problem("options", "", "body", "the answer to OPTIONS has a body")
+    if response.allow != wanted:
+        return Problem("options", "", "allow", f"Allow is {sorted(response.allow)}, not {sorted(wanted)}")
+    return None
 
 
 def check_methods(run: Run, operation: Operation) -> None:
@@ -59,21 +65,26 @@ def check_methods(run: Run, operation: Operation) -> None:
     wanted = supported_methods(run, operation)
     for method in [method for method in TRIED_METHODS if method not in wanted]:
         exchange = run.send(Request(method, any_path(run, operation)))
-        if exchange.response.status != 405:
-            text = f"{method} returned {exchange.response.status}, expected 405"
-            add_problem(run, operation, "method", method, text, exchange)
-        elif exchange.response.allow != wanted:
-            allowed = exchange.response.header("Allow")
-            add_problem(run, operation, "method", "allow", f"405 with Allow: {allowed}, not {sorted(wanted)}", exchange)
-        elif text := different_wording(run, exchange):
-            add_problem(run, operation, "method", "wording", text, exchange)
+        report_if_any(run, operation.id, method_problem(run.contract, exchange), exchange)
 
 
-def different_wording(run: Run, exchange: Exchange) -> str:
+def method_problem(contract: Contract, exchange: Exchange) -> Problem | None:
+    """Return what is wrong with a response to a method that a known path does not support."""
+    response, method = exchange.response, exchange.request.method
+    wanted = contract.router.allowed(exchange.request.path)
+    if response.status != 405:
+        return Problem("method", "", method, f"{method} returned {response.status}, expected 405")
+    if response.allow != set(wanted):
+        text = f"405 with Allow: {response.header('Allow')}, not {sorted(wanted)}"
+        return Problem("method", "", "allow", text)
+    text = different_wording(contract, exchange)
+    return Problem("method", "", "wording", text) if text else None
+
+
+def different_wording(contract: Contract, exchange: Exchange) -> str:
     """Return how a 405 message differs from the framework's; empty if it does not."""
-    template: str = run.contract.document["x-laravel"]["method-not-allowed"]
-    path = exchange.request.path.strip("/")
-    wanted = template.format(method=exchange.request.method, path=f"api/{path}",
+    template: str = contract.document["x-laravel"]["method-not-allowed"]
+    wanted = template.format(method=exchange.request.method, path=f"api{exchange.request.path.rstrip('/')}",
                              allowed=exchange.response.header("Allow") or "")
     said = exchange.response.fields.get("message", "")
     return "" if said == wanted else f"405 says {said!r}, not {wanted!r}"
@@ -107,12 +118,9 @@ def check_unknown_paths(run: Run) -> None:
     run.coverage.framework.add("fallback")
     for path in UNKNOWN_PATHS:
         exchange = run.send(Request("GET", path))
-        is_known = run.contract.operation_of(exchange.request) is not None
-        worded = is_known or exchange.response.json == run.contract.document["x-laravel"]["fallback"]
-        if exchange.response.status != 404 or not worded:
-            text = f"GET {path} returned {exchange.response.status} {exchange.response.body[:80]!r}"
-            run.report("", Problem("unknown-path", "", "GET", text), exchange)
-        elif is_known:
+        problem = unknown_path_problem(run.contract, exchange)
+        report_if_any(run, "", problem, exchange)
+        if problem is None and run.contract.operation_of(exchange.request) is not None:
             look_for_lost_functions(run, exchange)
         with suppress(Withheld):
             check_no_delete(run, path)
@@ -131,11 +139,22 @@ def look_for_lost_functions(run: Run, unknown: Exchange) -> None:
 
 def check_no_delete(run: Run, path: str) -> None:
     exchange = run.send(Request("DELETE", path))
-    if exchange.response.status != 405 or exchange.response.allow != {"GET", "HEAD"}:
-        text = f"DELETE {path} returned {exchange.response.status}, Allow: {exchange.response.header('Allow')}"
-        run.report("", Problem("unknown-path", "", "DELETE", text), exchange)
-    elif text := different_wording(run, exchange):
-        run.report("", Problem("unknown-path", "", "wording", text), exchange)
+    report_if_any(run, "", unknown_path_problem(run.contract, exchange), exchange)
+
+
+def unknown_path_problem(contract: Contract, exchange: Exchange) -> Problem | None:
+    """Return what is wrong with a response to a request for a path, or name, that does not exist."""
+    request, response = exchange.request, exchange.response
+    if request.method == "GET":
+        known = contract.operation_of(request) is not None
+        worded = known or response.json == contract.document["x-laravel"]["fallback"]
+        text = f"GET {request.path} returned {response.status} {response.body[:80]!r}"
+        return None if response.status == 404 and worded else Problem("unknown-path", "", "GET", text)
+    if response.status != 405 or response.allow != {"GET", "HEAD"}:
+        text = f"{request.method} {request.path} returned {response.status}, Allow: {response.header('Allow')}"
+        return Problem("unknown-path", "", request.method, text)
+    text = different_wording(contract, exchange)
+    return Problem("unknown-path", "", "wording", text) if text else None
 
 
 def check_no_input(run: Run, operation: Operation) -> None:
@@ -178,7 +197,8 @@ def check_forms(run: Run, operation: Operation) -> None:
     """A form body must be read like a JSON body: the same rules apply and the same values are stored."""
     body = text_values(run, operation)
     exchange = run.send(with_form(operation.method, request_path(run, operation, body), body))
-    compare_answer(run, operation, "form", body, exchange)
+    for problem in form_problems(operation, body, exchange.response):
+        run.report(operation.id, problem, exchange)
 
 
 def check_query(run: Run, operation: Operation) -> None:
@@ -213,18 +233,23 @@ def text_values(run: Run, operation: Operation) -> dict[str, str]:
     return body
 
 
-def compare_answer(run: Run, operation: Operation, check: str, body: Body, exchange: Exchange) -> None:
-    answer = exchange.response.json
-    if not exchange.response.ok or not isinstance(answer, dict):
+def form_problems(operation: Operation, body: Body, response: Response) -> Iterator[Problem]:
+    """Yield the columns of a response that differ from the values of a form."""
+    answer = response.json
+    if not response.ok or not isinstance(answer, dict):
         return
     for name in answer.keys() & body.keys() - columns_derived(operation.id, body):
         if not is_same_value(operation, body[name], answer[name]):
-            text = f"{name} was sent as {body[name]!r} and is {answer[name]!r}"
-            run.report(operation.id, Problem(check, name, "changed", text), exchange)
+            yield Problem("form", name, "changed", f"{name} was sent as {body[name]!r} and is {answer[name]!r}")
 
 
 def request_path(run: Run, operation: Operation, body: Body | None = None) -> str:
     return run.fixtures.request(operation, body).path
+
+
+def report_if_any(run: Run, operation: str, problem: Problem | None, exchange: Exchange) -> None:
+    if problem is not None:
+        run.report(operation, problem, exchange)
 
 
 def add_problem(run: Run, operation: Operation, check: str, kind: str, text: str, *evidence: Exchange) -> None:

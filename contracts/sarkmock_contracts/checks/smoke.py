@@ -182,13 +182,18 @@ def target_method(run: Run, link: Link) -> str:
     return run.contract.by_id[link.target].method
 
 
+def lacks_field(link: Link) -> Problem:
+    """Return the problem of a response without a field that a link needs."""
+    text = f"the response lacks {', '.join(link.parameters.values())}, required by the link {link.name}"
+    return Problem("link", link.name, "no field", text)
+
+
 def follow_link(run: Run, operation: Operation, link: Link, made: Exchange) -> None:
     """Send the request of a link; it must succeed."""
     target = run.contract.by_id[link.target]
     path = linked_path(run.contract, link, made.response.fields)
     if path is None:
-        text = f"the response lacks {', '.join(link.parameters.values())}, required by the link {link.name}"
-        run.report(operation.id, Problem("link", link.name, "no field", text), made)
+        run.report(operation.id, lacks_field(link), made)
         return
     exchange = run.send(request_for(target.method, path, body_for(run, target)))
     if exchange.problems:

@@ -104,6 +104,7 @@ ACCEPT = ("Accept", JSON)  # without it the framework's own errors (405, 500) ar
 SAFE_METHODS = {"GET", "HEAD", "OPTIONS"}
 SUMMARY = {"message", "errors"}  # of Laravel's own response to invalid input
 NO_TOKEN = ("Authorization", "")  # marks a request without the header although the run has a token
+VALID_TOKEN = ("Authorization", "Bearer valid")  # stands for a client's token that the target accepts
 
 
 def header(headers: Headers, name: str) -> str | None:

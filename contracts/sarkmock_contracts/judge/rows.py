@@ -46,8 +46,7 @@ class RowTracker:
         yield from ((operation, problem, (exchange,)) for problem in self._repeated(operation, exchange))
         resource = self._of.get(operation.id)
         if operation.hazard == "disruptive":
-            self.alive.clear()  # a restore may have brought back an earlier state
-            self.gone.clear()
+            self.forget()  # a restore may have brought back an earlier state
         elif exchange.request.method in ("POST", "PUT") and exchange.response.ok:
             yield from self._wrote(resource, operation, exchange)
         elif resource is None:
@@ -117,6 +116,11 @@ class RowTracker:
         for place, dependent in [*self.alive.items()]:
             if row.key in (wanted.value for wanted in dependent.expected.values()):
                 del self.alive[place]
+
+    def forget(self) -> None:
+        """Stop tracking all rows."""
+        self.alive.clear()
+        self.gone.clear()
 
     def lost(self, request: Request) -> None:
         """Stop tracking the row of a write whose response was lost, since the write may have been carried out."""

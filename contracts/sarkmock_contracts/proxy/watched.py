@@ -14,7 +14,8 @@ from urllib.parse import unquote_to_bytes
 
 from sarkmock.suite_api import BASE, WEB_SERVERS, Operation, PhpError, Seed, State, load
 
-from ..client.http import ACCEPT, JSON, Exchange, Request, Response, fill_path, header
+from ..checks.authentication import answer_text
+from ..client.http import ACCEPT, JSON, NO_TOKEN, VALID_TOKEN, Exchange, Request, Response, fill_path, header
 from ..client.rate_limit import is_away
 from ..client.target import Client
 from ..client.transports import Silent
@@ -26,6 +27,7 @@ from ..safety.fingerprint import Fingerprint
 from ..spec.contract import Contract
 from ..spec.operation_data import LiveTables, Rows
 from .guard import methods_of
+from .single import invalid_token, single_problems
 
 ASKING = ("exists:", "unique:")
 
@@ -146,9 +148,12 @@ class WatchedRun(Run):
                 or self._before_php(self.target.transport.base + exchange.request.path)):
             self.skipped += 1
             return []
-        self._suppose(exchange)
+        known = self._with_known_token(exchange)
+        self._suppose(known)
         with self.findings.fresh() as fresh:
-            self.judge.judge(exchange)
+            self.judge.judge(known)
+            for operation, problem in single_problems(self, exchange):
+                self.report(operation, problem, known)
         return [classify(finding, self.judge.lists, today()) for finding in fresh]
 
     def get(self, path: str) -> Response:
@@ -164,6 +169,21 @@ class WatchedRun(Run):
         body = exchange.response.json
         return exchange.response.status == 405 or (exchange.response.status == 404 and body == fallback)
 
+    def _with_known_token(self, exchange: Exchange) -> Exchange:
+        """Replace a token that the box accepts, which no mock knows; mark a request without one."""
+        request, mock = exchange.request, self.judge.attribution.replica.leader
+        operation = mock.contract.operation_of(request)
+        if operation is not None and not operation.guard:
+            return exchange
+        others = tuple(pair for pair in request.headers if pair[0].lower() != "authorization")
+        if header(request.headers, "Authorization") in (None, ""):
+            return Exchange(replace(request, headers=(*others, NO_TOKEN) if operation else others), exchange.response)
+        if invalid_token(request):
+            return exchange
+        if operation and answer_text(Exchange(request, mock.answer(request))) == answer_text(exchange):
+            return exchange  # the box does not accept it either
+        return Exchange(replace(request, headers=(*others, VALID_TOKEN)), exchange.response)
+
     def _suppose(self, exchange: Exchange) -> None:
         """Assume the rows that the response implies, also in the mocks of known versions."""
         operation = self.contract.operation_of(exchange.request)
@@ -171,20 +191,25 @@ class WatchedRun(Run):
             return
         assert isinstance(self.live, ImpliedTables)
         self.live.supposed = implied_rows(operation, exchange, self.live)
+        addressed = row_in_path(self.contract, operation, exchange)
+        gone = exchange.response.status == 404
         if self._compares:
-            for row in {*self.live.supposed, *row_in_path(self.contract, operation, exchange)} - self._noted:
-                self._note(row)
-        if exchange.request.method == "DELETE" or exchange.response.status == 404:
+            for row in addressed if gone else {*self.live.supposed, *addressed} - self._noted:
+                self._note(row, gone)
+        if exchange.request.method == "DELETE" or gone:
             self._noted.clear()
+        if self.options.profile != self.version() and exchange.request.method == "GET" and exchange.response.ok:
+            self.judge.attribution.observe(exchange)  # rows of others, before they are predicted
 
-    def _note(self, row: ImpliedRow) -> None:
-        """Tell the attribution about a row, as if a response had shown it."""
+    def _note(self, row: ImpliedRow, gone: bool) -> None:
+        """Tell the attribution about a row, as if a response had shown it, or its deletion."""
         show = self._shows.get(row.table)
         if show is None or show.table is None or row.column != show.table.key:
             return
         self._noted.add(row)
         path = fill_path(show.path, dict.fromkeys(show.parameters, row.value))
-        self.judge.attribution.observe(Exchange(Request("GET", path), response_of({row.column: row.value})))
+        shown = Exchange(Request("GET", path), response_of({row.column: row.value}))
+        self.judge.attribution.observe(Exchange(Request("DELETE", path), Response(204)) if gone else shown)
 
     def outcome(self, accepted: Accepted | None = None) -> Outcome:
         """Return the outcome, in which deviations that no client met are untested instead of fixed."""
@@ -195,8 +220,8 @@ class WatchedRun(Run):
 
 
 def row_in_path(contract: Contract, operation: Operation, exchange: Exchange) -> Iterator[ImpliedRow]:
-    """Yield the row that the path addresses, if the response implies that it exists."""
-    if operation.table is None or not operation.key or exchange.response.status in (401, 403, 404, 405):
+    """Yield the row that the path addresses, if the response implies whether it exists."""
+    if operation.table is None or not operation.key or exchange.response.status in (401, 403, 405):
         return
     parameters = contract.router.find(exchange.request.method, exchange.request.path)[1]
     yield ImpliedRow(operation.table.name, operation.table.key, parameters[operation.key])
