@@ -265,7 +265,7 @@ runpy.run_module("sarkmock", run_name="__main__")
 
 @pytest.mark.parametrize(("module", "arguments"), [
     ("sarkmock.cli", ["--help"]), ("click", ["--version"]), ("click.core", ["serve"]),
-    ("sarkmock.cli.serve", ["serve"]), ("asyncio", ["serve"]), ("sqlite3", ["routes"]),
+    ("sarkmock.cli.serve", ["serve"]), ("asyncio", ["serve"]), ("sarkmock.spec.operations", ["routes"]),
     ("sarkmock_contracts.cli", ["check"]),
     ("sarkmock_contracts.run", ["proxy", "http://127.0.0.1:1/api"]), ("importlib.metadata", ["compare", "a", "b"]),
     ("sarkmock.spec.loading", ["lint", "nosuch.yaml"])])
