@@ -349,7 +349,7 @@ def test_a_budget_is_kept_and_what_it_leaves_out_is_told(box, tmp_path):
     assert "beyond the budget" in result.stderr
     found = read_baseline(file)
     assert found.recorded["requests"] <= 80
-    assert found.facts.get("GET /tenants", "part", "read") == "not asked"
+    assert found.facts.get("GET /tenants", "part", "read") == "not tested"
 
 
 @pytest.mark.parametrize(("options", "problem"), [

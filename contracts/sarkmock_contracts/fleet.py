@@ -125,7 +125,8 @@ def check_all(boxes: Sequence[Box], output: Path) -> None:
 
 def fleet_summary(boxes: Sequence[Box], output: Path) -> Data:
     """Return the summary: a line for each box from its report, and the causes with the boxes that have them."""
-    reports = {box.name: report_of(output / box.name / "report.json") for box in boxes}
+    files = {box.name: output / box.name / "report.json" for box in boxes}
+    reports = {name: read_report(file) if file.is_file() else None for name, file in files.items()}
     lines = [fleet_line(box, reports[box.name]) for box in boxes]
     causes: dict[str, list[str]] = {}
     for name, report in reports.items():
@@ -134,10 +135,6 @@ def fleet_summary(boxes: Sequence[Box], output: Path) -> Data:
     shared = sorted(causes.items(), key=lambda pair: (-len(pair[1]), pair[0]))
     return {"format": "sarkmock-fleet/1", "result": worst_result([line["result"] for line in lines]), "boxes": lines,
             "causes": [{"title": title, "boxes": names} for title, names in shared]}
-
-
-def report_of(file: Path) -> Data | None:
-    return read_report(file) if file.is_file() else None
 
 
 def fleet_line(box: Box, report: Data | None) -> Data:

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 from .catalogue import catalogue, same_operation_elsewhere
 from .facts import BOX, Baseline, Fact
-from .observer import ABSENT_ROW, REQUESTED, THERE
+from .observer import ABSENT_ROW, NOT_TESTED, REQUESTED, THERE
 from .severity import (
     DIFFERENCE_LEVELS,
     INFORMATIVE,
@@ -280,9 +280,9 @@ def compare_parts(op: str, sides: Sides) -> Iterator[Unreached]:
         parts = [{by: fact.is_ for (of, by), fact in side.items() if of == part} for side in (before, after)]
         requested = [{by for by, is_ in side.items() if is_ == REQUESTED} for side in parts]
         if any(requested) and not requested[0] & requested[1]:
-            words = [REQUESTED if ours else next(iter(side.values()), "not asked")
+            words = ["tested" if ours else next(iter(side.values()), NOT_TESTED)
                      for ours, side in zip(requested, parts, strict=True)]
-            yield Unreached(op, part, *(words if words[0] != words[1] else (f"{REQUESTED} of other rows", REQUESTED)))
+            yield Unreached(op, part, *(words if words[0] != words[1] else ("tested with other rows", "tested")))
 
 
 def slower_operations(before: Baseline, after: Baseline, factor: float) -> Iterator[Difference]:

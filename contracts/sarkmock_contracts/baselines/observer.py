@@ -148,7 +148,7 @@ def is_new_key(entry: CatalogueEntry, field: str) -> bool:
                for operation in entry.versions.values())
 
 
-REQUESTED, THERE, ABSENT_ROW = "asked", "there", "absent"
+REQUESTED, NOT_TESTED, THERE, ABSENT_ROW = "asked", "not tested", "there", "absent"
 WAS_ACCEPTED, WAS_REFUSED, HAS_CRASHED = "accepted", "refused", "crashed"
 AS_SENT, DIFFERENT = "as sent", "different"  # how the response shows a sent value
 RECORDED_HEADERS = ("Content-Disposition", "Location", "WWW-Authenticate")

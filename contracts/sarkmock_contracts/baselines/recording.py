@@ -20,7 +20,7 @@ from ..spec.contract import contract_of, is_plain_read
 from ..spec.operation_data import recipe
 from .catalogue import CatalogueEntry, catalogue
 from .facts import BOX, Fact, Facts
-from .observer import ABSENT_ROW, REQUESTED, THERE, Depth, Observer
+from .observer import ABSENT_ROW, NOT_TESTED, REQUESTED, THERE, Depth, Observer
 from .questions import (
     ask_existing,
     ask_plain_read,
@@ -152,7 +152,7 @@ class BoxRecorder:
     def _leave_out(self, case: RecordingCase, reason: str) -> None:
         self.unasked[str(case)] = reason
         if case.name in catalogue():
-            self.observer.learn([Fact(case.name, "part", case.part, "not asked")])
+            self.observer.learn([Fact(case.name, "part", case.part, NOT_TESTED)])
 
     def result(self) -> Facts:
         """Return all facts in the order of a recording, with facts for what was not reached or not allowed."""
@@ -205,7 +205,7 @@ def ask_once(observer: Observer, entry: CatalogueEntry) -> Iterator[Fact]:
         body = observer.fixtures.minimal(operation) if operation.rules else None
         exchange = observer.send(observer.fixtures.request(operation, body))
     except Unavailable as reason:
-        yield Fact(entry.name, "part", part, f"not asked: {observer.plain(str(reason))}")
+        yield Fact(entry.name, "part", part, f"{NOT_TESTED}: {observer.plain(str(reason))}")
         return
     except Withheld as reason:
         yield Fact(entry.name, "part", part, f"withheld: {observer.plain(str(reason))}")

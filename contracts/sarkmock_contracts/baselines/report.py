@@ -42,17 +42,10 @@ class DifferenceCause(NamedTuple):
 def difference_causes(differences: Sequence[Difference]) -> list[DifferenceCause]:
     """Group all differences by cause: those that concern the client first, then by level, then the largest causes."""
     sections: dict[tuple[bool, str], list[Difference]] = {}
-    for level in DIFFERENCE_LEVELS:
-        for difference in differences:
-            if difference.level == level:
-                sections.setdefault((not difference.client, level), []).append(difference)
-    return [DifferenceCause(*group) for _, members in sorted(sections.items(), key=lambda item: section_order(*item[0]))
-            for group in grouped_by_feature(members, features_of_difference)]
-
-
-def section_order(other: bool, level: str) -> tuple[bool, int]:
-    """Return the sort key of a section of a report."""
-    return other, DIFFERENCE_LEVELS.index(level)
+    for difference in differences:
+        sections.setdefault((not difference.client, difference.level), []).append(difference)
+    return [DifferenceCause(*group) for of_others in (False, True) for level in DIFFERENCE_LEVELS
+            for group in grouped_by_feature(sections.get((of_others, level), []), features_of_difference)]
 
 
 def features_of_difference(difference: Difference) -> Iterator[Feature]:
@@ -187,6 +180,14 @@ def headline(data: Data) -> str:
     return f"{text}; {counts['unreached']} operations not reached in one of the two"
 
 
+def side_name(side: Data) -> str:
+    return str(side["name"] or side["target"])
+
+
+def side_origin(side: Data) -> str:
+    return f"{side['target']}, {side['recorded'] or 'in this process'}"
+
+
 def difference_name(difference: Data) -> str:
     return "the box" if difference["operation"] == BOX else str(difference["operation"])
 
@@ -206,9 +207,7 @@ def terminal_text(data: Data) -> str:
 
 
 def _text_lines(data: Data, limit: int | None) -> Iterator[str]:
-    for name in ("before", "after"):
-        side = data[name]
-        yield f"{name:7} {side['name'] or side['target']} ({side['target']}, {side['recorded'] or 'in this process'})"
+    yield from (f"{name:7} {side_name(data[name])} ({side_origin(data[name])})" for name in ("before", "after"))
     yield from (f"note    {note}" for note in data["notes"])
     yield f"result  {headline(data)}"
     first, members = data["causes"][:limit], members_by_cause(data)
@@ -264,9 +263,7 @@ def comparison_markdown(data: Data) -> str:
 def _markdown_lines(data: Data) -> Iterator[str]:
     yield from ("## SARK API, before and after", "", f"{headline(data)}.", "")
     for name in ("before", "after"):
-        side = data[name]
-        yield cell(f"- {name}: `{side['name'] or side['target']}` ({side['target']}, "
-                   f"{side['recorded'] or 'in this process'})")
+        yield cell(f"- {name}: `{side_name(data[name])}` ({side_origin(data[name])})")
     yield from (f"- {cell(note)}" for note in data["notes"])
     members_of = members_by_cause(data)
     for title, causes in cause_sections(data):
@@ -286,15 +283,11 @@ def cause_row(cause: Data, members: list[Data]) -> tuple[object, ...]:
             cause["reason"])
 
 
-def by_kind(data: Data) -> list[tuple[str, int]]:
-    """Return the number of differences by kind, the most frequent first."""
-    return Counter(difference["kind"] for difference in data["differences"]).most_common()
-
-
 # HTML
 
 
 def comparison_html(data: Data) -> str:
     filters = {"change": change_of, "name_of": difference_name, "members": members_by_cause(data)}
+    kinds = Counter(difference["kind"] for difference in data["differences"])
     return render_page(COMPARE_TEMPLATE, filters, data=data, sections=cause_sections(data), headline=headline(data),
-                       kinds=by_kind(data), unreached=list(unreached_lines(data)))
+                       kinds=kinds.most_common(), unreached=list(unreached_lines(data)))

@@ -8,7 +8,7 @@ from typing import Any
 
 from .catalogue import WHOLE_BODY
 from .facts import Fact, canonical_json
-from .observer import AS_SENT, DIFFERENT, HAS_CRASHED, WAS_ACCEPTED
+from .observer import AS_SENT, DIFFERENT, HAS_CRASHED, WAS_ACCEPTED, WAS_REFUSED
 
 BREAKING, RISKY, COMPATIBLE, INFORMATIVE = DIFFERENCE_LEVELS = ("breaking", "risky", "compatible", "informative")
 
@@ -150,10 +150,12 @@ def types_by_place(facts: FormFacts) -> dict[str, Form]:
 def compare_forms(op: str, before: Form, after: Form, own: bool) -> Iterator[Difference]:
     """Yield fields that are gone, new, or of another type."""
     for name in dict.fromkeys([*before, *after]):
-        if parent_field(name) and not (parent_field(name) in before and parent_field(name) in after):
+        parent = parent_field(name)
+        with_parent = parent in before and parent in after
+        if parent and not with_parent:
             continue  # its parent is reported
         if name not in after or name not in before:
-            if not is_row(name) and (own or has_rows(name, before, after)):
+            if not name.endswith("[]") and (own or with_parent):  # an empty list is no difference
                 yield presence_difference(op, name, before, after)
         elif before[name] != after[name]:
             yield from type_difference(op, name, before[name], after[name], own)
@@ -181,16 +183,6 @@ def parent_field(name: str) -> str:
     return name.rpartition(".")[0] or ("" if name == WHOLE_BODY else WHOLE_BODY)
 
 
-def is_row(name: str) -> bool:
-    """Whether a name stands for the rows of a list. An empty list is not reported as a difference."""
-    return name.endswith("[]")
-
-
-def has_rows(name: str, before: Form, after: Form) -> bool:
-    """Whether both sides show the row that a field belongs to."""
-    return parent_field(name) in before and parent_field(name) in after
-
-
 def plain_field(name: str) -> str:
     """Return the name of a field for reports, without the marker of a list's row."""
     return name.removeprefix("[].") if name != WHOLE_BODY else THE_ANSWER
@@ -209,12 +201,12 @@ def compare_errors(op: str, before: FormFacts, after: FormFacts, same: set[str])
 
 
 EXAMPLES = 3
-# (verdict before, verdict after): kind of difference. Any verdict but accepted and crashed counts as refused.
+# (verdict before, verdict after): kind of difference. Any verdict but accepted and crashed counts as a rejection.
 TRANSITIONS = {
-    (WAS_ACCEPTED, HAS_CRASHED): "value now crashes", ("refused", HAS_CRASHED): "crash instead of rejection",
-    (HAS_CRASHED, WAS_ACCEPTED): "value no longer crashes", (HAS_CRASHED, "refused"): "value no longer crashes",
-    (WAS_ACCEPTED, "refused"): "rule tightened", ("refused", WAS_ACCEPTED): "rule loosened",
-    ("refused", "refused"): "message changed",
+    (WAS_ACCEPTED, HAS_CRASHED): "value now crashes", (WAS_REFUSED, HAS_CRASHED): "crash instead of rejection",
+    (HAS_CRASHED, WAS_ACCEPTED): "value no longer crashes", (HAS_CRASHED, WAS_REFUSED): "value no longer crashes",
+    (WAS_ACCEPTED, WAS_REFUSED): "rule tightened", (WAS_REFUSED, WAS_ACCEPTED): "rule loosened",
+    (WAS_REFUSED, WAS_REFUSED): "message changed",
 }
 
 # If a variable has differences of several kinds, the first in this order is reported.
@@ -252,7 +244,7 @@ def transition_kind(before: Fact, after: Fact) -> str:
 
 
 def verdict_text(fact: Fact) -> str:
-    return str(fact.is_) if fact.is_ in (WAS_ACCEPTED, HAS_CRASHED) else "refused"
+    return str(fact.is_) if fact.is_ in (WAS_ACCEPTED, HAS_CRASHED) else WAS_REFUSED
 
 
 def verdict_words(fact: Fact) -> str:

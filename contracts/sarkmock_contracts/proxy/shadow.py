@@ -213,7 +213,7 @@ class Shadow:
         return real, lost, answers[0]
 
     def _differences(self, exchange: Exchange, contract: Contract, answer: Response) -> list[Difference]:
-        request, box = with_meant_method(exchange.request), exchange.response
+        request, box = replace(exchange.request, method=method_of(exchange.request)), exchange.response
         operation, there = self._own.leader.operation(request), contract.operation_of(request)
         named = operation or there
         op = operation_name(named) if named else f"{request.method} of no operation"
@@ -289,11 +289,6 @@ def shared_cause(difference: Difference, crash: Response) -> str:
     if "crash" in difference.kind:
         return exception_text(crash)
     return "" if difference.kind == "token needed" else difference.of or difference.op
-
-
-def with_meant_method(request: Request) -> Request:
-    """Return a request with its method override applied."""
-    return replace(request, method=method_of(request))
 
 
 def cause_line(shadow: Shadow, cause: ShadowCause) -> str:
