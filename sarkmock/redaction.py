@@ -27,7 +27,7 @@ _HEADER = "(?:proxy-)?authorization|(?:set-)?cookie|x-api-key"
 _PATTERNS = (
     re.compile(rf"(?P<name>(?<!\\)(?P<around>{_QUOTE})(?:{_NAME}){_QUOTE}\s*+:[\s\[]*+){_VALUE}",
                re.IGNORECASE),
-    re.compile(rf'(?P<name>\b(?:{_NAME})\s*+=>?\s*+)[^\s&;,"\'\\\])}}]++', re.IGNORECASE),
+    re.compile(rf'(?P<name>\b(?:{_NAME})[ \t]*+=>?[ \t]*+)[^\s&;,"\'\\\])}}]++', re.IGNORECASE),
     re.compile(rf'(?P<name>name="(?:{_NAME})"\r?\n(?:[^\r\n]++\r?\n){{0,20}}\r?\n)[^\r\n]*+', re.IGNORECASE),
     re.compile(rf"(?P<name>\b(?:{_HEADER})\s*+:\s*+)[^\r\n'\"]++", re.IGNORECASE),
     re.compile(r"(?P<name>\bbearer\s++)[\w.~+/=|-]++", re.IGNORECASE),

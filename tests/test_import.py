@@ -197,6 +197,13 @@ def test_secrets_are_replaced_by_made_up_ones_that_the_rules_take() -> None:
     assert any(note.startswith("1 snapshots are left out") for note in notes)
 
 
+def test_a_quoted_sip_address_is_no_secret() -> None:
+    provision = "attendant.resourceList.$seq.address=\"sip:$value@$localip\""
+    state = Seed({"device": [{"pkey": "polycom.Fkey", "technology": "BLF Template", "provision": provision}]})
+    copy, _ = imported(engine_of(state, "documented"))
+    assert [row["provision"] for row in copy.tables["device"] if row["pkey"] == "polycom.Fkey"] == [provision]
+
+
 def test_the_same_box_gives_the_same_seed_and_all_but_its_secrets_is_alike() -> None:
     engine = engine_of(SECRETS, "shipped")
     copy, _ = imported(engine)

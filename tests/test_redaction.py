@@ -66,6 +66,7 @@ def test_mappings_and_headers():
         '{"passwd": null, "x": ""}',
         """curl --data-binary '{"passwd": null, "x": ""}'""",
         "The passwd must be at least 1001.",
+        "type=peer\nsecret=\ninsecure=port,invite",
         "operation agents.update field passwd refused",
         "rows[0].passwd",
         json.dumps(["[1, 2"]),

@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 from urllib.parse import quote
 
 from sarkmock.http.context import ANONYMOUS, GUARDS, Caller, Context, caller_of
-from sarkmock.http.replies import Framework, Invalid, Later, NoRoute, PhpError, Refusal, Reply, RowNotFound, debug_body
+from sarkmock.http.replies import BadMethod, Framework, Invalid, Later, PhpError, Refusal, Reply, RowNotFound
 from sarkmock.http.web_server import BeforePhp, apache_refusal
 from sarkmock.laravel import php
 from sarkmock.laravel.php.values import is_readable
@@ -262,8 +262,7 @@ def run_operation(program: Program, state: State, request: Request, read: GivenI
     everything, post = read or php_input_of(program, request)
     method = method_of_request(program, request, everything, post)
     if request.method == "POST" and not METHOD_WORD.fullmatch(method):
-        # Laravel's message for Symfony's SuspiciousOperationException
-        raise NoRoute("Bad hostname provided.")
+        raise BadMethod
     if method == "HEAD" != request.method:
         return replace(answer(program, state, replace(request, method=method)), body=b"")
     if method == "OPTIONS":
@@ -289,13 +288,15 @@ def method_of_request(program: Program, request: Request, everything: dict[str, 
         return php.overridden_method(request.method, named, everything, post)
     if php.is_truthy(named):
         return named.upper()
-    return php.overridden_method_symfony_6(request.headers.get("Content-Type", ""), request.query, request.body)
+    try:
+        return php.overridden_method_symfony_6(request.headers.get("Content-Type", ""), request.query, request.body)
+    except PhpError as error:
+        raise BadMethod(error) from None
 
 
 def crash_reply(program: Program, error: PhpError) -> Reply:
-    message = error.worded(program.framework).encode("utf-8", "surrogatepass").decode("utf-8", "replace")
     if program.debug or error.field is None:
-        return Reply(debug_body(message, error.exception), 500, framework=True)
+        return error.page(program.framework)
     return Reply({error.field: [f"The {display_name(error.field)} must be a string."]}, 422)
 
 

@@ -14,6 +14,7 @@ NOT_FOUND_EXCEPTION = "Symfony\\Component\\HttpKernel\\Exception\\NotFoundHttpEx
 # Key of the WSGI environ: a function that takes seconds. The server delays this response by that time.
 DELAY = "sarkmock.delay"
 RANGE_END = re.compile(r"\s*[+-]?[0-9]{1,18}")
+BAD_REQUEST = "Symfony\\Component\\HttpKernel\\Exception\\BadRequestHttpException"
 METHOD_NOT_ALLOWED = "Symfony\\Component\\HttpKernel\\Exception\\MethodNotAllowedHttpException"
 
 
@@ -130,15 +131,30 @@ class PageNotFound(Refusal):
 
 
 class NoRoute(PageNotFound):
-    """Not even the fallback route matches: the root, a path that is not UTF-8, or an invalid method name."""
-
-    def __init__(self, message: str | None = None) -> None:
-        super().__init__()
-        self.message = message
+    """Not even the fallback route matches: the root, or a path that is not UTF-8."""
 
     def reply(self, framework: Framework, path: str = "") -> Reply:
-        message = framework.route_not_found.format(path=path) if self.message is None else self.message
-        return error_reply(404, message, NOT_FOUND_EXCEPTION)
+        return error_reply(404, framework.route_not_found.format(path=path), NOT_FOUND_EXCEPTION)
+
+
+class BadMethod(Refusal):
+    """A POST names something else than a word as its method. Symfony rejects it before any middleware has run.
+
+    ``crash`` is the error for an array. Laravel's message names the host, which Symfony rejects by the same exception.
+    """
+
+    def __init__(self, crash: PhpError | None = None) -> None:
+        super().__init__(404)
+        self.crash = crash
+
+    def reply(self, framework: Framework, path: str = "") -> Reply:
+        if framework.method_override == "rejected":
+            reply = error_reply(400, "Bad request.", BAD_REQUEST)
+        elif self.crash is not None:
+            reply = self.crash.page(framework)
+        else:
+            reply = error_reply(404, "Bad hostname provided.", NOT_FOUND_EXCEPTION)
+        return replace(reply, early=True)
 
 
 class MethodNotAllowed(Refusal):
@@ -226,6 +242,11 @@ class PhpError(Exception):
     def worded(self, framework: Framework) -> str:
         """Return the message of the debug page."""
         return self.message
+
+    def page(self, framework: Framework) -> Reply:
+        """Return the debug page."""
+        message = self.worded(framework).encode("utf-8", "surrogatepass").decode("utf-8", "replace")
+        return error_reply(500, message, self.exception)
 
 
 class QueryError(PhpError):

@@ -79,7 +79,8 @@ class Api:
 
     def _php(self, request: Request, environ: Environ, path: str) -> Reply:
         cors = self._cors()
-        reply = cors.preflight(environ) if path else None
+        shared = path and "\n" not in path  # Laravel's pattern api/* does not match line feeds
+        reply = cors.preflight(environ) if shared else None
         if reply is not None:
             return reply
         reply = self._handle(request)
@@ -87,7 +88,7 @@ class Api:
             reply = range_reply(reply, environ["HTTP_RANGE"])
         if (reply.framework or reply.browser) and not wants_json(environ):
             reply = for_browser(reply, environ)
-        return cors.exposed(reply, environ) if path and not reply.early else reply
+        return cors.exposed(reply, environ) if shared and not reply.early else reply
 
 
 class Gateway:

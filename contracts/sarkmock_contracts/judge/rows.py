@@ -42,6 +42,8 @@ class RowTracker:
         """Update the rows with an exchange, and yield where its response differs from the expected state."""
         operation = self._contract.operation_of(exchange.request)
         if operation is None:
+            if exchange.response.ok:
+                self.lost(exchange.request)  # it may have changed or removed the row at its path
             return
         yield from ((operation, problem, (exchange,)) for problem in self._repeated(operation, exchange))
         resource = self._of.get(operation.id)
@@ -123,8 +125,8 @@ class RowTracker:
         self.gone.clear()
 
     def lost(self, request: Request) -> None:
-        """Stop tracking the row of a write whose response was lost, since the write may have been carried out."""
-        operation = self._contract.operation_of(request)
+        """Stop tracking the row of a write whose effect is unknown: a lost response, or an undocumented operation."""
+        operation = self._contract.operation_of(request) or self._contract.operation_of(Request("GET", request.path))
         resource = self._of.get(operation.id) if operation is not None else None
         if resource is not None and request.method in ("PUT", "DELETE"):
             row = self.alive.pop((resource.name, last_segment(request)), None)

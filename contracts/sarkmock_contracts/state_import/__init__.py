@@ -238,7 +238,8 @@ CONFIGURATION = ("sipiaxpeer", "sipiaxuser", "sipiaxfriend", "register", "provis
 _NAMES = "|".join(sorted(map(re.escape, SECRETS), key=len, reverse=True))
 # Matches secret=x and secret => x in Asterisk's stanzas, and "sip password: x" of phones. $password is a placeholder.
 _NAMED = re.compile(rf"""(\b(?:{_NAMES})[ \t]*(?:=>?|:)[ \t]*["']?)([^\s"'$;][^\s"';]*)""", re.IGNORECASE)
-_REGISTERED = re.compile(r"^([^:@/\s]*:)([^@\s]+)(?=@)", re.MULTILINE)  # user:secret@host
+# Matches user:secret@host, but not "sip:number@host" in the provisioning of phones.
+_REGISTERED = re.compile(r"""^([^:@/\s]*:)(?<!["']sip:)([^@\s]+)(?=@)""", re.MULTILINE)
 
 
 def anonymized_row(place: str, row: Mapping[str, Any]) -> dict[str, Any]:
