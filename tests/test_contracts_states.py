@@ -101,3 +101,22 @@ def test_asterisk_may_know_a_queue_only_after_a_commit(version: str) -> None:
     assert suite.send(Request("GET", "/astamis/QueueSummary/zzsales")).response.fields["ListItems"] == "0"
     found = {finding.deviations for finding in suite.findings if "QueueSummary" in finding.identity.operation}
     assert found == {("ami-queue-summary-of-one",)}
+
+
+def test_asterisk_may_know_a_queue_without_an_agent_that_was_made_after_the_commit() -> None:
+    first: dict[str, Response] = {}
+
+    def committed(request: Request) -> Response:
+        return first.setdefault(request.path, send(request)) if "/astamis/Queue" in request.path else send(request)
+
+    suite = suite_of("documented", "shipped")
+    inner = suite.target.transport.inner  # type: ignore[attr-defined]
+    send, inner.send = inner.send, committed
+    summary = Request("GET", "/astamis/QueueSummary/zzsales")
+    agent = {"pkey": "8001", "cluster": "default", "name": "zz", "passwd": 1001, "queue1": "zzsales"}
+    assert suite.send(with_json("POST", "/queues", {"pkey": "zzsales", "cluster": "default"})).response.status == 201
+    suite.send(summary)
+    assert suite.send(with_json("POST", "/agents", agent)).response.status == 201
+    assert suite.send(summary).response.fields["ListItems"] == "1"
+    found = {finding.deviations for finding in suite.findings if "QueueSummary" in finding.identity.operation}
+    assert found == {("ami-queue-summary-of-one",)}

@@ -194,10 +194,11 @@ class Contract:
                          if operation.table and is_plain_read(operation))
 
     def lacking_tables(self, request: Request) -> list[frozenset[str]]:
-        """Return sets of tables whose rows a response may lack: none or, before a commit, all that Asterisk uses."""
+        """Return sets of tables whose rows a response may lack: none or, before a commit, any that Asterisk uses."""
         operation = self.operation_of(request)
         of_asterisk = operation is not None and operation.table is None
-        return [frozenset(), self.listed_tables] if of_asterisk else [frozenset()]
+        uncommitted = [*({table} for table in sorted(self.listed_tables)), self.listed_tables] if of_asterisk else []
+        return [frozenset(), *map(frozenset, uncommitted)]
 
     @cached_property
     def hidden_tables(self) -> list[str]:
