@@ -54,6 +54,7 @@ class FileTypes:
     brands: dict[str, str]
     interpreters: dict[str, str]
     extensions: dict[str, str]
+    before_zip: list[str]
 
 
 @cache
@@ -70,8 +71,21 @@ def mime_type(content: bytes) -> str:
     if len(content) < 2:
         return OCTETS if content else EMPTY
     content = content[:LONGEST_LOOK]
-    return (_archive(content) or _structured(content) or _mpeg_audio(content) or _chunked(content) or _signed(content)
+    kind = (_archive(content) or _structured(content) or _mpeg_audio(content) or _chunked(content) or _signed(content)
             or (PLAIN_TEXT if is_text(content) else OCTETS))
+    return ZIP if _ends_as_zip(content) and not _is_before_zip(content, kind) else kind
+
+
+def _ends_as_zip(content: bytes) -> bool:
+    """Whether the last bytes are the end of an archive and point to its directory, whatever the first bytes are."""
+    directory = int.from_bytes(content[-6:-2], "little")
+    return content[-22:-18] == b"PK\5\6" and content[directory:directory + 4] == b"PK\1\2"
+
+
+def _is_before_zip(content: bytes, kind: str) -> bool:
+    """Whether libmagic prefers the type of the first bytes to that of an archive at the end."""
+    return (kind in _file_types().before_zip or (kind == MP3 and content.startswith((b"\xff\xfa", b"\xff\xfb")))
+            or (kind != OCTETS and content.startswith(b"PK\3\4")))
 
 
 def extension_of(content: bytes) -> str | None:
@@ -126,7 +140,7 @@ def _zip(content: bytes) -> str:
     if content[30:named] == b"mimetype" and len(content) > named + ZIP_KIND:
         package = ZIP_PACKAGE.match(content, named)
         return package[0].decode() if package else OCTETS if content.startswith(OPEN_DOCUMENT, named) else ZIP
-    if len(content) < named + 2 or (len(content) < ZIP_ENOUGH and content[-22:-18] != b"PK\5\6"):
+    if len(content) < named + 2 or (len(content) < ZIP_ENOUGH and not _ends_as_zip(content)):
         return OCTETS
     if content[30:named] == b"[Content_Types].xml":
         names = [content[match.end() + 26:][:8] for match in LOCAL_ENTRY.finditer(content)]
@@ -165,7 +179,7 @@ def _chunked(content: bytes) -> str | None:
         return _file_types().interpreters.get(script[1].decode())
     if len(content) > 17 and content[1] <= 1 and content[2] in TGA_KINDS and content[16] in TGA_DEPTHS:
         return "image/x-tga" if any(content[12:14]) and any(content[14:16]) else None
-    if head == b"\x7fELF" and content[16:18] in ELF:
+    if head == b"\x7fELF" and content[5:6] == b"\1" and content[16:18] in ELF:
         return ELF[content[16:18]]
     if head[:3] == b"ID3" and len(content) > 10:
         size = sum((byte & 0x7F) << shift for byte, shift in zip(content[6:10], (21, 14, 7, 0), strict=True))
@@ -184,7 +198,7 @@ def _signed(content: bytes) -> str | None:
 JSON_SPACE = re.compile(rb"[ \t\r\n]*")
 STRING = re.compile(rb'"[^"\\\0]*(?:\\(?:["\\/bfnrt]|u[0-9A-Fa-f]{4})[^"\\\0]*)*"')
 JSON_NUMBER = re.compile(rb"-?(?=\.?[0-9])[0-9]*\.?[0-9]*(?:[eE][+-]?[0-9]+|(?![eE]))")
-SCALARS = (STRING, JSON_NUMBER, re.compile(rb"(?:tru|fals|nul).", re.DOTALL))  # the last letter is not compared
+SCALARS = (STRING, JSON_NUMBER, re.compile(rb"[tn]...|f....", re.DOTALL))  # only the first letter is compared
 DEEPEST = 10  # nesting depth of containers around a value
 CSV_LINES = 10
 CSV_QUOTED = re.compile(rb'"[^"]*(?:""[^"]*)*(?:"|\Z)')
