@@ -37,7 +37,7 @@ from sarkmock.suite_api import State, load, load_seed
 from tests.mutants.generated import NOW, TOKEN, Mutated, Mutation, draw
 from tests.mutants.hunting import groups, hunt, options
 from tests.mutants.invisible import why_invisible
-from tests.outside.tools import TOOLS, successes
+from tests.outside.tools import TOOLS, UPLOADS, successes
 
 BUDGETS = (100, 300, 1000, 3000)
 PATIENCE = 240.0
@@ -132,7 +132,7 @@ def contract(profile: str) -> Contract:
 
 def dredd(folder: Path, served: Served, url: str) -> Failures:
     """One request of each operation, with the document's example."""
-    document, _ = successes(folder, served.profile)
+    document, _ = successes(folder, served.profile, without=UPLOADS)
     command = [str(TOOLS / "dredd"), str(document), f"{url}/api", "--loglevel", "error", "--no-color"]
     text = run_tool(command, folder, served)
     results = re.findall(r"^(pass|fail): (\w+) \(\d+\) (\S+) duration", text, re.MULTILINE)
@@ -142,7 +142,7 @@ def dredd(folder: Path, served: Served, url: str) -> Failures:
 
 def portman(folder: Path, served: Served, url: str) -> Failures:
     """Portman's collection with its contract tests, run by newman."""
-    document, _ = successes(folder, served.profile)
+    document, _ = successes(folder, served.profile, without=UPLOADS)
     subprocess.run([str(TOOLS / "portman"), "-l", str(document), "-b", f"{url}/api", "-o", "collection.json"],
                    cwd=folder, check=True, capture_output=True, timeout=PATIENCE)
     run_tool([str(TOOLS / "newman"), "run", "collection.json", "--reporters", "json", "--reporter-json-export",

@@ -3,11 +3,7 @@
 const fs = require("fs");
 const hooks = require("hooks");
 
-const FIELDS = {
-  "/backups": ["uploadzip", "sarkbak.1717236000.zip"],
-  "/greetings": ["greeting", "usergreeting1001.wav"],
-  "/snapshots": ["uploadsnap", "sark.db.1717236000.zip"],
-};
+const FIELDS = require("./uploads.json");
 
 hooks.beforeEach((transaction, done) => {
   const path = Object.keys(FIELDS).find((one) => transaction.fullPath.endsWith(one));
