@@ -38,7 +38,7 @@ def check_head(run: Run, operation: Operation) -> None:
         text = f"HEAD is {head.response.content_type or 'without type'}, GET {got.response.content_type}"
         add_problem(run, operation, "head", "content type", text, got, head)
     if head.response.body:
-        add_problem(run, operation, "head", "body", "the answer to HEAD has a body", head)
+        add_problem(run, operation, "head", "body", "the response to HEAD has a body", head)
 
 
 def check_options(run: Run, operation: Operation) -> None:
@@ -54,9 +54,9 @@ def options_problem(contract: Contract, exchange: Exchange) -> Problem | None:
     if response.status != 200:
         return Problem("options", "", "status", f"OPTIONS returned {response.status}")
     if response.body:
-        return Problem("options", "", "body", "the answer to OPTIONS has a body")
+        return Problem("options", "", "body", "the response to OPTIONS has a body")
     if response.allow != wanted:
-        return Problem("options", "", "allow", f"Allow is {sorted(response.allow)}, not {sorted(wanted)}")
+        return Problem("options", "", "allow", f"Allow is {sorted(response.allow)}, expected {sorted(wanted)}")
     return None
 
 
@@ -75,7 +75,7 @@ def method_problem(contract: Contract, exchange: Exchange) -> Problem | None:
     if response.status != 405:
         return Problem("method", "", method, f"{method} returned {response.status}, expected 405")
     if response.allow != set(wanted):
-        text = f"405 with Allow: {response.header('Allow')}, not {sorted(wanted)}"
+        text = f"405 with Allow: {response.header('Allow')}, expected {sorted(wanted)}"
         return Problem("method", "", "allow", text)
     text = different_wording(contract, exchange)
     return Problem("method", "", "wording", text) if text else None
@@ -87,7 +87,7 @@ def different_wording(contract: Contract, exchange: Exchange) -> str:
     wanted = template.format(method=exchange.request.method, path=f"api{exchange.request.path.rstrip('/')}",
                              allowed=exchange.response.header("Allow") or "")
     said = exchange.response.fields.get("message", "")
-    return "" if said == wanted else f"405 says {said!r}, not {wanted!r}"
+    return "" if said == wanted else f"the message of 405 is {said!r}, expected {wanted!r}"
 
 
 def supported_methods(run: Run, operation: Operation) -> set[str]:
@@ -133,7 +133,7 @@ def look_for_lost_functions(run: Run, unknown: Exchange) -> None:
         operation, path = run.contract.by_id[name], sample.request.path
         if operation != taker and status == unknown.response.status and sample.response.body == unknown.response.body \
                 and path == operation.path and path.count("/") == unknown.request.path.count("/"):
-            text = f"{operation.method} {path} is answered as an unknown name is"
+            text = f"{operation.method} {path} returned the response for an unknown name"
             run.report(name, Problem("unknown-path", path, operation.method, text), sample)
 
 
@@ -173,7 +173,7 @@ def check_unknown_fields(run: Run, operation: Operation) -> None:
     ignored = {name: STRANGE for name in (*operation.parameters, "nosuchfield") if name not in properties}
     exchange = run.send(with_json(operation.method, path, {**run.fixtures.minimal(operation), **ignored}))
     if exchange.response.status != plain.response.status:
-        text = f"with unknown fields the answer is {exchange.response.status}, without {plain.response.status}"
+        text = f"with unknown fields the status is {exchange.response.status}, without {plain.response.status}"
         add_problem(run, operation, "unknown-field", str(exchange.response.status), text, plain, exchange)
 
 
@@ -291,7 +291,7 @@ def blanks_are_trimmed_as_the_framework_does(run: Run) -> None:
         if exchange.response.ok and trimmed is not None:
             run.coverage.framework.add("trim")
             if stored != trimmed:
-                text = f"{body['desc']!r} is stored as {stored!r}, not {trimmed!r}"
+                text = f"{body['desc']!r} is stored as {stored!r}, expected {trimmed!r}"
                 unmet(run, create.id, f"trim U+{ord(blank):04X}", text, exchange)
 
 
@@ -302,7 +302,8 @@ def an_empty_method_is_read_as_the_framework_does(run: Run) -> None:
     run.coverage.framework.add("method-override")
     wanted = expected_response(run, exchange).status
     if exchange.response.status != wanted:
-        unmet(run, create.id, "method", f"an empty _method is {exchange.response.status}, not {wanted}", exchange)
+        text = f"an empty _method returned {exchange.response.status}, expected {wanted}"
+        unmet(run, create.id, "method", text, exchange)
 
 
 def other_origins_are_allowed_as_the_framework_does(run: Run) -> None:
@@ -314,7 +315,7 @@ def other_origins_are_allowed_as_the_framework_does(run: Run) -> None:
         return
     run.coverage.framework.add("cors")
     if actual != wanted:
-        run.report("tenants.list", Problem("header", CORS, "wrong", f"{CORS} is {actual}, not {wanted}"), exchange)
+        run.report("tenants.list", Problem("header", CORS, "wrong", f"{CORS} is {actual}, expected {wanted}"), exchange)
 
 
 FRAMEWORK = (

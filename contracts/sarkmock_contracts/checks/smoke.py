@@ -78,7 +78,7 @@ def check_run_state(run: Run) -> None:
         command(run, operation, 503)
         exchange = run.send(Request("GET", "/syscommands/pbxrunstate"))
         if exchange.response.json != {"pbxrunstate": not stopped}:
-            text = f"says {exchange.response.json} after {stopped=}"
+            text = f"returned {exchange.response.json} after {stopped=}"
             report_wrong_state(run, "syscommands.pbxrunstate", "wrong", text, exchange)
         exchange = run.send(Request("GET", "/astamis/CoreStatus"))
         if exchange.response.status != (503 if stopped else 200):

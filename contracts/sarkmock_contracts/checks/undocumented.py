@@ -31,8 +31,9 @@ def other_profiles(profile: str) -> tuple[Contract, ...]:
 def foreign_operations(run: Run) -> list[Operation]:
     """Return operations of other profiles on paths that the judging document does not have."""
     ours = {operation.path for operation in run.contract.operations}
-    found = {(one.method, one.path): one for other in other_profiles(run.options.profile) for one in other.operations}
-    return [one for one in found.values() if one.path not in ours]
+    operations = {(operation.method, operation.path): operation
+                  for profile in other_profiles(run.options.profile) for operation in profile.operations}
+    return [operation for operation in operations.values() if operation.path not in ours]
 
 
 def check_strange_paths(run: Run) -> None:
@@ -44,19 +45,19 @@ def check_strange_paths(run: Run) -> None:
             continue  # a template of the judging document matches it, and its own checks judge it
         run.coverage.paths.add(operation.path)
         if operation.method == "GET" and operation.hazard == "read":
-            found = run.send(Request("GET", path))
-            there = found.response.status != 404
+            exchange = run.send(Request("GET", path))
+            there = exchange.response.status != 404
         else:
-            found = run.send(Request("OPTIONS", path))
-            there = operation.method in found.response.allow - set(run.contract.router.allowed(path))
+            exchange = run.send(Request("OPTIONS", path))
+            there = operation.method in exchange.response.allow - set(run.contract.router.allowed(path))
         if there:
             text = f"{operation.method} {operation.path} exists, but is not documented"
-            run.report("", Problem("unknown-path", operation.path, operation.method, text), found)
+            run.report("", Problem("unknown-path", operation.path, operation.method, text), exchange)
 
 
 def example_path(run: Run, operation: Operation) -> dict[str, Any]:
     """Return the path parameters of the other profile's example."""
-    other = next(one for one in other_profiles(run.options.profile) if operation in one.operations)
+    other = next(profile for profile in other_profiles(run.options.profile) if operation in profile.operations)
     return other.examples(operation)
 
 

@@ -79,22 +79,22 @@ def of_no_operation(run: Run, exchange: Exchange) -> Iterator[SingleProblem]:
 
 def operations_at(contract: Contract, path: str) -> list[Operation]:
     """Return the operations of a path."""
-    found = (contract.operation_of(Request(method, path)) for method in contract.router.allowed(path))
-    return [operation for operation in found if operation is not None]
+    candidates = (contract.operation_of(Request(method, path)) for method in contract.router.allowed(path))
+    return [operation for operation in candidates if operation is not None]
 
 
 def undocumented_method(run: Run, exchange: Exchange) -> Problem | None:
     """Return the problem of a path that is there though the document does not have it, as OPTIONS shows."""
     path = exchange.request.path
     for method in sorted(exchange.response.allow - set(run.contract.router.allowed(path))):
-        return Problem("unknown-path", "", method, f"{method} {path} is there, though it is not documented")
+        return Problem("unknown-path", "", method, f"{method} {path} exists, but is not documented")
     return None
 
 
 def template(run: Run, method: str, path: str) -> str:
     """Return the path of another profile's operation, as that profile writes it; "" if none has it."""
-    found = (contract.operation_of(Request(method, path)) for contract in other_profiles(run.options.profile))
-    return next((operation.path for operation in found if operation is not None), "")
+    candidates = (contract.operation_of(Request(method, path)) for contract in other_profiles(run.options.profile))
+    return next((operation.path for operation in candidates if operation is not None), "")
 
 
 def invalid_token(request: Request) -> str:
