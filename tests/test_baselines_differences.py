@@ -75,6 +75,19 @@ def test_a_pbx_that_was_stopped_is_neither_broken_nor_mended(before, after):
     assert "the PBX was not running" in (found.unreached[0].before, found.unreached[0].after)
 
 
+@pytest.mark.parametrize(("verdict", "told"), [
+    ("crashed", ["value now crashes"]), ("accepted", ["field type changed"])])
+def test_a_column_that_the_server_sets_for_a_variable_depends_on_its_acceptance(verdict, told):
+    """An inbound route has the class of its open route as a number if the request names the route, else as a text."""
+    def recorded(says, kind):
+        op, by = "PUT /inboundroutes/{inboundroute}", "inboundroutes.update"
+        return baseline([Fact(op, "reach", "", "there"), Fact(op, "field", "(body)", ["object"], by),
+                         Fact(op, "field", "routeclassopen", [kind], by),
+                         Fact(op, "rule", "openroute", says, "", "Operator", ())])
+    found = compare_baselines(recorded("accepted", "integer"), recorded(verdict, "text"))
+    assert [one.kind for one in found.differences] == told
+
+
 def standing(**types):
     return [Fact("GET /tenants", "field", name, kinds, "read")
             for name, kinds in {"(body)": ["list"], "[]": ["object"], **types}.items()]

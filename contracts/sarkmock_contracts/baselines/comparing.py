@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
+from ..spec.operation_data import columns_following
 from .catalogue import catalogue, same_operation_elsewhere
 from .facts import BOX, Baseline, Fact
 from .observer import ABSENT_ROW, NOT_TESTED, REQUESTED, THERE
@@ -167,7 +168,9 @@ def unequally_filled(op: str, by: str, sides: Sides) -> Unequal:
         names |= sent_variables_of(before) ^ sent_variables_of(after)
         names |= {difference.of for difference in compare_stores(name, before, after)}
         names |= {difference.of for difference in compare_rules(name, *sides.all(name, "rule"))}
-    return Unequal(frozenset(names), echo=op in makers)
+    ids = [operation for name in {*makers, op} for operation in catalogue()[name].ids]
+    following = {column for operation in ids for column in columns_following(operation, names)}
+    return Unequal(frozenset(names | following), echo=op in makers)
 
 
 def sent_variables_of(stores: Iterable[tuple[str, str]]) -> set[str]:

@@ -57,9 +57,13 @@ def open_fields(operation: Operation) -> frozenset[str]:
 
 def columns_derived(operation: str, sent: Iterable[str]) -> set[str]:
     """Return the columns that the server sets: always, or because of a sent field."""
+    return {*recipe("derived", operation), *columns_following(operation, sent)}
+
+
+def columns_following(operation: str, sent: Iterable[str]) -> set[str]:
+    """Return the columns that the server sets because of a sent field."""
     names = set(sent)
-    following = recipe("follows", operation).items()
-    return {*recipe("derived", operation), *(column for column, causes in following if names.intersection(causes))}
+    return {column for column, causes in recipe("follows", operation).items() if names.intersection(causes)}
 
 
 @cache
