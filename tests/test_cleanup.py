@@ -14,11 +14,12 @@ import pytest
 from sarkmock_contracts.client.http import Request, with_json
 from sarkmock_contracts.errors import BadLedger, Unavailable, Withheld
 from sarkmock_contracts.safety import CleanUpTarget, ownership
+from sarkmock_contracts.safety.fingerprint import Fingerprint
 from sarkmock_contracts.safety.ledger import read_ledger, reopen_ledger
 
 from sarkmock import profiles
 from sarkmock.server.https_server import Server
-from tests.contract_runs import run
+from tests.contract_runs import checked, run
 from tests.guarded import Box, ended, guarded, guarded_suite
 from tests.prefork import PROCESS
 from tests.serving import mistake, sarkmock
@@ -195,6 +196,25 @@ def test_a_stopped_pbx_is_no_finding(real, judge, tmp_path):
     assert real == judge or outcome.deviations("fixed") == []
     assert any("the PBX is stopped" in reason for reason in suite.gaps.unavailable)
     assert changed(box, before) == set()
+
+
+def test_a_path_that_a_stopped_pbx_hides_is_not_fixed(tmp_path):
+    box = Box("shipped")
+    box.engine.state.pbx.stop()
+    suite = guarded_suite(box, "documented", "write operational", tmp_path / "ledger")
+    suite.identify(Fingerprint("shipped"))
+    checked(suite, "undocumented-paths")
+    assert "ami-list-with-id" in [listed.deviation.id for listed in suite.outcome().deviations("untested")]
+
+
+def test_a_row_is_explained_by_the_deviation_of_its_creation(tmp_path):
+    """The response to its creation does not show every column, and the target's version is not recognised."""
+    suite = guarded_suite(Box("shipped"), "documented", "write operational", tmp_path / "ledger", only="Extensions")
+    checked(suite, "rows")
+    found = {finding.identity.field for finding in suite.findings
+             if "extension-create-ignores-optional" in finding.deviations}
+    assert {"celltwin", "callerid"} <= found
+    assert suite.outcome().failures == []
 
 
 def test_what_somebody_else_changes_fails_the_run(tmp_path):

@@ -55,6 +55,10 @@ def test_mutants_are_found(profile: str, first: int) -> None:
     ("shipped", "order: inboundroutes.list by carrier"),
     ("documented", "list: tenants.list without the first"),
     ("documented", "check: coscloses.create with key_is_free"),  # the key is no variable
+    ("documented", "rule gained: coscloses.create IPphone_pkey with alpha_num"),  # a check may name the variable, too
+    ("shipped", "required lost: firewalls.ipv4.upload rules without required"),  # it crashes if the variable is absent
+    ("shipped", "nullable gained: queues.update greetnum with nullable"),  # every text crashes, null does not
+    ("documented", "order: holidaytimers.list by cluster"),  # the server assigns the keys
 ])
 def test_a_mutant_is_found(profile: str, text: str) -> None:
     """What a published version does is expected of it, but not after an answer that it does not give."""
@@ -72,6 +76,10 @@ def test_a_mutant_is_found(profile: str, text: str) -> None:
     ("shipped", "lost: templates.delete DELETE is not done", "no row can be made"),
     ("shipped", "check: trunks.create with key_is_free", "another check rejects a taken key before"),
     ("documented", "method: astamis.DBdel DELETE for PUT", "it is the listed deviation"),
+    ("documented", "value: holidaytimers.show etime cut short", "the column holds numbers"),
+    ("shipped", "error body: backups.upload 422 the first field alone", "only one field can be rejected"),
+    ("shipped", "filter: trunks.list carrier as in the first", "every row that is listed has the same value"),
+    ("documented", "filter: trunks.list carrier as in the first", ""),
     ("documented", "path: cosrules.create gone", ""),
     ("documented", "filter: queues.list cluster as in the first", ""),
     ("documented", "value: astamis.QueueStatus.show Weight cut short", ""),

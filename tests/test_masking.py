@@ -100,7 +100,10 @@ def is_strange(judge: str, profile: str, mutation: Mutation) -> bool:
     """Whether some value is judged as neither the profile nor the judging document says."""
     contract, variable = contract_of(profile), mutation.variable
     operation = contract.by_id[min(mutation.operations)]
-    judging = contract_of(judge).by_id[operation.id].rules[variable]
+    theirs = contract_of(judge).by_id[operation.id]
+    if (theirs.method, theirs.path) != (operation.method, operation.path):
+        return False  # the judging document has the operation elsewhere, where nothing answers
+    judging = theirs.rules[variable]
     if "exists" in mutation.text or why_invisible(contract, mutation):
         return False
     rules = judging, operation.rules[variable]

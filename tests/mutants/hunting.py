@@ -84,8 +84,8 @@ def meant(run: Run, case: Case, mutations: Sequence[Mutation]) -> bool:
     if case.check.name in ("rules", "rows", "smoke") and any(by_id[name].table is None for one in mutations
                                                              for name in one.operations if name in by_id):
         return True  # it may show rows of any section
-    if case.check.name == "rules" and case.operation is not None and case.operation.id == "tenants.create":
-        return True  # rows of other sections name its tenant
+    if case.check.name == "rules" and case.operation is not None and case.operation.section == "Tenants":
+        return True  # rows of other sections name the tenant that they keep
     if case.subject is None or isinstance(case.subject, Scenario):
         return case.check.name != "sequences-together"
     return case.subject.section in sections

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from contextlib import suppress
 from functools import lru_cache
+from itertools import chain
 from typing import Any
 
 from sarkmock_contracts.checks import cases
@@ -27,6 +28,7 @@ from sarkmock.suite_api import (
     State,
     Validator,
     api_application,
+    check_fields,
     load,
     load_seed,
     load_with_deviation,
@@ -44,6 +46,7 @@ VALUES: tuple[Any, ...] = (
 ABSENT = object()
 NO_BOX: Any = None  # a change of answers needs none
 OF_SUCCESS = {"field", "type", "value", "link", "hidden column", "header", "stored", "default", "unasked", "lost"}
+SAVING = {"save"}  # under this name a check rejects the row as a whole
 REJECTING = {"refuse_blfkeyname", "mac_lookup_crashes"}  # checks that no request passes
 JSON_TYPES = {str: "string", type(None): "null", bool: "boolean", int: "integer", float: "number"}
 TELLING = {"reads", "rules", "rows", "smoke", "scenarios", "links",  # they show rows with every variable,
@@ -84,7 +87,7 @@ def of_rejection(contract: Contract, mutation: Mutation, operation: Operation) -
         return "no file of more than 32 MB is sent"
     if mutation.kind in ("error body", "status") and "409" in mutation.text and "key_is_new" in operation.checks:
         return "a taken key is rejected with 422 before the database is asked"
-    names = {*operation.rules, *contract.may_name(operation)}
+    names = {*operation.rules, *(SAVING & {*chain.from_iterable(check_fields(operation).values())})}
     if mutation.kind == "error body" and mutation.text.endswith("the first field alone") and len(names) < 2:
         return "only one field can be rejected"
     if mutation.kind == "check" and operation.method == "DELETE" and not changed_answers(contract, mutation):
@@ -107,8 +110,10 @@ def unchanging(contract: Contract, mutation: Mutation, operation: Operation) -> 
     if mutation.text in ("cut short", "to another row") and types and not types & {"string", "any"}:
         return "the column never holds a text"
     column = mutation.variable or mutation.text.removeprefix("by ").partition(" ")[0]
+    if mutation.kind in ("filter", "order") and len(listed_values(contract, operation, column)) == 1:
+        return "every row that is listed has the same value, whichever it is created with"
     if mutation.after is None or mutation.kind not in OF_COLUMN or is_set(contract, operation, column):
-        return ""
+        return "" if takes_texts(contract, mutation, operation) else "the column holds numbers, whatever is sent"
     answers = recorded(contract)
     if mutation.kind in ("stored", "unasked"):  # they happen to rows
         nothing = all(row.get(column) is None for one in contract.operations
@@ -117,6 +122,30 @@ def unchanging(contract: Contract, mutation: Mutation, operation: Operation) -> 
     own = answers[operation.id]
     changed = (mutation.after(NO_BOX, operation, one.request, one.response).json != one.response.json for one in own)
     return "" if any(changed) else f"no variable sets the column, and none of {len(own)} answers changes"
+
+
+def takes_texts(contract: Contract, mutation: Mutation, operation: Operation) -> bool:
+    """Whether a change of texts alone changes an answer of a run, or a variable of the column accepts another text
+    than numbers."""
+    if mutation.kind != "value" or mutation.text != "cut short" or mutation.after is None:
+        return True
+    values = chain.from_iterable(accepted(one, mutation.variable) for one in contract.operations
+                                 if one.table == operation.table and mutation.variable in one.rules)
+    return not all(str(value).strip().isdigit() for value in values) or any(
+        mutation.after(NO_BOX, operation, one.request, one.response).json != one.response.json
+        for one in recorded(contract)[operation.id])
+
+
+def listed_values(contract: Contract, listing: Operation, column: str) -> set[str]:
+    """The values that a list shows of a column that only the creation of a row sets, to a value of a list of values, if
+    a row is created with each of them."""
+    engine = fresh_engine(contract.document)
+    run = Run(contract, SignedIn(InProcess(api_application(engine)), engine.state))
+    writers = [one for one in contract.operations if one.table == listing.table and column in one.rules]
+    for one in writers if all(one.method == "POST" and "in:" in str(one.rules[column]) for one in writers) else ():
+        for value in accepted(one, column):
+            run.send(run.fixtures.request(one, {**run.fixtures.minimal(one), column: value}))
+    return {str(row.get(column)) for row in run.get(listing.path).rows} if writers else set()
 
 
 def is_set(contract: Contract, operation: Operation, column: str) -> bool:

@@ -12,7 +12,7 @@ from ..client.http import Exchange, Request, request_for
 from ..errors import Withheld
 from ..fixtures import Body, Fixtures, linked_path
 from ..judge.findings import Identity
-from ..judge.oracle import Problem, verdict
+from ..judge.oracle import Problem, messages_of, verdict
 from ..judge.row_model import stored_problems
 from ..run import Run
 from ..safety.restorable import SURELY
@@ -93,9 +93,10 @@ def accepted_values(fixtures: Fixtures, operation: Operation, field: str) -> lis
 
 
 def refused_values(fixtures: Fixtures, operation: Operation, field: str, foreign: bool = True) -> list[Any]:
-    """Return the values that a field rejects, and empty values unless the field is nullable or has fatal values."""
+    """Return the values that a field rejects, and empty values unless the field is nullable or they crash PHP."""
     bounds = fixtures.bounds(operation, field)
-    empty = () if bounds.fatal or "nullable" in rule_names(operation, field) else NOTHING
+    rejects_null = not bounds.fatal or bool(messages_of(operation, field, None))
+    empty = NOTHING if rejects_null and "nullable" not in rule_names(operation, field) else ()
     return [*bounds.reject, *(bounds.foreign if foreign else ()), *empty]
 
 

@@ -1,7 +1,7 @@
 """Boundary values: accepted values are combined with rejected ones of other fields, so that no row is created.
 
-Fields with the same rules, in operations on the same rows, share the values among them. Laravel judges each field
-separately and names those that it rejects; fields that it does not name are accepted.
+A field that has the same rules in several operations on the same rows divides its values among them. Laravel judges
+each field separately and names those that it rejects; fields that it does not name are accepted.
 """
 
 from __future__ import annotations
@@ -220,14 +220,14 @@ def wrong_values(run: Run, operation: Operation, fields: Iterable[str]) -> dict[
 def share(run: Run, operation: Operation, field: str) -> list[Edge]:
     """Return the values of a field that this operation sends: the distinctive ones, and its share of the rest.
 
-    Fields with the same rules divide the rest among them. Values that other checks send are left out. Rejected and
-    accepted values alternate; every second field begins with accepted ones.
+    Operations in which the field has the same rules divide the rest among them. Values that other checks send are left
+    out. Rejected and accepted values alternate; every second field begins with accepted ones.
     """
     fixtures, values = run.fixtures, edge_values(run.fixtures, operation, field)
-    alike = [(other.id, name) for other in run.contract.operations if shares_rows(operation, other)
-             for name in other.rules if other.rules[name] == operation.rules[field]
-             and edge_values(fixtures, other, name) == values and not is_silent(run, other)]
-    turn, of = (alike.index((operation.id, field)), len(alike)) if (operation.id, field) in alike else (0, 1)
+    alike = [other.id for other in run.contract.operations
+             if shares_rows(operation, other) and other.rules.get(field) == operation.rules[field]
+             and edge_values(fixtures, other, field) == values and not is_silent(run, other)]
+    turn, of = (alike.index(operation.id), len(alike)) if operation.id in alike else (0, 1)
     listed = len(values[1]) if fixtures.bounds(operation, field).foreign else 0
     right = share_of_values(values[1], listed if listed <= MOST_LISTED else 1, turn, of)
     others = values_without(values[0], covering_values(fixtures, operation, field))

@@ -64,12 +64,12 @@ def other_values(run: Run, resource: Resource) -> Body:
 
 
 def last_tenant(run: Run, resource: Resource, operation: Operation) -> Body:
-    """Return a tenant that most rows do not have, if there is one.
+    """Return a tenant that most rows do not have, if there is one. If the server assigns keys, other rows follow.
 
     Rows that cannot be deleted are skipped: they would keep the tenant from being deleted.
     """
-    is_needed = TENANT in run.contract.required(operation) and resource.delete is not None
-    tenants = run.live.keys("cluster", "pkey") if is_needed else []
+    names = run.contract.required(operation) if resource.key in operation.rules else operation.rules
+    tenants = run.live.keys("cluster", "pkey") if TENANT in names and resource.delete is not None else []
     return {TENANT: tenants[-1]} if tenants else {}
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import OrderedDict, defaultdict, deque
-from collections.abc import Collection, Container, Iterator, Mapping
+from collections.abc import Collection, Container, Iterator, Mapping, Sequence
 from http import HTTPStatus
 from typing import Any, NamedTuple
 from weakref import WeakKeyDictionary
@@ -51,6 +51,12 @@ def agrees(problem: Problem, exchange: Exchange, expected: Response) -> bool:
     if problem.check != "unknown-path" and problem.check in STATUS_CHECKS and problem.kind != "wording":
         return same_headers(got, expected)
     return same_headers(got, expected) and bool(without_volatile_values(got) == without_volatile_values(expected))
+
+
+def agrees_throughout(problem: Problem, evidence: Sequence[Exchange], expected: Sequence[Response]) -> bool:
+    """Return whether the last response equals the expected one, and no earlier one shows an unexpected column."""
+    *before, last = zip(evidence, expected, strict=True)
+    return agrees(problem, *last) and all(leads_up(problem, *earlier) for earlier in before)
 
 
 def leads_up(problem: Problem, exchange: Exchange, expected: Response) -> bool:

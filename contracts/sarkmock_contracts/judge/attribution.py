@@ -15,12 +15,10 @@ from functools import cached_property, partial
 from sarkmock.suite_api import (
     BASE,
     Deviation,
-    Document,
     MethodNotAllowed,
     Operation,
     PageNotFound,
     load,
-    load_toggled,
     load_with_deviation,
     pointer,
     product,
@@ -28,12 +26,23 @@ from sarkmock.suite_api import (
 
 from ..client.http import Exchange, Request, Response
 from ..spec.contract import Contract
-from .agreement import OF_ROWS, OF_RULES, agrees, differing_parts, is_crash, is_same, leads_up, same_of_field, same_row
-from .findings import ABSENT, Finding, Identity, deviation_touches, places
+from .agreement import (
+    OF_COLUMN,
+    OF_ROWS,
+    OF_RULES,
+    agrees,
+    agrees_throughout,
+    differing_parts,
+    is_crash,
+    is_same,
+    same_of_field,
+    same_row,
+)
+from .findings import Finding, Identity, deviation_touches, places
+from .models import Models
 from .oracle import Problem
 from .replica import Model, Replica
 
-MODELS = 256  # compiled documents kept, about 0.2 MB each
 UNKNOWN_PATH = ""  # the key for requests without an operation
 MOST_WAITING = 2_000  # exchanges queued until a prediction is needed
 OF_LACKING = {"rules", "crash", "answer", "status"}  # checks that show that a row is missing
@@ -51,13 +60,16 @@ class Attribution:
         self._explained: Counter[str] = Counter()
         self._version = version  # the profile that the target appears to have, once recognised
         self._waiting: deque[Exchange] = deque()
-        self._models: dict[str, Model] = {}
         self._named: dict[Identity, tuple[str, ...]] = {}
         self._felt_together: dict[tuple[str, ...], list[Deviation]] = {}
 
     @cached_property
     def replica(self) -> Replica:
         return Replica(load(self._version()))
+
+    @cached_property
+    def _models(self) -> Models:
+        return Models(self.replica, self._version(), self.profile, self.contract.document)
 
     def observe(self, exchange: Exchange) -> None:
         """Record an exchange of the run. Call this for every exchange, in order."""
@@ -81,7 +93,7 @@ class Attribution:
         For several exchanges: the response to the last one, if all of them had been sent to the mock.
         """
         self._follow()
-        return self.replica.answers(self._profile(self.profile), exchanges)[-1]
+        return self.replica.answers(self._models.profile(self.profile), exchanges)[-1]
 
     def _answer(self, model: Model, exchange: Exchange) -> Response:
         self._follow()
@@ -112,11 +124,11 @@ class Attribution:
         Empty if the response equals the judging document's, or differs from the version's.
         """
         candidates = [deviation for deviation in self._felt_by(exchange.request) if deviation.id not in named]
-        if not candidates or not is_same(exchange.response, self._answer(self._profile(self._whole), exchange)):
+        if not candidates or not is_same(exchange.response, self._answer(self._models.profile(self._whole), exchange)):
             return ()
         foreign = differing_parts(exchange.response, self.expected(exchange))
         return tuple(deviation.id for deviation in candidates if foreign and foreign & differing_parts(
-            exchange.response, self._answer(self._toggled(deviation), exchange)))
+            exchange.response, self._answer(self._models.toggled(self._whole, deviation), exchange)))
 
     def predict(self, request: Request) -> Exchange:
         """Return the exchange that the target's version is expected to have for a request now. Sends nothing."""
@@ -141,7 +153,7 @@ class Attribution:
         if self.profile == BASE or not finding.evidence:
             return False
         self._follow()
-        model = self._profile(self.profile)
+        model = self._models.profile(self.profile)
         return self._answers(model, finding) and all(
             exchange.response.status == self.replica.answer(model, exchange).status
             for exchange in finding.evidence[:-1] if self.replica.remembers(exchange))
@@ -151,7 +163,7 @@ class Attribution:
         if finding.identity.check not in OF_LACKING or not finding.evidence:
             return False
         self._follow()
-        models = [self._profile(name) for name in dict.fromkeys((self._version(), self.profile))]
+        models = [self._models.profile(name) for name in dict.fromkeys((self._version(), self.profile))]
         return not any(self._predicts(model, finding) for model in models) and any(
             self._predicts(model, finding, model.contract.hidden_tables) for model in models)
 
@@ -160,14 +172,14 @@ class Attribution:
         if not self.known or not finding.evidence:
             return ()
         self._follow()
-        if finding.identity.check in OF_RULES and self._predicts(self._profile(self.profile), finding):
+        if finding.identity.check in OF_RULES and self._predicts(self._models.profile(self.profile), finding):
             return ()  # the response needs no deviation
         if finding.identity in self._named and self._version() != BASE and self._predicts(self.replica.leader, finding):
             return self._named[finding.identity]  # the usual case: one prediction is enough
         found = set(places(self.contract, finding))
         near = [deviation for deviation in self.known if deviation_touches(deviation, found)]
         single = [deviation.id for deviation in near if self._is(deviation, finding)]
-        if not single and self._predicts(self._profile(self._whole), finding):  # several together, or an indirect one
+        if not single and self._predicts(self._models.profile(self._whole), finding):  # several, or an indirect one
             single = (self._needed([*near, *self._felt[UNKNOWN_PATH]], finding) or self._from_afar(finding)
                       or self._needed(self._felt_in(finding), finding) or [each.id for each in near] or [self._whole])
         if single:
@@ -201,7 +213,7 @@ class Attribution:
         """Yield the operations that only the version's document has for a request."""
         if not self._named:
             return
-        theirs, methods = self._profile(self._whole).contract.router, [request.method]
+        theirs, methods = self._models.profile(self._whole).contract.router, [request.method]
         with suppress(PageNotFound, MethodNotAllowed):
             if request.method == "OPTIONS":
                 ours = self.contract.router.allowed(request.path)
@@ -222,9 +234,9 @@ class Attribution:
 
     def _unrefuted(self, names: tuple[str, ...], refutes: Callable[[Model], bool]) -> tuple[str, ...]:
         """Return the deviations that are not refuted; all of them if the profile with all of them is not refuted."""
-        if not refutes(self._profile(self._whole)):
+        if not refutes(self._models.profile(self._whole)):
             return names
-        return tuple(name for name in names if not refutes(self._with(name)))
+        return tuple(name for name in names if not refutes(self._model(name)))
 
     def _speaks_against(self, model: Model, exchange: Exchange, field: str, lacking: Collection[str] = ()) -> bool:
         """Whether a response agrees with the judging document's mock on a variable and disagrees with the model's."""
@@ -246,10 +258,9 @@ class Attribution:
     @known.setter
     def known(self, known: Sequence[Deviation]) -> None:
         self._known = known
-        self._models.clear()
         self._named.clear()
         self._felt_together.clear()
-        for name in ("_felt", "replica"):  # they depend on the version assumed before
+        for name in ("_felt", "_models", "replica"):  # they depend on the version assumed before
             self.__dict__.pop(name, None)
 
     @cached_property
@@ -282,12 +293,7 @@ class Attribution:
     def _needed(self, candidates: Sequence[Deviation], finding: Finding) -> list[str]:
         """Return the ids of the deviations without which the profile predicts a different response."""
         return [deviation.id for deviation in dict.fromkeys(candidates)
-                if not self._predicts(self._toggled(deviation), finding)]
-
-    def _toggled(self, deviation: Deviation) -> Model:
-        """Return the model of the profile with all deviations except this one."""
-        name = self._whole
-        return self._model(f"{name} without {deviation.id}", load_toggled(name, deviation.id))
+                if not self._predicts(self._models.toggled(self._whole, deviation), finding)]
 
     def _from_afar(self, finding: Finding) -> list[str]:
         """Return a deviation of something that the operation refers to. Try those that explained others first."""
@@ -300,36 +306,16 @@ class Attribution:
 
     def _is(self, deviation: Deviation, finding: Finding) -> bool:
         """Whether the document with a deviation predicts the response and the document without it does not."""
-        documents = load_with_deviation(deviation.id)
-        without, with_it = self._documents(deviation)
-        if not self._predicts(self._model(*with_it), finding):
+        if not self._predicts(self._models.having(deviation), finding):
             return False
+        documents = load_with_deviation(deviation.id)
         is_judging = self.profile == BASE and documents[0]["info"] == self.contract.document["info"]
-        return is_judging or not self._predicts(self._model(*without), finding)
+        return is_judging or not self._predicts(self._models.lacking(deviation), finding)
 
-    def _documents(self, deviation: Deviation) -> tuple[tuple[str, Document], tuple[str, Document]]:
-        """Return the document without a deviation and the one with it, each with its name."""
-        models = [(f"{deviation.id} {number}", document)
-                  for number, document in enumerate(load_with_deviation(deviation.id))]
-        first, second = reversed(models) if deviation.summary.startswith(ABSENT) else models
-        return first, second
-
-    def _with(self, name: str) -> Model:
+    def _model(self, name: str) -> Model:
         """Return the model of a deviation, or of a profile that explains a finding by itself."""
         deviation = next((candidate for candidate in self._known if candidate.id == name), None)
-        return self._model(*self._documents(deviation)[1]) if deviation else self._profile(name)
-
-    def _profile(self, name: str) -> Model:
-        """Return the model of a profile. The judging profile may come from a file."""
-        if name == self._version():
-            return self.replica.leader
-        return self._model(f"profile {name}", self.contract.document if name == self.profile else load(name))
-
-    def _model(self, name: str, document: Document) -> Model:
-        self._models[name] = model = self._models.pop(name, None) or self.replica.model(document)
-        if len(self._models) > MODELS:
-            del self._models[next(iter(self._models))]
-        return model
+        return self._models.having(deviation) if deviation else self._models.profile(name)
 
     def _predicts(self, model: Model, finding: Finding, without: Collection[str] = ()) -> bool:
         """Whether the mock of a document gives this response and the document allows it."""
@@ -346,5 +332,8 @@ class Attribution:
             return made.ok and same_row(listing, before[0], last.response, expected)
         if before and problem.check == "behaviour":
             return agrees(problem, last, self.replica.answers(model, finding.evidence)[-1])
-        return agrees(problem, last, self.replica.answer(model, last, without)) and all(
-            leads_up(problem, exchange, self.replica.answer(model, exchange)) for exchange in before)
+        answered = [self.replica.answer(model, exchange, without if exchange is last else ())
+                    for exchange in finding.evidence]
+        return agrees_throughout(problem, finding.evidence, answered) or (
+            bool(before) and problem.check in OF_COLUMN  # the row as this model would have written it
+            and agrees_throughout(problem, finding.evidence, self.replica.answers(model, finding.evidence, alone=True)))

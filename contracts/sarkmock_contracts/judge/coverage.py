@@ -113,7 +113,7 @@ def gaps_on_path(contract: Contract, coverage: Coverage, steps: list[str]) -> It
     members = [member for member in contract.operations
                if member.path == path and (not rest or member.method.lower() == rest[0])]
     if not members:
-        yield "" if path in coverage.paths else f"{path} was not sent OPTIONS"
+        yield "" if path in coverage.paths else f"{path} was not tested"
     for operation in members:
         yield why_unreached(coverage, operation)
         if rest[1:] and rest[1] in ("x-after", "x-action"):

@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection, Container, Iterable, Iterator,
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 
-from sarkmock.suite_api import BASE, Deviation, Operation, counted
+from sarkmock.suite_api import BASE, Deviation, Operation, counted, is_rule_message
 
 from ..client.http import Exchange
 from ..client.target import Client
@@ -17,7 +17,7 @@ from .agreement import OF_RULES, OF_WHOLE_ANSWER, JudgedAnswers
 from .attribution import Attribution
 from .coverage import Coverage
 from .findings import FINDING_TYPES, Finding, Findings, Identity
-from .oracle import Problem, Verdict, conformance_problems, verdict, verdict_problems
+from .oracle import Problem, Verdict, conformance_problems, rule_messages, verdict, verdict_problems
 from .preparation import History
 from .verdicts import Lists
 
@@ -200,6 +200,7 @@ class Judge:
         if expected is not None:
             yield from (problem for problem in verdict_problems(self.contract, operation, expected, exchange.response)
                         if not self._is_of_hidden_row(operation, problem, exchange))
+            yield from self._rule_messages_beyond(operation, exchange, expected)
             if expected.excuses(exchange.response):
                 return
         found = list(conformance_problems(self.contract, operation, exchange))
@@ -208,16 +209,29 @@ class Judge:
             text = f"returned {exchange.response.status}, though nothing in the request is known to crash this version"
             yield Problem("status", "", str(exchange.response.status), text)
 
-    def _blamed(self, operation: Operation, problem: Problem, expected: Verdict | None) -> Problem:
-        """Blame a crash on a variable that is known to cause it, or on the only variable of the request that can.
+    def _rule_messages_beyond(self, operation: Operation, exchange: Exchange, expected: Verdict) -> Iterator[Problem]:
+        """Yield messages of rules, for fields that a check may name, that neither the rules nor the checks give."""
+        refused = exchange.response.refused
+        for name in operation.rules.keys() & refused.keys() & self.contract.may_name(operation):
+            known = {*expected.errors.get(name, ()), *rule_messages(operation, name)}
+            others = [message for message in map(str, refused[name]) if message not in known
+                      and is_rule_message(name, message)]
+            if others and expected.crash is None:
+                predicted = self.attribution.expected(exchange).refused.get(name, ())
+                if not all(message in predicted for message in others):
+                    yield Problem("messages", name, "wording", f"{name}: no rule and no check returns {others}")
 
-        A required variable is a suspect only if its rules reject the value.
+    def _blamed(self, operation: Operation, problem: Problem, expected: Verdict | None) -> Problem:
+        """Blame a crash on a variable that is known to cause it, or on the only variable that can.
+
+        A required variable is a suspect only if its rules reject the value, or that it is absent.
         """
         if problem.check != "status" or int(problem.kind) < 500 or expected is None:
             return problem
         bare = Identity(operation.id, *problem[:3])
         required = self.contract.required(operation)
-        suspects = [name for name in expected.sent if name not in required or name in expected.errors]
+        sent = {**expected.sent, **expected.errors}
+        suspects = [name for name in sent if name not in required or name in expected.errors]
         guilty = [name for name in suspects if self.findings.of(bare._replace(field=name))]
         if not suspects:
             self.crashing.add(bare)
