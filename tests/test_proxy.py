@@ -16,6 +16,7 @@ from pathlib import Path
 import pytest
 import requests
 import trustme
+from sarkmock_contracts.proxy.guard import TrafficGuard, permitted_hazards
 
 from sarkmock import SarkMock
 from sarkmock.proxy.exchange import BodyMemory, Pace
@@ -406,8 +407,44 @@ def test_the_control_plane_has_journal_and_har_and_no_state():
 def test_clients_that_send_no_http_are_told():
     with scripted() as box, proxied(box.url) as way:
         for request, status in ((b"GET /api HTTP/1.1\r\n\r\n", 400), (b"CONNECT a:1 HTTP/1.1\r\nHost: a\r\n\r\n", 400),
+                                (b"\r\n" * 2000, 400),
                                 (b"GET /api HTTP/1.1\r\nHost: a\r\nX: " + b"y" * 70_000 + b"\r\n\r\n", 431),
                                 (b"PUT /_mock/faults HTTP/1.1\r\nHost: a\r\nContent-Length: 99999999\r\n\r\n", 413)):
             with Wire(way.url) as wire:
                 assert int(wire.ask(request)[0][9:12]) == status
         assert box.requests == []
+
+
+@pytest.mark.parametrize("body", [b"zz\r\n", b"1\r\nxyz\r\n", b"-1\r\n", b"1\nx\n\r\n"])
+def test_a_body_with_invalid_chunks_is_an_error_of_the_client(body):
+    with SarkMock(tls=False) as box, proxied(box.url) as way, Wire(way.url) as wire:
+        request = b"POST /api/tenants HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n" + body
+        status, _, answer = wire.ask(request, "POST")
+        assert (status, way.told) == (b"HTTP/1.1 400 Bad Request", [])
+        assert b"The body of the request is invalid" in answer
+
+
+FLOODS = {"chunks": (b"POST /api/a HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n", b"1\r\nx\r\n"),
+          "requests": (b"", b"PUT /api/backups/a.zip HTTP/1.1\r\nHost: a\r\n\r\n")}
+
+
+@pytest.mark.parametrize("name", FLOODS)
+def test_nobody_waits_for_a_client_that_floods_the_proxy(name):
+    begin, repeated = FLOODS[name]
+    guard = TrafficGuard("/api", permitted_hazards(read_only=False, disruptive=False))
+    with SarkMock(tls=False) as box, proxied(box.url, guard=guard) as way:
+        with Wire(way.url) as wire:
+            flood = threading.Thread(target=overwhelm, args=[wire, begin, repeated * 10_000])
+            flood.start()
+            time.sleep(0.5)
+            began = time.monotonic()
+            assert [get(f"{way.url}/tenants").status_code for _ in range(3)] == [200] * 3
+            assert time.monotonic() - began < 3
+        flood.join()
+
+
+def overwhelm(wire, begin, flood):
+    with contextlib.suppress(OSError):
+        wire.send(begin)
+        while True:
+            wire.send(flood)

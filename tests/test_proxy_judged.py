@@ -171,10 +171,12 @@ def test_the_command_ends_as_check_does_and_writes_its_reports(tmp_path):
 
 def test_the_lines_that_repeat_a_finding_take_credentials_from_the_environment(tmp_path):
     bad = whole(b'[{"pkey": 7}]', b"Set-Cookie: laravel_session=secret6\r\n")
-    with scripted(bad, bad) as box, proxying(box.url, "--http", "--report", str(tmp_path / "out")) as proxy:
+    with scripted(bad, bad, b"no HTTP\r\n\r\n") as box, \
+            proxying(box.url, "--http", "-v", "--report", str(tmp_path / "out")) as proxy:
         for credential in ("Bearer 1|secret8", "Basic c2VjcmV0OA=="):
             headers = {"Authorization": credential, "Cookie": "a=secret9", "X-Custom": "plain"}
             requests.get(f"{proxy.url}/tenants", headers=headers, timeout=5)
+        assert requests.get(f"{proxy.url}/tenants?access_token=secret4&password=secret5", timeout=5).status_code == 502
         proxy.stop(signal.SIGTERM)
         report = json.loads((tmp_path / "out" / "report.json").read_text())
         for line in (report["findings"][0]["exchanges"][-1]["curl"], *report["findings"][0]["script"]):
@@ -183,7 +185,7 @@ def test_the_lines_that_repeat_a_finding_take_credentials_from_the_environment(t
             assert "-H 'X-Custom: plain'" in line
             assert "REDACTED" not in line
         written = "".join(file.read_text() for file in (tmp_path / "out").iterdir())
-        assert "secret" not in written + proxy.process.stdout.read()
+        assert "secret" not in written + proxy.process.stdout.read() + "".join(proxy.errors)
         assert "c2VjcmV0OA" not in written
 
 

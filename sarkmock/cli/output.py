@@ -14,7 +14,7 @@ from click.shell_completion import CompletionItem, get_completion_class
 
 from sarkmock.atomic import write_whole
 from sarkmock.journal import Entry, Journal
-from sarkmock.redaction import printable
+from sarkmock.redaction import printable, redacted
 from sarkmock.server.connection import Served
 
 if TYPE_CHECKING:
@@ -62,8 +62,8 @@ class RequestLog:
 
     def __call__(self, served: Served) -> None:
         """Log one line with time, request, status, duration and size; then reasons and notices."""
-        write_line(f"{time.strftime('%H:%M:%S')} {served.method} {served.target} {served.status or 'dropped'} "
-             f"{served.seconds * 1000:.1f} ms {served.size} B")
+        write_line(f"{time.strftime('%H:%M:%S')} {served.method} {redacted(served.target)} "
+             f"{served.status or 'dropped'} {served.seconds * 1000:.1f} ms {served.size} B")
         entry = self._entry(served)
         if self._journal is not None and entry:
             for reason in self._journal.why(entry):

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from sarkmock.faults.fault import EFFECT_FUNCTIONS, Fault
 from sarkmock.http.replies import JSON
 from sarkmock.http.wsgi import render, status_line
-from sarkmock.proxy.exchange import AnswerHead, Field, QueueFull, Record, head_bytes, passed_on
+from sarkmock.proxy.exchange import AnswerHead, BadAnswer, Field, QueueFull, Record, head_bytes, passed_on
 from sarkmock.proxy.upstream import OutgoingRequest, StreamedResponse, UpstreamFailed, read_chunks, read_sized
 from sarkmock.server.application import AppResponse, environ_of, run_wsgi
 from sarkmock.server.connection import LINGER, NO_HEAD, Served, encoded
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from sarkmock.proxy.server import Proxy
 
 PREREAD_BYTES = 2**16  # bytes of a body that is read before the request is forwarded
-PREFACE = b"\r\n"
+EMPTY_BYTES = 2048  # bytes of empty lines before a request
 AUTHORITY = re.compile(rb"(?:[A-Za-z][A-Za-z0-9+.-]*:)?//([^/?#]*)")
 
 
@@ -43,7 +43,7 @@ class Passage:
         """Handle request after request. An error of the client ends the connection."""
         try:
             while not self._proxy.stopping and await self._next():
-                pass
+                await asyncio.sleep(0)  # the turn of others, as further requests may already be in memory
         except (Gone, OSError, EOFError, TimeoutError):
             pass  # the client has disconnected, or is too slow
         finally:
@@ -87,10 +87,14 @@ class Passage:
 
     async def _head(self) -> bytes:
         """Read the head of the next request, without its empty line; b"" if there is none."""
-        limits, first = self._proxy.limits, PREFACE
+        limits = self._proxy.limits
         async with asyncio.timeout(limits.idle_timeout):
-            while first in (b"\r", b"\n", PREFACE):
+            for _ in range(EMPTY_BYTES):
                 first = await self._reader.read(1)
+                if first not in (b"\r", b"\n"):
+                    break
+            else:
+                raise BadRequest(400, "The request does not begin with a method.")
         if not first:
             return b""
         try:
@@ -119,7 +123,8 @@ class Passage:
     async def _pass(self, record: Record, target: bytes) -> bool:
         """Forward a request unless the guard, the rate limit or a fault prevents it."""
         head, proxy = record.head, self._proxy
-        await self._continue(head)
+        if head.expects_continue:
+            self._writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
         body, rest = await self._beginning(record)
         refused = proxy.guard.refusal(record, body)
         if refused:
@@ -144,10 +149,6 @@ class Passage:
         return await self._pass_back(record, answer, fault)
 
     # the request
-
-    async def _continue(self, head: Head) -> None:
-        if head.expects_continue:
-            self._writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
 
     async def _beginning(self, record: Record) -> tuple[bytes, AsyncIterator[bytes] | None]:
         """Return the whole body if it is small or the guard needs it, or else an iterator that reads it."""
@@ -174,7 +175,7 @@ class Passage:
         return b"".join(kept)
 
     async def _body(self, record: Record) -> AsyncIterator[bytes]:
-        """Yield the body as it arrives; Gone if the client does not send all of it."""
+        """Yield the body as it arrives; Gone if the client does not send all of it, BadRequest if it is invalid."""
         length = record.head.length
         pieces = read_chunks(self._reader) if length is None else read_sized(self._reader, length)
         try:
@@ -185,6 +186,8 @@ class Passage:
                     return
                 record.sent.add(piece)
                 yield piece
+        except BadAnswer as problem:
+            raise BadRequest(400, f"The body of the request is invalid: {problem}.") from None
         except (TimeoutError, OSError, EOFError, ValueError):
             raise Gone from None
 
@@ -244,7 +247,7 @@ class Passage:
                 self._writer.write(start + self._piece(record, first, chunked, cut))
             if first:
                 async for piece in pieces:
-                    self._write(self._piece(record, piece, chunked, cut), cut)
+                    self._writer.write(self._piece(record, piece, chunked, cut))
                     await self._drain()
             whole = True
         except UpstreamFailed as failure:
@@ -285,10 +288,6 @@ class Passage:
         kept = piece if cut is None else piece[:max(0, cut - record.got.size)]
         record.got.add(piece)
         return chunk(kept) if chunked and kept else kept
-
-    def _write(self, piece: bytes, cut: int | None) -> None:
-        if cut != 0:
-            self._writer.write(piece)
 
     def _answer_head(self, answer: StreamedResponse, head: Head, chunked: bool, closing: bool) -> bytes:
         fields = passed_on(answer.head.fields)

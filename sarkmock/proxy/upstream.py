@@ -9,6 +9,7 @@ import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from itertools import count
 from urllib.parse import urlsplit
 
 from sarkmock.proxy.exchange import CHUNK_SIZE, AnswerHead, BadAnswer, read_answer
@@ -19,6 +20,7 @@ BODY_PIECE = 2**16
 HEAD_BYTES = 2**16  # maximum size of a response's head
 INTERIM = 10  # maximum number of interim responses, such as 100 and 103
 EARLY = 0.05  # seconds for the end of a request whose response is there
+CHUNKS_AT_ONCE = 16  # chunks that may already be in memory are handled together; then others have their turn
 RETRIED_METHODS = frozenset(("GET", "HEAD", "OPTIONS"))
 
 
@@ -273,7 +275,9 @@ async def read_sized(reader: asyncio.StreamReader, length: int | None) -> AsyncI
 
 async def read_chunks(reader: asyncio.StreamReader) -> AsyncIterator[bytes]:
     """Yield a chunked body without its coding; trailers are ignored. BadAnswer or EOFError if it is malformed."""
-    while True:
+    for number in count(1):
+        if number % CHUNKS_AT_ONCE == 0:
+            await asyncio.sleep(0)
         line = CHUNK_SIZE.fullmatch(await chunk_line(reader))
         if line is None:
             raise BadAnswer("a chunk has no size")

@@ -231,5 +231,5 @@ def upstream_context(url: str, access: Access) -> ssl.SSLContext | None:
 
 
 def echo_line(line: str) -> None:
-    """Print a line to stderr, with control characters of the traffic escaped."""
-    click.echo(printable(line), err=True)
+    """Print a line to stderr, without the secrets of the traffic and with its control characters escaped."""
+    click.echo(printable(str(redacted(line))), err=True)
