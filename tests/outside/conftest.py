@@ -1,4 +1,4 @@
-"""The document of each profile, in a file."""
+"""The document of each profile, or of the control plane, in a file."""
 
 from __future__ import annotations
 
@@ -6,9 +6,15 @@ from pathlib import Path
 
 import pytest
 
+from sarkmock.control.bodies import control_document_yaml
 from tests.outside.tools import PROFILES, written
 
 
 @pytest.fixture(scope="session", params=PROFILES)
 def document(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return written(request.param, tmp_path_factory.mktemp(request.param))
+    folder: Path = tmp_path_factory.mktemp(request.param)
+    if request.param != "control":
+        return written(request.param, folder)
+    file = folder / "control.yaml"
+    file.write_text(control_document_yaml(), encoding="utf-8")
+    return file
