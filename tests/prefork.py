@@ -52,6 +52,7 @@ def run_pytest(pytester: pytest.Pytester, *options: str) -> pytest.RunResult:
 @cache
 def start() -> str:
     """The address of a new server, which ends with this process."""
+    import atexit
     import subprocess
     import tempfile
     from pathlib import Path
@@ -61,8 +62,9 @@ def start() -> str:
     listener.bind(address)
     listener.listen()
     words = [sys.executable, "-m", "tests.prefork", str(listener.fileno())]
-    subprocess.Popen(words, cwd=Path(__file__).parent.parent, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL,
-                     pass_fds=[listener.fileno()])
+    server = subprocess.Popen(words, cwd=Path(__file__).parent.parent, stdin=subprocess.PIPE,
+                              stdout=subprocess.DEVNULL, pass_fds=[listener.fileno()])
+    atexit.register(server.communicate, timeout=10)  # the end of its input ends the server
     listener.close()
     return address
 

@@ -147,7 +147,7 @@ def test_large_bodies_stream_both_ways_and_are_kept_in_part():
         assert wire.ask(head + b"x" * size, "POST")[0] == b"HTTP/1.1 405 Method Not Allowed"
         chunked = b"POST /api/tenants HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n"
         status = wire.ask(chunked + b"5\r\nhello\r\n" * 20_000 + b"0\r\n\r\n", "POST")[0]
-        assert status == b"HTTP/1.1 422 Unprocessable Entity"
+        assert status.startswith(b"HTTP/1.1 422 ")
         assert way.entries(2)[0].sizes[0] == size
         assert [passed.whole for passed in way.passed] == [False, True]
         assert len(way.passed[1].body) == 100_000
