@@ -6,11 +6,16 @@ import os
 import random
 
 import pytest
+from sarkmock_contracts.client.http import with_json
+from sarkmock_contracts.client.transports import SignedIn
+from sarkmock_contracts.judge.row_model import STRANGE
 from sarkmock_contracts.judge.verdicts import causes
-from sarkmock_contracts.spec.contract import contract_of
+from sarkmock_contracts.run import Run
+from sarkmock_contracts.spec.contract import Contract, contract_of
 
-from tests.mutants.generated import RULE_KINDS, draw, every
-from tests.mutants.hunting import groups, hunt, names
+from sarkmock.suite_api import load
+from tests.mutants.generated import RULE_KINDS, Mutated, draw, every
+from tests.mutants.hunting import groups, hunt, names, options
 from tests.mutants.invisible import why_invisible
 
 COUNT = int(os.environ.get("SARKMOCK_MUTANTS", "30"))  # of each profile
@@ -107,6 +112,20 @@ def test_a_row_that_a_list_lacks_is_not_excused() -> None:
     text = "filter: ivrs.list alert0 as in the first"
     mutation = next(one for one in every("documented")["filter"] if str(one) == text)
     assert [fate.status for fate in hunt("documented", "documented", [mutation], limit=EARLY)[1]] == ["found"]
+
+
+def test_a_row_unknown_to_the_judge_leaves_other_rows_known() -> None:
+    """A trunk that the published product would reject is first seen in the list that shows a known deviation."""
+    text = "required lost: trunks.create pkey without required"
+    mutation = next(one for one in every("shipped")["required lost"] if str(one) == text)
+    box = Mutated("shipped", mutation)
+    run = Run(Contract(load("documented")), SignedIn(box, box.engine.state), options("documented", "shipped"))
+    trunk = {"cluster": "default", "host": "127.0.0.1", "carrier": "GeneralSIP", "username": "a"}
+    for row in ({**trunk, "pkey": ""}, {**trunk, "pkey": "Other", "z_updater": STRANGE}):
+        assert run.send(with_json("POST", "/trunks", row)).response.status == 201
+    assert {"", "Other"} <= {row["pkey"] for row in run.get("/trunks").rows}
+    stored = [finding.deviations for finding in run.findings if finding.identity.check == "stored"]
+    assert stored == [("trunk-z-updater",)]
 
 
 @pytest.mark.slow

@@ -30,8 +30,11 @@ VOLATILE = {"passwd", "filesize", "date", "file", "line", "trace"}  # the last t
 VOLATILE_TEXT = re.compile(r"\d{4}-\d\d-\d\d[ T]\d\d:\d\d:\d\d|(?<!\d)1\d{9}(?!\d)")  # or a Unix timestamp
 
 
-def agrees(problem: Problem, exchange: Exchange, expected: Response) -> bool:
-    """Return whether a response equals the expected one in the aspects that the problem concerns."""
+def agrees(problem: Problem, exchange: Exchange, expected: Response, row: tuple[str, str] = ("", "")) -> bool:
+    """Return whether a response equals the expected one in the aspects that the problem concerns.
+
+    ``row`` names one row of a list, by its key column and its key; empty for all rows.
+    """
     got = exchange.response
     if problem.check in OF_RULES:
         same = messages(got, problem.field) == messages(expected, problem.field)
@@ -41,7 +44,8 @@ def agrees(problem: Problem, exchange: Exchange, expected: Response) -> bool:
     if problem.check == "header":
         return got.header(problem.field) == expected.header(problem.field)
     if problem.check in OF_COLUMN and problem.field:
-        return bool(columns(got.json, problem.field) == columns(expected.json, problem.field))
+        shown, wanted = rows_of(got.json, *row), rows_of(expected.json, *row)
+        return bool(columns(shown, problem.field) == columns(wanted, problem.field))
     if problem.check in OF_ROWS:
         return bool(first_values(got.json) == first_values(expected.json))
     if problem.check in OF_SERVING and got.ok and got.body:
@@ -53,10 +57,16 @@ def agrees(problem: Problem, exchange: Exchange, expected: Response) -> bool:
     return same_headers(got, expected) and bool(without_volatile_values(got) == without_volatile_values(expected))
 
 
-def agrees_throughout(problem: Problem, evidence: Sequence[Exchange], expected: Sequence[Response]) -> bool:
-    """Return whether the last response equals the expected one, and no earlier one shows an unexpected column."""
+def agrees_throughout(problem: Problem, evidence: Sequence[Exchange], expected: Sequence[Response],
+                      key: str = "") -> bool:
+    """Return whether the last response equals the expected one, and no earlier one shows an unexpected column.
+
+    ``key`` is the column that identifies a row. If the last response is a list, only the row that the earlier
+    exchanges show is compared: the other rows may be unknown to the mock.
+    """
     *before, last = zip(evidence, expected, strict=True)
-    return agrees(problem, *last) and all(leads_up(problem, *earlier) for earlier in before)
+    row = next((shown for exchange, _ in before if (shown := key_text(exchange.response.fields.get(key)))), "")
+    return agrees(problem, *last, (key, row)) and all(leads_up(problem, *earlier) for earlier in before)
 
 
 def leads_up(problem: Problem, exchange: Exchange, expected: Response) -> bool:
@@ -102,6 +112,13 @@ def columns(value: Any, field: str) -> Any:
     if name in value:
         return mask_volatile(name, value[name])
     return "absent" if name not in ("", "*") else mask_volatile("", value)
+
+
+def rows_of(value: Any, name: str, key: str) -> Any:
+    """Return the rows of a list that have a key. Without a key, or for anything else, return the value."""
+    if not key or not isinstance(value, list):
+        return value
+    return [row for row in value if isinstance(row, Mapping) and key_text(row.get(name)) == key]
 
 
 def first_values(value: Any) -> Any:

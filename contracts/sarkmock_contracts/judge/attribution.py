@@ -334,6 +334,9 @@ class Attribution:
             return agrees(problem, last, self.replica.answers(model, finding.evidence)[-1])
         answered = [self.replica.answer(model, exchange, without if exchange is last else ())
                     for exchange in finding.evidence]
-        return agrees_throughout(problem, finding.evidence, answered) or (
+        shown = self.contract.operation_of(last.request)
+        key = shown.table.key if shown is not None and shown.table is not None else ""
+        return agrees_throughout(problem, finding.evidence, answered, key) or (
             bool(before) and problem.check in OF_COLUMN  # the row as this model would have written it
-            and agrees_throughout(problem, finding.evidence, self.replica.answers(model, finding.evidence, alone=True)))
+            and agrees_throughout(problem, finding.evidence,
+                                  self.replica.answers(model, finding.evidence, alone=True), key))
