@@ -343,6 +343,22 @@ def test_a_read_is_repeated_on_a_connection_that_was_closed_and_a_write_is_not()
         assert [request.partition(b" ")[0] for request in box.requests] == [b"GET", b"GET", b"GET", b"POST", b"POST"]
 
 
+def test_a_burst_of_connections_is_accepted_while_the_proxy_is_busy():
+    passed, go_on = threading.Event(), threading.Event()
+
+    def judge(_):
+        passed.set()
+        go_on.wait(10)
+
+    with scripted() as box, proxied(box.url, judge=judge) as way, contextlib.ExitStack() as stack:
+        stack.callback(go_on.set)
+        get(f"{way.url}/a")
+        assert passed.wait(5)
+        address = ("127.0.0.1", way.proxy.port)
+        for _ in range(200):
+            stack.enter_context(socket.create_connection(address, timeout=0.5))
+
+
 # pace, faults, journal
 
 def test_requests_wait_their_turn_in_a_bounded_queue():

@@ -21,7 +21,7 @@ from sarkmock.server.application import Application
 from sarkmock.server.certificates import CertificatePair
 from sarkmock.server.connection import Served
 from sarkmock.server.http11 import BadRequest, Limits
-from sarkmock.server.listener import STOP_TIMEOUT, Listener, most_connections
+from sarkmock.server.listener import BACKLOG, STOP_TIMEOUT, Listener, most_connections
 
 
 class Guard(Protocol):
@@ -77,7 +77,7 @@ class Proxy(Listener):
     async def _serve(self) -> None:
         limits = self.limits
         server = await asyncio.start_server(
-            self._client, sock=self._listener, ssl=self._context, limit=limits.head,
+            self._client, sock=self._listener, ssl=self._context, limit=limits.head, backlog=BACKLOG,
             ssl_handshake_timeout=limits.header_timeout if self._context else None)
         await self._ending.wait()
         self.stopping = True

@@ -204,6 +204,11 @@ class Exchange:
     def size(self) -> int:
         return len(self.request.target) + len(self.request.body)
 
+    @property
+    def weight(self) -> int:
+        """The bytes of both bodies, for limits of memory."""
+        return len(self.request.body) + len(self.response.body)
+
 
 def with_json(method: str, path: str, value: Any, query: str = "") -> Request:
     """Return a request with a JSON body."""

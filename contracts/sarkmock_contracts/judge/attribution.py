@@ -44,7 +44,7 @@ from .oracle import Problem
 from .replica import Model, Replica
 
 UNKNOWN_PATH = ""  # the key for requests without an operation
-MOST_WAITING = 2_000  # exchanges queued until a prediction is needed
+MOST_WAITING, WAITING_BYTES = 2_000, 64 << 20  # exchanges queued until a prediction is needed
 OF_LACKING = {"rules", "crash", "answer", "status"}  # checks that show that a row is missing
 OF_FIELDS = {"x-missing-rules"}  # keys that take effect only where the rules of a field use them
 
@@ -60,6 +60,7 @@ class Attribution:
         self._explained: Counter[str] = Counter()
         self._version = version  # the profile that the target appears to have, once recognised
         self._waiting: deque[Exchange] = deque()
+        self._bytes = 0  # of the exchanges that are waiting
         self._named: dict[Identity, tuple[str, ...]] = {}
         self._felt_together: dict[tuple[str, ...], list[Deviation]] = {}
 
@@ -74,13 +75,15 @@ class Attribution:
     def observe(self, exchange: Exchange) -> None:
         """Record an exchange of the run. Call this for every exchange, in order."""
         self._waiting.append(exchange)
-        if len(self._waiting) > MOST_WAITING:
-            if self.known or self.profile != BASE:
-                self._follow()
-            else:
-                self._waiting.popleft()  # unlikely to be needed
-        if self.is_other_version:
+        self._bytes += exchange.weight
+        while not self.known and self.profile == BASE and self._is_full:
+            self._bytes -= self._waiting.popleft().weight  # unlikely to be needed
+        if self._is_full or self.is_other_version:
             self._follow()
+
+    @property
+    def _is_full(self) -> bool:
+        return len(self._waiting) > MOST_WAITING or self._bytes > WAITING_BYTES
 
     @property
     def is_other_version(self) -> bool:
@@ -142,6 +145,7 @@ class Attribution:
                 if exchange.request.method != "GET" or not exchange.response.ok:  # data shows nothing of the framework
                     self.unlike.add(UNKNOWN_PATH)
         self._waiting.clear()
+        self._bytes = 0
 
     def _place_of(self, request: Request) -> str:
         """Return the place of the request's operation in the judging document, or else by the version's document."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -12,7 +13,7 @@ from sarkmock.suite_api import Operation, UploadedFile
 from ..client.http import Exchange, Request
 from ..spec.contract import Contract
 
-REMEMBERED_WRITES = 20_000  # older writes are unlikely to matter
+REMEMBERED_WRITES, REMEMBERED_BYTES = 20_000, 64 << 20  # older writes are unlikely to matter
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -34,11 +35,12 @@ class Write:
 
 
 class History:
-    """The writes of a run."""
+    """The most recent writes of a run."""
 
     def __init__(self, contract: Contract) -> None:
         self.contract = contract
-        self.writes: list[Write] = []
+        self.writes: deque[Write] = deque()
+        self._bytes = 0
 
     def observe(self, operation: Operation, exchange: Exchange) -> None:
         """Record an exchange that changed the target."""
@@ -47,7 +49,9 @@ class History:
         sent = exchange.request.variables
         renames = operation.table is not None and operation.table.key in sent
         self.writes.append(Write.of(exchange, list(self._made(operation, exchange, sent)), sent, renames))
-        del self.writes[:-REMEMBERED_WRITES]
+        self._bytes += exchange.weight
+        while len(self.writes) > REMEMBERED_WRITES or self._bytes > REMEMBERED_BYTES:
+            self._bytes -= self.writes.popleft().exchange.weight
 
     def leading_to(self, evidence: Sequence[Exchange], *, refused: bool) -> tuple[Exchange, ...]:
         """Return the evidence, preceded by every write without which a fresh target would respond differently.

@@ -37,7 +37,7 @@ from .findings import FINDING_TYPES
 from .oracle import Problem, conformance_problems
 
 FILE_LISTS = {"/backups": pbx_files.BACKUPS, "/snapshots": pbx_files.SNAPSHOTS, "/greetings": pbx_files.GREETINGS}
-REMEMBERED_EXCHANGES = 256  # exchanges for which earlier states are kept
+REMEMBERED_EXCHANGES, REMEMBERED_BYTES = 256, 256 << 20  # exchanges for which earlier states are kept
 TableRow = dict[str, Any]
 
 
@@ -57,6 +57,7 @@ class Remembered:
     exchange: Exchange  # kept so that its id is not reused
     before: Moment
     expected: Response  # predicted by the leader
+    size: int  # in bytes; tables count for the first of the exchanges that share them
     answers: WeakKeyDictionary[Model, dict[Sequence[str], Response]] = field(default_factory=WeakKeyDictionary)
 
 
@@ -137,6 +138,7 @@ class Replica:
         self.leader = Model(leader)
         self.state = self.leader.state
         self._moments: OrderedDict[int, Remembered] = OrderedDict()
+        self._size = 0  # of the moments, in bytes
         self._image, self._marks = b"", (-1, False)  # the last dump of the tables, and their revision then
 
     def model(self, document: Document) -> Model:
@@ -147,12 +149,22 @@ class Replica:
         """Apply an exchange. Return False if the leader would have responded differently."""
         before = self._now()
         expected = self.leader.answer(exchange.request)
-        self._moments[id(exchange.response)] = Remembered(exchange, before, expected)
-        if len(self._moments) > REMEMBERED_EXCHANGES:
-            self._moments.popitem(last=False)
+        self._remember(exchange, before, expected)
         if (expected.status, expected.body) != (exchange.response.status, exchange.response.body):
             self._correct(exchange, expected, before)
         return is_same(exchange.response, expected)
+
+    def _remember(self, exchange: Exchange, before: Moment, expected: Response) -> None:
+        key, size = id(exchange.response), exchange.weight + len(expected.body)
+        if key in self._moments:
+            self._size -= self._moments.pop(key).size
+        latest = next(reversed(self._moments.values()), None)
+        if latest is None or latest.before.tables is not before.tables:
+            size += len(before.tables)
+        self._moments[key] = Remembered(exchange, before, expected, size)
+        self._size += size
+        while len(self._moments) > REMEMBERED_EXCHANGES or (self._size > REMEMBERED_BYTES and len(self._moments) > 1):
+            self._size -= self._moments.popitem(last=False)[1].size
 
     def answer(self, model: Model, exchange: Exchange, without: Iterable[str] = ()) -> Response:
         """Return a model's response to an exchange in the state of that moment, optionally with empty tables.
