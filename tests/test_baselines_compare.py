@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import html
 import json
 import re
@@ -12,18 +13,20 @@ import requests
 from sarkmock_contracts.baselines import write_reports
 from sarkmock_contracts.baselines.clients import read_clients
 from sarkmock_contracts.baselines.comparing import compare_baselines
-from sarkmock_contracts.baselines.facts import BASELINE_SCHEMA, Baseline, Fact, Facts, write_baseline
+from sarkmock_contracts.baselines.facts import BASELINE_SCHEMA, Baseline, Fact, Facts, read_baseline, write_baseline
 from sarkmock_contracts.baselines.observer import DEPTHS
 from sarkmock_contracts.baselines.profile import profile_baseline
 from sarkmock_contracts.baselines.recording import BoxRecorder
 from sarkmock_contracts.baselines.report import comparison_text, describe_comparison, difference_causes, terminal_text
 from sarkmock_contracts.baselines.severity import Difference
 from sarkmock_contracts.client.target import Target
+from sarkmock_contracts.client.transports import embedded_mock
 from sarkmock_contracts.errors import CannotRun
 from sarkmock_contracts.run import embedded_transport
 from sarkmock_contracts.safety.routing import HAZARDS
 
 from sarkmock import SarkMock
+from sarkmock.suite_api import Engine, load
 from tests.serving import mistake, sarkmock, serving
 from tests.test_baselines_differences import ALL, baseline, side
 
@@ -316,6 +319,36 @@ def test_what_an_upgrade_breaks_for_every_client_is_told():
     for before, after, breaking in (("shipped", "L10", moved), ("L10", "L11", [("token needed", "*", None)])):
         found = compare_baselines(recorded[before], recorded[after]).of("breaking")
         assert [(one.kind, one.op, one.after) for one in found] == breaking
+
+
+MOVED = {("operation moved", f"GET /syscommands/pbx{verb}", f"GET /syscommands/{verb}") for verb in ("start", "stop")}
+
+
+def places_by_version(before, after):
+    return {(one.kind, one.op, one.after) for one in compare_baselines(before, after).differences
+            if "known from the recognised versions: shipped -> L10" in one.reason}
+
+
+def test_the_versions_of_two_boxes_tell_what_moved_of_commands_that_were_not_called(tmp_path):
+    for profile in ("shipped", "L10"):
+        with serving("--http", "--profile", profile) as box:
+            sarkmock("baseline", box.url, "-o", str(tmp_path / profile), "--depth", "quick", "--only", "syscommands")
+    before, after = (read_baseline(tmp_path / profile) for profile in ("shipped", "L10"))
+    assert places_by_version(before, after) == MOVED
+    called = profile_baseline("shipped", Baseline("", "quick", HAZARDS, "syscommands", Facts()))
+    assert places_by_version(called, after) == MOVED  # one side was requested, the other was not
+    found = describe_comparison(compare_baselines(before, after))
+    cause, = (cause for cause in found["causes"] if cause["kind"] == "operation moved")
+    assert "not requested, known from the recognised versions" in cause["title"]
+
+
+def test_a_version_that_is_only_the_nearest_tells_nothing_of_commands_that_were_not_called():
+    document = copy.deepcopy(load("L10"))
+    del document["paths"]["/coscloses/{cosclose}"]
+    box = BoxRecorder(Target(embedded_mock(Engine(document))), DEPTHS["quick"], frozenset({"read"}), "syscommands")
+    shipped = profile_baseline("shipped", Baseline("", "quick", ("read",), "syscommands", Facts()))
+    kinds = {one.kind for one in compare_baselines(shipped, baseline(box.run())).differences}
+    assert not {kind for kind in kinds if kind.startswith("operation")}
 
 
 def test_an_operation_is_gone_if_a_route_for_any_name_answers_in_its_place():

@@ -175,7 +175,7 @@ def test_a_box_in_use_is_made_a_profile(tmp_path):
 def test_mistakes_are_one_line_and_write_nothing(recording, tmp_path):
     there = tmp_path / "there.yaml"
     there.write_text("mine")
-    assert "exists already" in mistake("overlay", str(recording), "-o", str(there))
+    assert "already exists" in mistake("overlay", str(recording), "-o", str(there))
     assert there.read_text() == "mine"
     assert "must end in .yaml" in mistake("overlay", str(recording), "-o", str(tmp_path / "box"))
     assert "no such directory" in mistake("overlay", str(recording), "-o", str(tmp_path / "no" / "box.yaml"))

@@ -69,6 +69,14 @@ def test_the_journal_is_filtered_and_cleared(client):
     assert found("") == []
 
 
+@pytest.mark.parametrize(("query", "matching"), [
+    ("", 3), ("limit=1", 3), ("after=1", 3), ("before=2&limit=1", 3), ("status=200&after=1&limit=1", 2)])
+def test_a_part_of_the_journal_says_how_many_entries_match(client, query, matching):
+    for path in ("tenants", "agents", "nosuch"):
+        client.get(f"/api/{path}")
+    assert client.get(f"/_mock/journal?{query}").json["matching"] == matching
+
+
 def test_journal_and_har_hold_all_that_is_kept_and_say_what_was_dropped(engine):
     client = create_app(engine, journal=Journal(engine, limit=150)).test_client()
     for _ in range(160):

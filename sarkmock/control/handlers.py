@@ -21,6 +21,7 @@ from sarkmock.spec.yaml12 import FileError
 from sarkmock.suggest import unknown_name
 
 YAML_TYPE = bodies.YAML_TYPES[0]
+PAGING = ("after", "before", "limit")  # the parameters of the journal that are no filters
 
 
 def profile(mock: MockControl, request: ControlRequest) -> dict[str, Any]:
@@ -52,7 +53,8 @@ def list_deviations(mock: MockControl, request: ControlRequest) -> list[dict[str
 def list_entries(mock: MockControl, request: ControlRequest) -> dict[str, Any]:
     kept = journal_of(mock)
     entries = [entry_json(kept, entry) for entry in selected_entries(kept, request)]
-    return {"count": kept.count, "kept": len(kept), "entries": entries}
+    matching = len(matching_entries(kept, request, PAGING))
+    return {"count": kept.count, "kept": len(kept), "matching": matching, "entries": entries}
 
 
 def har(mock: MockControl, request: ControlRequest) -> Text:
@@ -61,9 +63,14 @@ def har(mock: MockControl, request: ControlRequest) -> Text:
 
 
 def selected_entries(kept: Journal, request: ControlRequest) -> list[Entry]:
-    criteria = {name: value for name, value in request.query.items() if name != "limit"}
+    return matching_entries(kept, request, ("limit",))[-request.query.get("limit", 0):]
+
+
+def matching_entries(kept: Journal, request: ControlRequest, ignored: tuple[str, ...]) -> list[Entry]:
+    """Return the entries that match the query, without the ignored parameters."""
+    criteria = {name: value for name, value in request.query.items() if name not in ignored}
     try:
-        return kept.find(**criteria)[-request.query.get("limit", 0):]
+        return kept.find(**criteria)
     except CriteriaError as error:
         raise ControlError(422, str(error)) from None
 

@@ -384,8 +384,8 @@ def test_one_can_go_back_over_all_that_the_journal_keeps(mock, visit):
         session.get(f"{mock.url}/tenants/{'default' if number % 50 else 'nosuch'}", timeout=5)
     page = visit()
     rows = page.locator("tbody tr")
-    expect(rows).to_have_count(100)
-    for kept, first, last in (("200 rows", 150, 51), ("250 rows", 50, 1)):
+    expect(page.locator(".count")).to_have_text("100 of 250 rows")
+    for kept, first, last in (("200 of 250 rows", 150, 51), ("250 rows", 50, 1)):
         page.get_by_role("button", name="Older").click()
         expect(page.locator(".count")).to_have_text(kept)
         assert [rows.nth(place).locator("button").first.inner_text() for place in (0, -1)] == [str(first), str(last)]
@@ -393,7 +393,7 @@ def test_one_can_go_back_over_all_that_the_journal_keeps(mock, visit):
     session.get(f"{mock.url}/agents", timeout=5)  # does not move who looks back
     page.get_by_label("Operation").fill("tenants.show")
     page.get_by_label("Status").select_option("404")
-    expect(rows).to_have_count(5)
+    expect(page.locator(".count")).to_have_text("5 rows")
 
 
 AWKWARD = [

@@ -7,10 +7,12 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
+from sarkmock.suite_api import profiles
+
 from ..spec.operation_data import columns_following
 from .catalogue import catalogue, same_operation_elsewhere
 from .facts import BOX, Baseline, Fact
-from .observer import ABSENT_ROW, NOT_TESTED, REQUESTED, THERE
+from .observer import ABSENT_ROW, NOT_ALLOWED, NOT_REACHED, NOT_TESTED, REQUESTED, THERE
 from .severity import (
     DIFFERENCE_LEVELS,
     INFORMATIVE,
@@ -77,6 +79,18 @@ class Side:
         fact = self.facts(op, "reach").get(("", ""))
         return fact.is_ if fact else None
 
+    @property
+    def version(self) -> str | None:
+        """The recognised version; None if it is unknown, or only the nearest one is known."""
+        fact = self.facts(BOX, "version").get(("", ""))
+        return fact.is_ if fact and fact.is_ in profiles() else None
+
+    def reach_by_version(self, op: str) -> str | None:
+        """Return the same as `reach`; of an operation that was not allowed, whether the version has it."""
+        if self.reach(op) != NOT_REACHED or (NOT_ALLOWED, "") not in self.facts(op, "part"):
+            return self.reach(op)
+        return THERE if self.version in catalogue()[op].versions else ABSENT_ROW
+
 
 class Sides(NamedTuple):
     """The two recordings of a comparison."""
@@ -93,14 +107,25 @@ class Sides(NamedTuple):
     def reach(self, op: str) -> tuple[str | None, str | None]:
         return self.before.reach(op), self.after.reach(op)
 
+    def reach_by_version(self, op: str) -> tuple[str | None, str | None]:
+        """Return whether both have an operation, by what was recorded or, if both are known, by their versions."""
+        known = self.before.version and self.after.version
+        return (self.before.reach_by_version(op), self.after.reach_by_version(op)) if known else self.reach(op)
+
+    def versions_deciding(self, *ops: str) -> str:
+        """Return both versions as text if they decide where an operation is; empty if the recordings do."""
+        decide = any(NOT_REACHED in self.reach(op) for op in ops)
+        return f"{self.before.version} -> {self.after.version}" if decide else ""
+
 
 def compare_baselines(before: Baseline, after: Baseline, factor: float = 2.0) -> Comparison:
     """Compare two baselines. A fact that only one of them has is unknown in the other and not compared."""
     sides = Sides(Side(before), Side(after))
     result = Comparison(before, after)
-    gone = [op for op in catalogue() if sides.reach(op) == (THERE, ABSENT_ROW)]
-    new = [op for op in catalogue() if sides.reach(op) == (ABSENT_ROW, THERE)]
-    differences = [*compare_box(sides), *compare_places(gone, new)]
+    reaches = {op: sides.reach_by_version(op) for op in catalogue()}
+    gone = [op for op, reach in reaches.items() if reach == (THERE, ABSENT_ROW)]
+    new = [op for op, reach in reaches.items() if reach == (ABSENT_ROW, THERE)]
+    differences = [*compare_box(sides), *compare_places(gone, new, sides)]
     sides.after.places = {difference.op: difference.after for difference in differences
                     if difference.kind == "operation moved"}
     for op in catalogue():
@@ -130,14 +155,20 @@ def compare_box(sides: Sides) -> Iterator[Difference]:
             yield Difference("server changed", BOX, of, before, after)
 
 
-def compare_places(gone: list[str], new: list[str]) -> Iterator[Difference]:
+def compare_places(gone: list[str], new: list[str], sides: Sides) -> Iterator[Difference]:
     """Yield the operations that are gone, moved or new."""
     arrived = set()
     for op in gone:
         places = [place for place in same_operation_elsewhere(op) if place in new]
         arrived.update(places)
-        yield Difference("operation moved", op, "", op, places[0]) if places else Difference("operation removed", op)
-    yield from (Difference("operation added", op) for op in new if op not in arrived)
+        said = sides.versions_deciding(op, *places)
+        if places:
+            yield Difference("operation moved", op, "", op, places[0], versions=said)
+        else:
+            yield Difference("operation removed", op, versions=said)
+    for op in new:
+        if op not in arrived:
+            yield Difference("operation added", op, versions=sides.versions_deciding(op))
 
 
 def compare_operation(op: str, sides: Sides) -> Iterator[Difference]:

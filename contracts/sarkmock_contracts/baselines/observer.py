@@ -148,7 +148,8 @@ def is_new_key(entry: CatalogueEntry, field: str) -> bool:
                for operation in entry.versions.values())
 
 
-REQUESTED, NOT_TESTED, THERE, ABSENT_ROW = "asked", "not tested", "there", "absent"
+REQUESTED, NOT_TESTED, THERE, ABSENT_ROW, NOT_REACHED = "asked", "not tested", "there", "absent", "not reached"
+NOT_ALLOWED = "asking"  # the part of an operation whose hazard was not allowed
 WAS_ACCEPTED, WAS_REFUSED, HAS_CRASHED = "accepted", "refused", "crashed"
 AS_SENT, DIFFERENT = "as sent", "different"  # how the response shows a sent value
 RECORDED_HEADERS = ("Content-Disposition", "Location", "WWW-Authenticate")

@@ -14,6 +14,7 @@ from ..client.interrupts import UNADMITTED
 from ..client.target import Client
 from ..errors import Unavailable, Withheld
 from ..fixtures import Body
+from ..safety.fingerprint import fingerprint
 from ..safety.preflight import PROBE, tokenless_read
 from .catalogue import CatalogueEntry, catalogue
 from .facts import BOX, NOT_SENT, Fact
@@ -53,9 +54,13 @@ def survey_path(observer: Observer, path: str) -> Iterator[Fact]:
             yield Fact(entry.name, "reach", "", THERE if entry.method in methods else ABSENT_ROW)
 
 
-def ask_without_token(client: Client) -> Iterator[Fact]:
-    """Yield whether clients need a token."""
-    yield Fact(BOX, "token", "", client.send(tokenless_read(PROBE)).response.status in UNADMITTED)
+def ask_box(client: Client) -> Iterator[Fact]:
+    """Yield whether clients need a token, and the version if it is recognised exactly."""
+    first = client.send(tokenless_read(PROBE)).response
+    yield Fact(BOX, "token", "", first.status in UNADMITTED)
+    found = fingerprint(client, first)
+    if found.exact:
+        yield Fact(BOX, "version", "", found.version)
 
 
 def ask_plain_read(observer: Observer, entry: CatalogueEntry) -> Iterator[Fact]:

@@ -20,13 +20,13 @@ from ..spec.contract import contract_of, is_plain_read
 from ..spec.operation_data import recipe
 from .catalogue import CatalogueEntry, catalogue
 from .facts import BOX, Fact, Facts
-from .observer import ABSENT_ROW, NOT_TESTED, REQUESTED, THERE, Depth, Observer
+from .observer import ABSENT_ROW, NOT_ALLOWED, NOT_REACHED, NOT_TESTED, REQUESTED, THERE, Depth, Observer
 from .questions import (
+    ask_box,
     ask_existing,
     ask_plain_read,
     ask_rules,
     ask_unknown,
-    ask_without_token,
     survey_path,
     surveyed_paths,
 )
@@ -34,8 +34,8 @@ from .sequences import ask_sequence, links, makes_rows
 
 RECORDING_PARTS = {"survey": "methods of each path", "read": "existing rows", "unknown key": "unknown keys",
          "rules": "rules of variables", "sequence": "rows: create, read, update, delete", "answer": "other operations"}
-FACT_KINDS = ("limit", "token", "reach", "part", "status", "type", "header", "field", "error", "sequence", "stores",
-              "rule")
+FACT_KINDS = ("limit", "token", "version", "reach", "part", "status", "type", "header", "field", "error", "sequence",
+              "stores", "rule")
 
 
 @dataclass(frozen=True)
@@ -72,7 +72,7 @@ class BoxRecorder:
     def first_look(self) -> list[RecordingCase]:
         """Return the cases that send only OPTIONS and reads without parameters."""
         cases = [RecordingCase("survey", path, partial(survey_path, path=path)) for path in surveyed_paths(self.names)]
-        cases.append(RecordingCase("survey", BOX, ask_without_token))
+        cases.append(RecordingCase("survey", BOX, ask_box))
         return cases + [RecordingCase("read", entry.name, partial(ask_plain_read, entry=entry))
                         for entry in self._entries() if is_plain_read(entry.first)]
 
@@ -159,9 +159,9 @@ class BoxRecorder:
         facts = list(self.observer.facts)
         for entry in self._entries():
             if self.observer.facts.get(entry.name, "reach") is None:
-                facts.append(Fact(entry.name, "reach", "", "not reached"))
+                facts.append(Fact(entry.name, "reach", "", NOT_REACHED))
             if entry.hazard not in self.hazards and not self.observer.is_absent(entry.name):
-                facts.append(Fact(entry.name, "part", "asking", f"not allowed: {entry.hazard}"))
+                facts.append(Fact(entry.name, "part", NOT_ALLOWED, f"not allowed: {entry.hazard}"))
         return sorted_facts(fact for fact in facts if fact.fact == "reach" or not self.observer.is_absent(fact.op))
 
 

@@ -20,7 +20,16 @@ from ..reports.pages import cell, details_lines, render_page, table_lines
 from .catalogue import catalogue
 from .comparing import Comparison
 from .facts import BOX, Baseline
-from .severity import BREAKING, DIFFERENCE_LEVELS, RISKY, Difference, Unreached, as_text, before_and_after
+from .severity import (
+    BREAKING,
+    DIFFERENCE_LEVELS,
+    KNOWN_BY_VERSION,
+    RISKY,
+    Difference,
+    Unreached,
+    as_text,
+    before_and_after,
+)
 
 VARIABLE_KINDS = {"rule tightened", "rule loosened", "rule changed", "value now crashes", "value no longer crashes",
                   "crash instead of rejection", "variable ignored", "variable stored"}
@@ -51,7 +60,8 @@ def difference_causes(differences: Sequence[Difference]) -> list[DifferenceCause
 def features_of_difference(difference: Difference) -> Iterator[Feature]:
     """Yield the features that a difference may share with others, the most general first."""
     entry = catalogue().get(difference.op)
-    section = Feature(difference.kind, entry.first.section if entry else difference.op)
+    place = entry.first.section if entry else difference.op
+    section = Feature(difference.kind, f"{place}, {KNOWN_BY_VERSION}" if difference.versions else place)
     change = before_and_after(difference.before, difference.after)
     changed = ": ".join(filter(None, (difference.of, change)))
     if difference.kind == "message changed":

@@ -54,6 +54,8 @@ DIFFERENCE_KINDS: dict[str, tuple[str, str]] = {
     "slower": (INFORMATIVE, "responses take longer; each side was timed once, so measure again to confirm"),
 }
 
+KNOWN_BY_VERSION = "not requested, known from the recognised versions"
+
 
 @dataclass(frozen=True)
 class Difference:
@@ -66,6 +68,7 @@ class Difference:
     after: Any = None
     examples: tuple[str, ...] = ()
     client: bool = field(default=False)  # whether it concerns what a client uses
+    versions: str = ""  # the recognised versions, if these show it and no response does
 
     @property
     def level(self) -> str:
@@ -73,7 +76,8 @@ class Difference:
 
     @property
     def reason(self) -> str:
-        return DIFFERENCE_KINDS[self.kind][1]
+        reason = DIFFERENCE_KINDS[self.kind][1]
+        return f"{reason}; {KNOWN_BY_VERSION}: {self.versions}" if self.versions else reason
 
     @property
     def id(self) -> str:

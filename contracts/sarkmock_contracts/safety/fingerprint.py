@@ -50,6 +50,11 @@ class Fingerprint:
         """The profile that fits the most facts; the first one on a tie."""
         return max(profiles(), key=self.fitting) if self.facts else self.version
 
+    @property
+    def exact(self) -> bool:
+        """Whether the target responds to every distinguishing read as one profile does."""
+        return self.version in profiles() and self.fitting(self.version) == len(distinguishing_reads())
+
     def fitting(self, profile: str) -> int:
         return sum(profile in fact.versions for fact in self.facts)
 

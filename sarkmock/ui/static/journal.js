@@ -27,35 +27,38 @@ const COLUMNS = [
 
 export async function journal(main, [number], signal) {
   const filter = { operation: "", status: "", method: "", path: "" };
-  let entries = [], live = true, turn = 0;
+  let entries = [], total = 0, live = true, turn = 0;
   const table = new DataTable({ label: "Journal", stacked: true, columns: COLUMNS, open: (entry) => open(entry), sort: { key: "number", down: true },
     empty: "No requests yet. Send one, or try one in the reference.", searchable: false });
+  const show = () => table.show(entries, COLUMNS, total);
 
   const query = (more) => new URLSearchParams(Object.entries({ ...filter, ...more }).filter(([, value]) => value));
   const fresh = async () => {
     const last = entries.at(-1), mine = ++turn;
-    const found = await get(`journal?${query({ after: last && last.number - 1, limit: AT_ONCE })}`);
+    const { entries: found, matching } = await get(`journal?${query({ after: last && last.number - 1, limit: AT_ONCE })}`);
     if (signal.aborted || mine !== turn) return;  // a later request, such as one with another filter, answers for this one
     // The response begins with the last known entry, unless the journal was cleared or has grown by more than a request's worth.
-    const [first, ...more] = found.entries;
+    const [first, ...more] = found;
     const goesOn = last && first?.number === last.number && first.received === last.received;
-    if (goesOn && !more.length) return;
+    if (goesOn && !more.length && matching === total) return;
     if (last && !goesOn) return again();
-    entries = [...entries, ...(goesOn ? more : found.entries)].slice(-MOST);
-    table.show(entries);
+    entries = [...entries, ...(goesOn ? more : found)].slice(-MOST);
+    total = matching;
+    show();
   };
   const earlier = async () => {
     const [first] = entries;
-    const { entries: found } = await get(`journal?${query({ before: first.number, limit: AT_ONCE })}`);
+    const { entries: found, matching } = await get(`journal?${query({ before: first.number, limit: AT_ONCE })}`);
     if (first !== entries[0]) return;  // asked twice, or begun anew
     entries = [...found, ...entries].slice(0, MOST);
-    table.show(entries);
+    total = matching;
+    show();
     table.showLast();
     older.disabled = found.length < AT_ONCE;
   };
   // Who looks back is not moved by what comes meanwhile.
   const older = button("Older", () => { pause(); return entries.length && attempt(earlier); }, { title: "Load the hundred entries before these, and stop following" });
-  const again = () => { older.disabled = false; entries = []; table.show(entries); return attempt(fresh); };
+  const again = () => { older.disabled = false; entries = []; total = 0; show(); return attempt(fresh); };
   const narrow = (name) => (event) => { filter[name] = event.target.value.trim(); again(); };
   const following = (value) => { live = value; follow.setAttribute("aria-pressed", live); };
   const pause = () => following(false);

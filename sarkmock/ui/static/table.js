@@ -13,6 +13,7 @@ export class DataTable {
   constructor({ label, columns, open, empty = "Nothing here.", sort = null, searchable = true, stacked = false }) {
     Object.assign(this, { columns, open, empty, sort, label, searchable });
     this.rows = [];
+    this.total = 0;
     this.stacks = new WeakMap();
     this.page = 0;
     this.needle = "";
@@ -28,8 +29,10 @@ export class DataTable {
         h("table", {}, h("caption", { class: "hidden" }, label), h("thead", {}, this.head), this.body)));
   }
 
-  show(rows, columns = this.columns) {
+  // total: how many rows there are, if these are only some of them.
+  show(rows, columns = this.columns, total = rows.length) {
     this.rows = rows;
+    this.total = total;
     this.columns = columns;
     this.stacks = new WeakMap();
     this.render();
@@ -77,9 +80,9 @@ export class DataTable {
     this.head.replaceChildren(...this.columns.map((column) => this.heading(column)));
     this.body.replaceChildren(...(shown.length ? shown.map((row) => this.line(row)) : [this.nothing()]));
     if (focused) this.at(focused)?.focus();
-    const all = this.rows.length.toLocaleString("en");
-    const part = found.length === this.rows.length ? all : `${found.length.toLocaleString("en")} of ${all}`;
-    this.count.textContent = `${part} ${this.rows.length === 1 ? "row" : "rows"}`;
+    const total = Math.max(this.total, this.rows.length), all = total.toLocaleString("en");
+    const part = found.length === total ? all : `${found.length.toLocaleString("en")} of ${all}`;
+    this.count.textContent = `${part} ${total === 1 ? "row" : "rows"}`;
     this.turn(pages, first, first + shown.length);
   }
 
