@@ -3,8 +3,10 @@
 import ipaddress
 import json
 import re
+import shlex
 import socket
 import ssl
+import subprocess
 import urllib.error
 import urllib.request
 from datetime import UTC, datetime, timedelta
@@ -25,7 +27,7 @@ from cryptography.hazmat.primitives.serialization import (
 from sarkmock.server import certificates
 from sarkmock.server.https_server import Server
 from sarkmock.spec.yaml12 import FileError
-from tests.serving import mistake, serving
+from tests.serving import mistake, proxying, serving
 
 
 @pytest.fixture(scope="module")
@@ -175,6 +177,25 @@ def ask_control(server, path, **headers):
         return urllib.request.urlopen(request, timeout=5).status
     except urllib.error.HTTPError as error:
         return error.code
+
+
+def suggested(running):
+    """The command of the greeting that sends the first request."""
+    return shlex.split(re.search(r"^try +(curl .+)$", running.greeting, re.MULTILINE)[1])
+
+
+@pytest.mark.parametrize("options", [[], ["--http"]])
+@pytest.mark.parametrize("host", ["0.0.0.0", "::"])
+def test_where_it_listens_everywhere_the_suggested_requests_succeed(host, options):
+    with serving("--host", host, *options) as box:
+        assert subprocess.run([*suggested(box), "-sSf"], capture_output=True, check=False).returncode == 0
+        assert "and on all other addresses" in box.greeting
+        trust = ["--ca", str(box.authority)] if not options else []
+        with proxying(box.url, "--host", host, *options, *trust) as proxy:
+            ended = subprocess.run([*suggested(proxy), "-sSf"], capture_output=True, text=True, check=False)
+            assert (ended.returncode, ended.stderr) == (0, "")
+            page = re.search(r"^control +(\S+?)#", proxy.greeting, re.MULTILINE)[1]
+            assert subprocess.run(["curl", "-sSfk", page], capture_output=True, check=False).returncode == 0
 
 
 def test_where_others_reach_it_the_control_plane_wants_the_printed_token():

@@ -21,9 +21,9 @@ from sarkmock.control import Control
 from sarkmock.faults import Fault, FaultError, Faults, read_faults
 from sarkmock.http.engine import Engine
 from sarkmock.server import certificates
-from sarkmock.server.certificates import is_loopback
+from sarkmock.server.certificates import is_loopback, is_wildcard
 from sarkmock.server.http11 import Limits
-from sarkmock.server.listener import allow_open_files
+from sarkmock.server.listener import Listener, allow_open_files
 
 ENDINGS = (signal.SIGINT, signal.SIGTERM)
 
@@ -67,6 +67,12 @@ def certificate_pair(stack: ExitStack, host: str, cert: Path | None, key: Path |
     if cert and key:
         return certificates.checked_pair(cert, key, directory)
     return certificates.make_certificate(directory, host)
+
+
+def listening_line(server: Listener, path: str) -> str:
+    """Return the greeting's line on where the server listens."""
+    everywhere = "   and on all other addresses of this machine" if is_wildcard(server.host) else ""
+    return f"listening on  {server.url}{path}{everywhere}\n"
 
 
 def proxy_hint(url: str) -> str:

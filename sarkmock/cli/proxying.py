@@ -8,7 +8,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from sarkmock.cli.listening import certificate_pair, control_access, page_line, proxy_hint
+from sarkmock.cli.listening import certificate_pair, control_access, listening_line, page_line, proxy_hint
 from sarkmock.cli.output import RequestLog
 from sarkmock.control import MockControl
 from sarkmock.faults import Fault, Faults, read_faults
@@ -60,7 +60,7 @@ def open_proxy(stack: ExitStack, url: str, context: ssl.SSLContext | None, profi
     trust = f"--cacert {pair.authority} " if pair and pair.authority else ""
     base = f"{proxy.url}{proxy.upstream.base}"
     return proxy, (f"forwards to   {proxy.upstream.url}\n"
-                   f"listening on  {base}\n"
+                   f"{listening_line(proxy, proxy.upstream.base)}"
                    f"try           curl {trust}{base}/tenants\n"
                    f"control       {page_line(proxy.url, control, listening.control_token is not None)}\n"
                    f"{proxy_hint(proxy.url)}")

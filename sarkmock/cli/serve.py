@@ -17,6 +17,7 @@ from sarkmock.cli.listening import (
     begin_listening,
     certificate_pair,
     control_access,
+    listening_line,
     page_line,
     proxy_hint,
     run_server,
@@ -138,7 +139,7 @@ def serve(host: str, port: int, http: bool, cert: Path | None, key: Path | None,
         server = Server(app, host, port, tls=pair, log=RequestLog(kept) if verbose else None, limits=Limits(**numbers),
                         background=CONTROL_PREFIX, probe=HEALTH, takes_long=engine.takes_long)
         stack.callback(server.stop)
-        click.echo(greeting(server.url, pair, engine, page_line(server.url, control, bool(control_token)), api_token))
+        click.echo(greeting(server, pair, engine, page_line(server.url, control, bool(control_token)), api_token))
         if watch:
             begin_watching(engine, profile, seed, report_line)
         run_server(server)
@@ -168,15 +169,15 @@ def initial_state(program: Program, seed: str | None, storage: Storage | None, b
     return state
 
 
-def greeting(url: str, pair: certificates.CertificatePair | None, engine: Engine, control: str,
+def greeting(server: Server, pair: certificates.CertificatePair | None, engine: Engine, control: str,
              given: str | None) -> str:
     """Return what a user needs to send the first request. A token that the user gave is not repeated."""
-    trust = f"--cacert {pair.authority} " if pair and pair.authority else ""
+    url, trust = server.url, f"--cacert {pair.authority} " if pair and pair.authority else ""
     token = engine.state.token and ("..." if given else engine.state.token)
     bearer = f"-H 'Authorization: Bearer {token}' " if token else ""
     kind = f"{'your token' if given else token}   (an administrator's, until that user logs in or out)"
     return (f"SARK V6 API, profile {engine.program.profile}, {len(engine.operations)} operations\n"
-            f"listening on  {url}{API_PATH}\n"
+            f"{listening_line(server, API_PATH)}"
             + (f"token         {kind}\n" if token else "") +
             f"try           curl {trust}{bearer}{url}{API_PATH}/tenants\n"
             f"control       {control}\n"

@@ -14,7 +14,7 @@ from contextlib import suppress
 from typing import Self
 
 from sarkmock.server.application import WsgiEnviron
-from sarkmock.server.certificates import CertificatePair
+from sarkmock.server.certificates import CertificatePair, is_wildcard
 from sarkmock.server.http11 import Limits
 
 BACKLOG = 1024
@@ -50,8 +50,10 @@ class Listener(ABC):
 
     @property
     def url(self) -> str:
-        """Scheme, host and port, without a path."""
-        return url_of(self._context is not None, self.host, self.port)
+        """Scheme, host and port by which clients on this machine reach it, without a path."""
+        loopback = "::1" if ":" in self.host else "localhost"
+        host = loopback if is_wildcard(self.host) else self.host
+        return f"{'https' if self._context else 'http'}://{f'[{host}]' if ':' in host else host}:{self.port}"
 
     def start(self) -> None:
         """Start serving in a thread of this process."""
@@ -99,10 +101,6 @@ def context_of(pair: CertificatePair) -> ssl.SSLContext:
 def unbracketed(host: str) -> str:
     """Remove the brackets of an IPv6 address, as written in URLs."""
     return host[1:-1] if host.startswith("[") and host.endswith("]") else host
-
-
-def url_of(tls: bool, host: str, port: int) -> str:
-    return f"{'https' if tls else 'http'}://{f'[{host}]' if ':' in host else host}:{port}"
 
 
 def listen(host: str, port: int) -> socket.socket:

@@ -23,7 +23,7 @@ from sarkmock.pbx.seeds import load_seed
 from sarkmock.pbx.state import State
 from sarkmock.server import certificates
 from sarkmock.server.https_server import Server
-from sarkmock.server.listener import unbracketed, url_of
+from sarkmock.server.listener import unbracketed
 from sarkmock.spec.data_files import BASE
 from sarkmock.spec.loading import Document
 from sarkmock.suggest import unknown_name
@@ -109,10 +109,7 @@ class SarkMock:
 
     @property
     def _origin(self) -> str:
-        if self._server is None:
-            return f"https://{NOWHERE}"
-        host = "localhost" if certificates.is_wildcard(self._address[0]) else self._address[0]
-        return url_of(bool(self._tls), host, self._server.port)
+        return self._server.url if self._server is not None else f"https://{NOWHERE}"
 
     @property
     def ca_file(self) -> str:
