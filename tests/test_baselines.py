@@ -118,10 +118,10 @@ def shipped():
     ("GET /globals", "reach", "", "", "absent"),
     ("GET /sysglobals", "reach", "", "", "there"),
     ("PUT /sysglobals", "reach", "", "", "there"),
-    ("DELETE /trunks/{trunk}", "status", "own row", "trunks.create", 204),
-    ("GET /trunks/{trunk}", "status", "own row once removed", "trunks.create", 404),
-    ("POST /agents", "status", "made again", "agents.create", 422),
-    ("POST /ivrs", "status", "minimal", "ivrs.create", 500),
+    ("DELETE /trunks/{trunk}", "status", "created row", "trunks.create", 204),
+    ("GET /trunks/{trunk}", "status", "deleted row", "trunks.create", 404),
+    ("POST /agents", "status", "repeated create", "agents.create", 422),
+    ("POST /ivrs", "status", "minimal request", "ivrs.create", 500),
     ("POST /ivrs", "part", "rules", "", "crashes for any input"),
     ("GET /agents", "sequence", "shows a new row", "agents.create", True),
     ("GET /agents/{agent}", "field", "passwd", "agents.create", ["text"]),
@@ -135,9 +135,9 @@ def test_behaviours_of_the_product(shipped, op, kind, of, by, is_):
 
 
 @pytest.mark.parametrize(("op", "field", "sent", "is_", "says"), [
-    ("POST /agents", "passwd", 1000, "refused", ("The passwd must be at least 1001.",)),
+    ("POST /agents", "passwd", 1000, "rejected", ("The passwd must be at least 1001.",)),
     ("POST /agents", "passwd", 1001, "accepted", ()),
-    ("PUT /agents/{agent}", "passwd", NOT_SENT, "refused", ("The passwd field is required.",)),
+    ("PUT /agents/{agent}", "passwd", NOT_SENT, "rejected", ("The passwd field is required.",)),
     ("POST /agents", "cluster", "1.5", "crashed", ()),
     ("PUT /trunks/{trunk}", "transform", "0", "crashed", ()),
     ("POST /tenants", "localarea", "1.5", "accepted", ()),
@@ -151,7 +151,7 @@ def test_reads_alone_tell_what_there_is(shipped):
     alone = recorded("shipped", READS)
     assert all(alone.get(name, "reach") == shipped.get(name, "reach") for name in catalogue())
     assert not [fact for fact in alone if fact.fact in ("rule", "stores")]
-    assert alone.get("POST /agents", "part", "asking") == "not allowed: write"
+    assert alone.get("POST /agents", "part", "hazard") == "not allowed: write"
 
 
 def test_reads_change_nothing():
@@ -228,7 +228,7 @@ GOOD = baseline_text(baseline(Facts([Fact("GET /tenants", "reach", "", "there")]
     ("", "not a baseline"),
     ("hello\n", "the first line is not JSON"),
     ('{"openapi": "3.1.0"}\n', "not a baseline"),
-    (GOOD.replace('baseline": 1', 'baseline": 2'), "a baseline of version 2; this sarkmock reads version 1"),
+    (GOOD.replace('baseline": 2', 'baseline": 3'), "a baseline of version 3; this sarkmock reads versions 1 to 2"),
     (GOOD[:-20], "truncated"),
     ("".join(GOOD.splitlines(keepends=True)[:-1]), "truncated"),
     ("".join(GOOD.splitlines(keepends=True)[:2] + GOOD.splitlines(keepends=True)[3:]), "has 0 facts instead of 1"),

@@ -56,7 +56,8 @@ def test_a_recording_does_not_differ_from_itself(recordings):
 @pytest.mark.parametrize(("kind", "op", "of"), [
     ("operation moved", "GET /globals", ""), ("operation removed", "GET /astamis/ExtensionState/{id}/{context}", ""),
     ("operation added", "DELETE /trunks/{trunk}", ""), ("rule tightened", "POST /agents", "passwd"),
-    ("now crashes", "POST /ivrs", "everything, minimal"), ("rule changed", "PUT /tenants/{tenant}", "localdplan"),
+    ("now crashes", "POST /ivrs", "full request, minimal request"),
+    ("rule changed", "PUT /tenants/{tenant}", "localdplan"),
     ("variable stored", "PUT /trunks/{trunk}", "z_updater"),
     ("variable ignored", "POST /extensions/mailbox", "callerid"),
     ("rule loosened", "POST /routes", "outcome"), ("now crashes", "GET /backups/{backup}", "unknown key")])
@@ -123,10 +124,10 @@ def test_many_causes_are_cut_on_a_terminal_and_nowhere_else(comparison):
 
 
 @pytest.mark.parametrize(("before", "after", "title"), [
-    ("refused: The pkey must be an integer.", "refused: The pkey field must be an integer.", "nothing -> 'field'"),
-    ("refused: The pkey may not exceed 9.", "refused: The pkey must not exceed 10.", "'may' -> 'must'"),
-    ("refused: The pkey is no. The pkey is bad.; refused: The pkey is bad.",
-     "refused: The pkey is no. The pkey is worse.; refused: The pkey is worse.", "'bad.' -> 'worse.'")])
+    ("rejected: The pkey must be an integer.", "rejected: The pkey field must be an integer.", "nothing -> 'field'"),
+    ("rejected: The pkey may not exceed 9.", "rejected: The pkey must not exceed 10.", "'may' -> 'must'"),
+    ("rejected: The pkey is no. The pkey is bad.; rejected: The pkey is bad.",
+     "rejected: The pkey is no. The pkey is worse.; rejected: The pkey is worse.", "'bad.' -> 'worse.'")])
 def test_messages_are_joined_by_the_words_that_changed(before, after, title):
     found = [Difference("message changed", f"POST /{name}", "pkey", before, after) for name in ("agents", "tenants")]
     assert [cause.title for cause in difference_causes(found)] == [f"message changed: {title}"]

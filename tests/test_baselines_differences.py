@@ -44,16 +44,16 @@ def rule(sent, verdict, *says):
     (rows(a=["text"]), rows(a=["integer"]), [("field type changed", "a")]),
     (rows(a=["text"]), rows(a=["null", "text"]), [("field may be null", "a")]),
     (rows(a=["null", "text"]), rows(a=["text"]), [("field no longer null", "a")]),
-    ([rule(1, "accepted")], [rule(1, "refused", "No.")], [("rule tightened", "name")]),
-    ([rule(1, "refused", "No.")], [rule(1, "accepted")], [("rule loosened", "name")]),
-    ([rule(1, "refused", "No."), rule(2, "accepted")], [rule(1, "accepted"), rule(2, "refused", "No.")],
+    ([rule(1, "accepted")], [rule(1, "rejected", "No.")], [("rule tightened", "name")]),
+    ([rule(1, "rejected", "No.")], [rule(1, "accepted")], [("rule loosened", "name")]),
+    ([rule(1, "rejected", "No."), rule(2, "accepted")], [rule(1, "accepted"), rule(2, "rejected", "No.")],
      [("rule changed", "name")]),
-    ([rule(1, "refused", "No.")], [rule(1, "refused", "Never.")], [("message changed", "name")]),
+    ([rule(1, "rejected", "No.")], [rule(1, "rejected", "Never.")], [("message changed", "name")]),
     ([rule(1, "accepted")], [rule(1, "crashed")], [("value now crashes", "name")]),
-    ([rule(1, "refused", "No.")], [rule(1, "crashed")], [("crash instead of rejection", "name")]),
+    ([rule(1, "rejected", "No.")], [rule(1, "crashed")], [("crash instead of rejection", "name")]),
     ([rule(1, "crashed")], [rule(1, "accepted")], [("value no longer crashes", "name")]),
-    ([rule(1, "accepted")], [rule(True, "refused")], []),
-    ([rule("1", "accepted")], [rule(1, "refused")], []),
+    ([rule(1, "accepted")], [rule(True, "rejected")], []),
+    ([rule("1", "accepted")], [rule(1, "rejected")], []),
 ])
 def test_fields_and_rules(before, after, told):
     assert pair(before, after)[0] == told
@@ -130,7 +130,7 @@ def test_not_reached_is_neither_gone_nor_new(before, after):
 
 
 def test_what_was_asked_in_one_alone_is_not_fixed():
-    crashes = [Fact("GET /tenants", "part", "read", "asked"), Fact("GET /tenants", "status", "read", 500)]
+    crashes = [Fact("GET /tenants", "part", "read", "tested"), Fact("GET /tenants", "status", "read", 500)]
     told, found = pair(crashes, [Fact("GET /tenants", "part", "read", "not tested")])
     assert told == []
     assert [(one.part, one.before, one.after) for one in found.unreached] == [("read", "tested", "not tested")]
@@ -143,8 +143,9 @@ def test_what_was_asked_in_one_alone_is_not_fixed():
     ("GET /astamis/Agents", "read", (200, 500), ["now crashes"])])
 def test_a_list_of_asterisks_without_entries_is_no_refusal(op, of, statuses, kinds):
     """The same 404 comes from a box that has no agent, and is listed as not compared."""
-    told, found = pair(*([Fact(op, "reach", "", "there"), Fact(op, "part", of, "asked"), Fact(op, "status", of, status)]
-                         for status in statuses))
+    told, found = pair(*(
+        [Fact(op, "reach", "", "there"), Fact(op, "part", of, "tested"), Fact(op, "status", of, status)]
+        for status in statuses))
     assert [kind for kind, *_ in told] == kinds
     nothing = [one for one in found.unreached if "the list was empty" in (one.before, one.after)]
     assert bool(nothing) == (not kinds)

@@ -124,7 +124,7 @@ def inferred(op, field, rules, wording):
         seen = []
         for value in (*values_for(catalogue()[op], field, DEPTHS["usual"]), NOT_SENT):
             messages = validator.errors({} if value is NOT_SENT else {field: laravel(value)}, NoTables()).get(field, [])
-            seen.append(Fact(op, "rule", field, "refused" if messages else "accepted", "", recorded_value(value),
+            seen.append(Fact(op, "rule", field, "rejected" if messages else "accepted", "", recorded_value(value),
                              tuple(messages)))
     except Exception:
         return None

@@ -12,7 +12,7 @@ from sarkmock.suite_api import profiles
 from ..spec.operation_data import columns_following
 from .catalogue import catalogue, same_operation_elsewhere
 from .facts import BOX, Baseline, Fact
-from .observer import ABSENT_ROW, NOT_ALLOWED, NOT_REACHED, NOT_TESTED, REQUESTED, THERE
+from .observer import ABSENT_ROW, NOT_ALLOWED, NOT_REACHED, NOT_TESTED, TESTED, THERE
 from .severity import (
     DIFFERENCE_LEVELS,
     INFORMATIVE,
@@ -312,7 +312,7 @@ def compare_parts(op: str, sides: Sides) -> Iterator[Unreached]:
     before, after = sides.facts(op, "part")
     for part in dict.fromkeys(part for part, _ in (*before, *after)):
         parts = [{by: fact.is_ for (of, by), fact in side.items() if of == part} for side in (before, after)]
-        requested = [{by for by, is_ in side.items() if is_ == REQUESTED} for side in parts]
+        requested = [{by for by, is_ in side.items() if is_ == TESTED} for side in parts]
         if any(requested) and not requested[0] & requested[1]:
             words = ["tested" if ours else next(iter(side.values()), NOT_TESTED)
                      for ours, side in zip(requested, parts, strict=True)]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -67,6 +67,25 @@ def fact_of_line(line: Mapping[str, Any]) -> Fact:
                 tuple(line.get("says", ())))
 
 
+# What version 1 of the format calls kinds of requests, and what it calls values.
+REQUESTS_OF_VERSION_1 = {
+    "asked": "valid request", "minimal": "minimal request", "everything": "full request", "refused": "rejected",
+    "made again": "repeated create", "once more": "repeated delete",
+    "own row once removed": "deleted row", "own row": "created row"}
+VALUES_OF_VERSION_1 = {"asked": "tested", "refused": "rejected"}
+
+
+def renamed(fact: Fact) -> Fact:
+    """Return a fact of version 1 in the words of the current version."""
+    if fact.fact in ("status", "type", "header", "error"):
+        former = next((kind for kind in REQUESTS_OF_VERSION_1 if f"{fact.of} ".startswith(f"{kind} ")), None)
+        return replace(fact, of=REQUESTS_OF_VERSION_1[former] + fact.of.removeprefix(former)) if former else fact
+    if fact.fact in ("part", "rule"):
+        of = "hazard" if (fact.fact, fact.of) == ("part", "asking") else fact.of
+        return replace(fact, of=of, is_=VALUES_OF_VERSION_1.get(fact.is_, fact.is_))
+    return fact
+
+
 def canonical_json(value: Any) -> str:
     """Return JSON text that distinguishes true from 1, and 1 from 1.0."""
     return json.dumps(value, sort_keys=True, ensure_ascii=False)
@@ -96,7 +115,8 @@ class Facts:
         return [match for match in self.by_key.values() if (match.op, match.fact) == (op, fact)]
 
 
-BASELINE_VERSION = 1
+BASELINE_VERSION = 2
+READABLE_VERSIONS = (1, 2)
 BASELINE_FORMAT = "sarkmock-baseline"
 BASELINE_SCHEMA = Path(__file__).with_name("baseline.schema.json")
 
@@ -146,14 +166,17 @@ def read_baseline(file: Path) -> Baseline:
     if not lines or not isinstance(lines[0], dict) or BASELINE_FORMAT not in lines[0]:
         first = f'{{"{BASELINE_FORMAT}": {BASELINE_VERSION}, ...}}'
         raise BadBaseline(f"{file}: not a baseline: the first line is not {first}")
-    if lines[0][BASELINE_FORMAT] != BASELINE_VERSION:
-        raise BadBaseline(f"{file}: a baseline of version {lines[0][BASELINE_FORMAT]!r}; "
-                          f"this sarkmock reads version {BASELINE_VERSION}")
+    version = lines[0][BASELINE_FORMAT]
+    if version not in READABLE_VERSIONS:
+        raise BadBaseline(f"{file}: a baseline of version {version!r}; "
+                          f"this sarkmock reads versions {READABLE_VERSIONS[0]} to {READABLE_VERSIONS[-1]}")
     for number, line in enumerate(lines, 1):
         _check(file, number, line)
     if "end" not in lines[-1] or "recorded" not in lines[min(1, len(lines) - 1)]:
         raise BadBaseline(f"{file}:{len(lines)}: the file is truncated; record it again")
     facts = [_fact(file, number, line) for number, line in enumerate(lines[2:-1], 3)]
+    if version == 1:
+        facts = list(map(renamed, facts))
     if lines[-1]["end"] != len(facts):
         raise BadBaseline(f"{file}: has {len(facts)} facts instead of {lines[-1]['end']}: lines were removed or added")
     head = lines[0]

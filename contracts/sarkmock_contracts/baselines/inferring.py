@@ -12,7 +12,7 @@ from sarkmock.suite_api import PhpError, Validator, laravel_messages
 from ..spec.boundary_values import as_received, split
 from .catalogue import catalogue
 from .facts import Fact
-from .observer import WAS_ACCEPTED, WAS_REFUSED
+from .observer import WAS_ACCEPTED, WAS_REJECTED
 
 RuleList = list[str]
 EXISTING_KEY = "an existing key"
@@ -51,7 +51,7 @@ def verdict_of_rules(validator: Validator, field: str, fact: Fact) -> tuple[str,
     sent = EXISTING_KEY if isinstance(fact.sent, Mapping) else as_received(fact.sent)
     data = {} if is_absent(fact) else {field: sent}
     messages = validator.errors(data, _Rows()).get(field)
-    return (WAS_REFUSED, tuple(messages)) if messages else (WAS_ACCEPTED, ())
+    return (WAS_REJECTED, tuple(messages)) if messages else (WAS_ACCEPTED, ())
 
 
 def is_absent(fact: Fact) -> bool:

@@ -148,9 +148,9 @@ def is_new_key(entry: CatalogueEntry, field: str) -> bool:
                for operation in entry.versions.values())
 
 
-REQUESTED, NOT_TESTED, THERE, ABSENT_ROW, NOT_REACHED = "asked", "not tested", "there", "absent", "not reached"
-NOT_ALLOWED = "asking"  # the part of an operation whose hazard was not allowed
-WAS_ACCEPTED, WAS_REFUSED, HAS_CRASHED = "accepted", "refused", "crashed"
+TESTED, NOT_TESTED, THERE, ABSENT_ROW, NOT_REACHED = "tested", "not tested", "there", "absent", "not reached"
+NOT_ALLOWED = "hazard"  # the part of an operation whose hazard was not allowed
+WAS_ACCEPTED, WAS_REJECTED, HAS_CRASHED = "accepted", "rejected", "crashed"
 AS_SENT, DIFFERENT = "as sent", "different"  # how the response shows a sent value
 RECORDED_HEADERS = ("Content-Disposition", "Location", "WWW-Authenticate")
 BOX_HEADERS = ("Server", "X-Powered-By")
@@ -260,7 +260,7 @@ class LearningFixtures(Fixtures):
         tried = {name: self.observer.verdict(entry, name, NOT_SENT) for name in entry.fields} if entry else {}
         if entry is None or not any(tried.values()):
             return usual
-        return self.body(entry, operation, [name for name, verdict in tried.items() if verdict == WAS_REFUSED], usual)
+        return self.body(entry, operation, [name for name, verdict in tried.items() if verdict == WAS_REJECTED], usual)
 
     def spelling(self, live: Live) -> str:
         if not self.keys(live.table, live.column):

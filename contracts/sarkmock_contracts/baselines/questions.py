@@ -21,10 +21,10 @@ from .facts import BOX, NOT_SENT, Fact
 from .observer import (
     ABSENT_ROW,
     HAS_CRASHED,
-    REQUESTED,
+    TESTED,
     THERE,
     WAS_ACCEPTED,
-    WAS_REFUSED,
+    WAS_REJECTED,
     Observer,
     box_facts,
     is_new_key,
@@ -124,7 +124,7 @@ def reach_facts(observer: Observer, entry: CatalogueEntry, kind: str, exchange: 
         yield Fact(entry.name, "reach", "", ABSENT_ROW)
         return
     yield Fact(entry.name, "reach", "", THERE)
-    yield Fact(entry.name, "part", kind, REQUESTED)
+    yield Fact(entry.name, "part", kind, TESTED)
     yield from observer.answered(entry, kind, exchange)
 
 
@@ -162,7 +162,7 @@ class Asker:
             yield Fact(self.entry.name, "part", RULES_PART, "crashes for any input")
             yield Fact(self.entry.name, "status", "any input", nothing.response.status)
             return
-        yield Fact(self.entry.name, "part", RULES_PART, REQUESTED)
+        yield Fact(self.entry.name, "part", RULES_PART, TESTED)
         if nothing is not None:
             yield from self.of_nothing(nothing.response)
         for packet in probe_packets(self.entry, self.fields, self.observer.depth):
@@ -179,7 +179,7 @@ class Asker:
         named = response.refused
         if response.ok or named:
             for field in self.fields:
-                yield self.fact(field, NOT_SENT, WAS_REFUSED if field in named else WAS_ACCEPTED, named.get(field, ()))
+                yield self.fact(field, NOT_SENT, WAS_REJECTED if field in named else WAS_ACCEPTED, named.get(field, ()))
 
     def packet(self, packet: Mapping[str, Any]) -> Iterator[Fact]:
         lonely = {field: value for field, value in packet.items() if field in self.deadly}
@@ -197,9 +197,9 @@ class Asker:
         named = exchange.response.refused
         if exchange.response.ok or named:
             if named:
-                yield Fact(self.entry.name, "status", "refused", exchange.response.status)
+                yield Fact(self.entry.name, "status", "rejected", exchange.response.status)
             for field in filled:
-                verdict = WAS_REFUSED if field in named else WAS_ACCEPTED
+                verdict = WAS_REJECTED if field in named else WAS_ACCEPTED
                 yield self.fact(field, recorded_value(packet[field]), verdict, named.get(field, ()))
         elif len(filled) == 1:
             yield from self.of_one(packet, next(iter(filled)), exchange.response)

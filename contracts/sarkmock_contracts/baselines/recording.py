@@ -20,7 +20,7 @@ from ..spec.contract import contract_of, is_plain_read
 from ..spec.operation_data import recipe
 from .catalogue import CatalogueEntry, catalogue
 from .facts import BOX, Fact, Facts
-from .observer import ABSENT_ROW, NOT_ALLOWED, NOT_REACHED, NOT_TESTED, REQUESTED, THERE, Depth, Observer
+from .observer import ABSENT_ROW, NOT_ALLOWED, NOT_REACHED, NOT_TESTED, TESTED, THERE, Depth, Observer
 from .questions import (
     ask_box,
     ask_existing,
@@ -214,8 +214,9 @@ def ask_once(observer: Observer, entry: CatalogueEntry) -> Iterator[Fact]:
         yield Fact(entry.name, "reach", "", ABSENT_ROW)
         return
     yield Fact(entry.name, "reach", "", THERE)
-    yield Fact(entry.name, "part", part, REQUESTED)
-    yield from observer.answered(entry, "minimal" if makes else "asked", exchange, operation.id if makes else "")
+    yield Fact(entry.name, "part", part, TESTED)
+    kind, by = ("minimal request", operation.id) if makes else ("valid request", "")
+    yield from observer.answered(entry, kind, exchange, by)
     if operation.hazard == "disruptive":
         start_again(observer, [contract_of(name) for name in profiles()])
     observer.fixtures.sweep()

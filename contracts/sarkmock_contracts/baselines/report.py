@@ -79,7 +79,7 @@ def features_of_difference(difference: Difference) -> Iterator[Feature]:
 
 def message_edits(difference: Difference) -> Iterator[str]:
     """Yield the changed words of message templates, without the common words at the beginning and the end."""
-    before, after = (SENTENCE.split(re.sub(r"(^|; )refused: ", r"\1", as_text(side)).replace(".; ", ". "))
+    before, after = (SENTENCE.split(re.sub(r"(^|; )rejected: ", r"\1", as_text(side)).replace(".; ", ". "))
                      for side in (difference.before, difference.after))
     if len(before) == len(after):
         for old, new in zip(before, after, strict=True):

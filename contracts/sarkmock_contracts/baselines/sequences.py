@@ -15,7 +15,7 @@ from ..spec.contract import Link, operation_name
 from ..spec.operation_data import key_text
 from .catalogue import CatalogueEntry, catalogue
 from .facts import Fact
-from .observer import AS_SENT, DIFFERENT, REQUESTED, Observer
+from .observer import AS_SENT, DIFFERENT, TESTED, Observer
 
 SEQUENCE_PART = "sequence"
 REPAIRS = 3
@@ -58,16 +58,16 @@ class Sequence:
         fixtures = self.observer.fixtures
         least = fixtures.minimal(self.operation)
         first = self.send(self.operation, least)
-        yield Fact(self.entry.name, "part", SEQUENCE_PART, REQUESTED)
+        yield Fact(self.entry.name, "part", SEQUENCE_PART, TESTED)
         body, made = self.everything(self.operation, first.response.fields)
-        yield from self.observer.answered(self.entry, "minimal", first, self.by, form=not made.response.ok)
-        yield from self.observer.answered(self.entry, "everything", made, self.by)
+        yield from self.observer.answered(self.entry, "minimal request", first, self.by, form=not made.response.ok)
+        yield from self.observer.answered(self.entry, "full request", made, self.by)
         yield from self.stores(self.operation, "answer", body, made)
         row = made if made.response.ok else first
         if not isinstance(row.response.json, dict) or not row.response.ok:
             return
         again = self.observer.send(row.request)
-        yield Fact(self.entry.name, "status", "made again", again.response.status, self.by)
+        yield Fact(self.entry.name, "status", "repeated create", again.response.status, self.by)
         yield from self.listed(row)
         for link in links(self.observer, self.operation):
             yield from self.follow(link, row, body if row is made else least)
@@ -137,7 +137,7 @@ class Sequence:
         if path is None or self.observer.is_absent(entry.name):
             return
         try:
-            yield Fact(entry.name, "part", SEQUENCE_PART, REQUESTED, self.by)
+            yield Fact(entry.name, "part", SEQUENCE_PART, TESTED, self.by)
             if target.method == "GET":
                 yield from self.shown(entry, target, path, sent)
             elif target.method == "PUT":
@@ -149,29 +149,29 @@ class Sequence:
 
     def shown(self, entry: CatalogueEntry, target: Operation, path: str, sent: Body) -> Iterator[Fact]:
         exchange = self.observer.send(Request("GET", path))
-        yield from self.observer.answered(entry, "own row", exchange, self.by)
+        yield from self.observer.answered(entry, "created row", exchange, self.by)
         yield from self.stores(self.operation, "row", sent, exchange) if target.table else ()
 
     def changed(self, entry: CatalogueEntry, target: Operation, path: str) -> Iterator[Fact]:
         """Change every variable that can be changed, then show the row."""
         before = self.observer.send(Request("GET", path))
         body, exchange = self.everything(target, before.response.fields, path)
-        yield from self.observer.answered(entry, "own row", exchange, self.by)
+        yield from self.observer.answered(entry, "created row", exchange, self.by)
         yield from self.stores(target, "answer", body, exchange)
         if exchange.response.ok:
             yield from self.stores(target, "row", body, self.observer.send(Request("GET", path)))
 
     def removed(self, entry: CatalogueEntry, path: str) -> Iterator[Fact]:
         exchange = self.observer.send(Request("DELETE", path))
-        yield from self.observer.answered(entry, "own row", exchange, self.by)
+        yield from self.observer.answered(entry, "created row", exchange, self.by)
         if exchange.response.ok:
             after = self.observer.send(Request("GET", path))
             shows = self.observer.contract.operation_of(after.request)
             if shows is not None:
                 name = operation_name(shows)
-                yield Fact(name, "status", "own row once removed", after.response.status, self.by)
+                yield Fact(name, "status", "deleted row", after.response.status, self.by)
             again = self.observer.send(Request("DELETE", path))
-            yield Fact(entry.name, "status", "once more", again.response.status, self.by)
+            yield Fact(entry.name, "status", "repeated delete", again.response.status, self.by)
 
 
 def stored_verdict(operation: Operation, field: str, sent: Any, row: Mapping[str, Any]) -> str:

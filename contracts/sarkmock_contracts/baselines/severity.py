@@ -8,7 +8,7 @@ from typing import Any
 
 from .catalogue import WHOLE_BODY
 from .facts import Fact, canonical_json
-from .observer import AS_SENT, DIFFERENT, HAS_CRASHED, WAS_ACCEPTED, WAS_REFUSED
+from .observer import AS_SENT, DIFFERENT, HAS_CRASHED, WAS_ACCEPTED, WAS_REJECTED
 
 BREAKING, RISKY, COMPATIBLE, INFORMATIVE = DIFFERENCE_LEVELS = ("breaking", "risky", "compatible", "informative")
 
@@ -207,10 +207,10 @@ def compare_errors(op: str, before: FormFacts, after: FormFacts, same: set[str])
 EXAMPLES = 3
 # (verdict before, verdict after): kind of difference. Any verdict but accepted and crashed counts as a rejection.
 TRANSITIONS = {
-    (WAS_ACCEPTED, HAS_CRASHED): "value now crashes", (WAS_REFUSED, HAS_CRASHED): "crash instead of rejection",
-    (HAS_CRASHED, WAS_ACCEPTED): "value no longer crashes", (HAS_CRASHED, WAS_REFUSED): "value no longer crashes",
-    (WAS_ACCEPTED, WAS_REFUSED): "rule tightened", (WAS_REFUSED, WAS_ACCEPTED): "rule loosened",
-    (WAS_REFUSED, WAS_REFUSED): "message changed",
+    (WAS_ACCEPTED, HAS_CRASHED): "value now crashes", (WAS_REJECTED, HAS_CRASHED): "crash instead of rejection",
+    (HAS_CRASHED, WAS_ACCEPTED): "value no longer crashes", (HAS_CRASHED, WAS_REJECTED): "value no longer crashes",
+    (WAS_ACCEPTED, WAS_REJECTED): "rule tightened", (WAS_REJECTED, WAS_ACCEPTED): "rule loosened",
+    (WAS_REJECTED, WAS_REJECTED): "message changed",
 }
 
 # If a variable has differences of several kinds, the first in this order is reported.
@@ -248,7 +248,7 @@ def transition_kind(before: Fact, after: Fact) -> str:
 
 
 def verdict_text(fact: Fact) -> str:
-    return str(fact.is_) if fact.is_ in (WAS_ACCEPTED, HAS_CRASHED) else WAS_REFUSED
+    return str(fact.is_) if fact.is_ in (WAS_ACCEPTED, HAS_CRASHED) else WAS_REJECTED
 
 
 def verdict_words(fact: Fact) -> str:
