@@ -19,13 +19,16 @@ import sys
 import tempfile
 import zlib
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from playwright.sync_api import Browser, sync_playwright
 from rich.console import Console
 from rich.terminal_theme import SVG_EXPORT_THEME
 from rich.text import Text
 
 from sarkmock import SarkMock
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
 
 DOCS = Path(__file__).parent
 CHECK, JOURNAL = DOCS / "pictures" / "check.svg", DOCS / "pictures" / "journal.png"
@@ -45,6 +48,8 @@ REQUESTS = (
 
 
 def main() -> None:
+    from playwright.sync_api import sync_playwright  # the picture of a check does without a browser
+
     CHECK.parent.mkdir(exist_ok=True)
     CHECK.write_text(drawn(checked()), encoding="utf-8")
     with sync_playwright() as playwright:

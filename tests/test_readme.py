@@ -2,6 +2,7 @@
 
 import configparser
 import re
+import runpy
 import shlex
 from pathlib import Path
 
@@ -64,6 +65,12 @@ def test_the_sample_greeting_is_true():
 def test_the_sections_of_the_examples_exist():
     sections = {operation.section for operation in compile_document(load())}
     assert set(re.findall(r"--only (\w+)", README)) <= sections
+
+
+def test_the_picture_of_a_check_is_current():
+    pictures = runpy.run_path(str(ROOT / "docs" / "pictures.py"))
+    taken = pictures["drawn"](pictures["checked"]()).encode()
+    assert pictures["words"](taken) == pictures["words"](pictures["CHECK"].read_bytes()), "run python docs/pictures.py"
 
 
 def test_its_pictures_are_small():

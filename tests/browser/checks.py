@@ -469,11 +469,6 @@ def test_a_wrong_address_does_no_harm(mock, visit, address):
 PICTURES = runpy.run_path(str(Path(__file__).parents[2] / "docs" / "pictures.py"))
 
 
-def test_the_picture_of_a_check_is_current():
-    taken = PICTURES["drawn"](PICTURES["checked"]()).encode()
-    assert PICTURES["words"](taken) == PICTURES["words"](PICTURES["CHECK"].read_bytes()), "run docs/pictures.py"
-
-
 def test_the_picture_of_the_journal_is_current(browser):
     taken = PICTURES["journal"](browser)
     assert PICTURES["words"](taken) == PICTURES["words"](PICTURES["JOURNAL"].read_bytes()), "run docs/pictures.py"
