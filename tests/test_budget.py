@@ -15,10 +15,13 @@ from sarkmock_contracts.judge.oracle import rule_messages
 from sarkmock_contracts.plugin.plan import plan_lines, plan_of
 from sarkmock_contracts.run import Run, embedded_transport, open_run
 from sarkmock_contracts.run_options import RunOptions
+from sarkmock_contracts.safety import Caution
+from sarkmock_contracts.safety.gate import Permissions
 from sarkmock_contracts.spec.contract import Contract, contract_of
 
 from sarkmock.suite_api import deviations_of, load
 from tests.contract_runs import Listener
+from tests.guarded import ended
 from tests.mutants.generated import Mutated, Mutation
 from tests.test_pace import Box, tenants
 
@@ -167,7 +170,7 @@ def note(contract, sent, exchange):
 def test_all_deviations_that_show_within_1500(product):
     run(product, cases(product))
     assert finished(product) <= DEVIATIONS
-    seen = {name for finding in product.findings for name in finding.deviations}
+    seen = {name for finding in product.outcome().findings for name in finding.deviations}
     assert {deviation.id for deviation in deviations_of("shipped") if not deviation.unseen} - seen <= HIDDEN
 
 
@@ -188,16 +191,22 @@ def test_the_plan_is_what_is_sent(profile):
 
 
 @pytest.mark.slow
-def test_the_plan_for_a_box_behind_a_limit_holds():
+def test_the_plan_for_a_box_behind_a_limit_holds(tmp_path):
     """A run at 60 a minute: no refusal, no finding, and the time that was told."""
     box = Box(throttle=60)
-    suite = box.suite()
+    caution = Caution(Permissions(frozenset({"read", "write", "operational"})), ledger=str(tmp_path / "ledger"))
+    suite = Run(Contract(load("documented")), box, RunOptions(url=box.url, caution=caution), clock=box.time.clock)
+    with suite.budget.removing():
+        suite.get("/tenants")
     chosen = cases(suite, "reads", "rules", "scenarios")
     plan = plan_of(suite, chosen)
     began = box.time.passed
     told_time = suite.speed.seconds(plan.requests)
+    with suite.budget.removing():
+        suite.safety.begin()
     run(suite, chosen)
-    assert finished(suite) == pytest.approx(plan.requests, rel=0.15)
+    assert ended(suite) == []
+    assert suite.target.requests == pytest.approx(plan.requests, rel=0.15)
     assert suite.rate_limit.refusals <= 2
     assert not list(suite.findings)
     assert box.time.passed - began == pytest.approx(told_time, rel=0.15)
@@ -233,6 +242,15 @@ def test_a_budget_allows_removing_always():
         assert suite.get("/tenants").status == 200
     with pytest.raises(Spent):
         suite.get("/tenants")
+
+
+@pytest.mark.parametrize("path", [operation.path for operation in Contract(load()).operations
+                                  if operation.method == "GET" and operation.hazard != "read"])
+def test_a_get_that_creates_something_leaves_budget_for_its_removal(path):
+    suite = open_run(RunOptions(budget=WRITE_RESERVE))  # has looked at the target already
+    with pytest.raises(Spent):
+        suite.get(path)
+    assert suite.get("/tenants").status == 200
 
 
 def test_a_time_is_kept():

@@ -141,6 +141,7 @@ def test_deviations_that_act_together_are_all_named() -> None:
     ("documented", "shipped", "scenarios:firewall_rules_are_kept", "firewall-upload-unchecked"),
     ("documented", "L10", "boundary-sweep:extensions.create.provisioned/10", "extension-provisioned-other-vendor"),
     ("documented", "shipped", "protocol:cosopens.list", "cos-pair-required"),
+    ("documented", "shipped", "undocumented-paths", "cos-pair-required"),
     ("shipped", "documented", "smoke:templates.update", "template-update-needs-blfkeyname"),
     ("shipped", "documented", "scenarios:backups_bring_back_what_is_chosen", "backup-greetings-not-restored"),
     ("L10", "L11", "unknown-rows:tenants.show", "models-namespaced"),

@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 from sarkmock.suite_api import BASE, Deviation, Engine, Operation, deviations_of, load, profiles
 
 from .client.formats import Cassette, CassetteRecorder
-from .client.http import Exchange, Request, Response
+from .client.http import Exchange, Request, Response, is_read
 from .client.interrupts import Admission, Budget, Interrupts, Speed, parse_seconds
 from .client.rate_limit import RateLimit, Timer
 from .client.target import Client, Target
@@ -89,13 +89,13 @@ class Run(Client):
         limits = (self.options.budget, seconds, self._spent, self._owed)
         recorder = CassetteRecorder(transport, self.cassette) if self.cassette else transport
         if self.safety is None:
-            self.budget = Budget(recorder, *limits)
+            self.budget = Budget(recorder, *limits, is_read=self._is_read)
         else:
             limited = RateLimit(recorder, self.options.rate, clock, self._may_repeat, self.watcher.waiting)
             admission = Admission(limited, why_token_ended) if self.options.caution.access.credential else None
             self.rate_limit, self.admission = limited, admission
             self.gate = self.safety.gate(admission or limited)
-            self.budget = Budget(self.gate, *limits, wait=limited.wait)
+            self.budget = Budget(self.gate, *limits, wait=limited.wait, is_read=self._is_read)
         return Interrupts(self.budget)
 
     # sending
@@ -204,6 +204,11 @@ class Run(Client):
     def _may_repeat(self, request: Request) -> bool:
         self.rows.lost(request)
         return is_repeatable(self.contract, self.fixtures, self.contract.operation_of(request), request)
+
+    def _is_read(self, request: Request) -> bool:
+        """Whether a request changes nothing. Some operations with GET create a file."""
+        operation = self.contract.operation_of(request)
+        return is_read(request) if operation is None else operation.hazard == "read"
 
     def _spent(self) -> int:
         """Return the number of requests really sent, repeated ones included."""

@@ -36,7 +36,7 @@ def refused_unknown(given: Request, send: Send) -> Response:
 
 MUTANTS = [
     broken_answer(
-        "an operation is there that nobody documents", undocumented.check_strange_paths,
+        "an operation is there that nobody documents", undocumented.check_strange_operations,
         instead("GET", "/astamis", json_response(200, [])), "", "unknown-path", "/astamis", "GET"),
     broken_answer(
         "unknown fields are rejected", spoken(protocol.check_unknown_fields, "tenants.update"), lambda: refused_unknown,

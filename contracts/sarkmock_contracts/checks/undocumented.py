@@ -6,6 +6,7 @@ They are read from the other profiles of the package.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from functools import cache
 from typing import Any
 from urllib.parse import unquote
@@ -13,12 +14,13 @@ from urllib.parse import unquote
 from sarkmock.suite_api import Operation, profiles
 
 from ..client.http import Exchange, Request, fill_path
-from ..errors import NoBounds, Unavailable
+from ..errors import NoBounds, Unavailable, Withheld
 from ..judge.judge import PBX_DOWN
 from ..judge.oracle import Problem
 from ..run import Run
 from ..spec.boundary_values import FileOf, bounds_of, is_placeholder
 from ..spec.contract import Contract, contract_of
+from .protocol import check_method
 
 MISSING_KEY = "zz-no-such-key"
 
@@ -30,31 +32,41 @@ def other_profiles(profile: str) -> tuple[Contract, ...]:
 
 
 def foreign_operations(run: Run) -> list[Operation]:
-    """Return operations of other profiles on paths that the judging document does not have."""
-    ours = {operation.path for operation in run.contract.operations}
+    """Return operations of other profiles that the judging document does not have."""
+    ours = {(operation.method, operation.path) for operation in run.contract.operations}
     operations = {(operation.method, operation.path): operation
                   for profile in other_profiles(run.options.profile) for operation in profile.operations}
-    return [operation for operation in operations.values() if operation.path not in ours]
+    return [operation for place, operation in operations.items() if place not in ours]
 
 
-def check_strange_paths(run: Run) -> None:
-    """Report paths of other profiles that exist: GET must give 404, and OPTIONS must not allow their method."""
+def check_strange_operations(run: Run) -> None:
+    """Report operations of other profiles that exist, on paths that the judging document has and on others."""
+    ours = {operation.path: operation for operation in reversed(run.contract.operations)}
     for operation in foreign_operations(run):
-        missing = dict.fromkeys(operation.parameters, MISSING_KEY)
-        path = fill_path(operation.path, missing | example_path(run, operation))
-        if run.contract.operation_of(Request("GET", path)) is not None and operation.method == "GET":
-            continue  # a template of the judging document matches it, and its own checks judge it
-        if operation.method == "GET" and operation.hazard == "read":
-            exchange = run.send(Request("GET", path))
-            there = exchange.response.status != 404
-        else:
-            exchange = run.send(Request("OPTIONS", path))
-            there = operation.method in exchange.response.allow - set(run.contract.router.allowed(path))
-        if exchange.response.status != PBX_DOWN:  # a stopped PBX does not tell whether the path exists
-            run.coverage.paths.add(operation.path)
-        if there:
-            text = f"{operation.method} {operation.path} exists, but is not documented"
-            run.report("", Problem("unknown-path", operation.path, operation.method, text), exchange)
+        if operation.path not in ours:
+            check_strange_path(run, operation)
+        elif run.permits(operation):
+            with suppress(Withheld):
+                check_method(run, ours[operation.path], operation.method)
+
+
+def check_strange_path(run: Run, operation: Operation) -> None:
+    """Report a path of another profile that exists: GET must give 404, and OPTIONS must not allow its method."""
+    missing = dict.fromkeys(operation.parameters, MISSING_KEY)
+    path = fill_path(operation.path, missing | example_path(run, operation))
+    if run.contract.operation_of(Request("GET", path)) is not None and operation.method == "GET":
+        return  # a template of the judging document matches it, and its own checks judge it
+    if operation.method == "GET" and operation.hazard == "read":
+        exchange = run.send(Request("GET", path))
+        there = exchange.response.status != 404
+    else:
+        exchange = run.send(Request("OPTIONS", path))
+        there = operation.method in exchange.response.allow - set(run.contract.router.allowed(path))
+    if exchange.response.status != PBX_DOWN:  # a stopped PBX does not tell whether the path exists
+        run.coverage.paths.add(operation.path)
+    if there:
+        text = f"{operation.method} {operation.path} exists, but is not documented"
+        run.report("", Problem("unknown-path", operation.path, operation.method, text), exchange)
 
 
 def example_path(run: Run, operation: Operation) -> dict[str, Any]:

@@ -210,6 +210,11 @@ class Exchange:
         return len(self.request.body) + len(self.response.body)
 
 
+def is_read(request: Request) -> bool:
+    """Whether the method is one that HTTP defines as safe."""
+    return request.method in SAFE_METHODS
+
+
 def with_json(method: str, path: str, value: Any, query: str = "") -> Request:
     """Return a request with a JSON body."""
     body = json.dumps(value, ensure_ascii=False).encode("utf-8", "surrogatepass")

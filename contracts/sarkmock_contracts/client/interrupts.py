@@ -18,7 +18,7 @@ from pathlib import Path
 from types import FrameType
 
 from ..errors import CannotRun, Spent, StaysAway
-from .http import SAFE_METHODS, Request, Response, header
+from .http import Request, Response, header, is_read
 from .transports import Layer, Transport
 
 STOPPING = (signal.SIGINT, signal.SIGTERM)
@@ -220,15 +220,15 @@ class Budget(Layer):
     """Sends requests while enough are left to remove what was created. Clean-up requests are always sent.
 
     ``spent`` returns the number of requests sent, ``owed`` the number that the clean-up will take, ``wait`` the seconds
-    until the target accepts another request.
+    until the target accepts another request, ``is_read`` whether a request changes nothing.
     """
 
     def __init__(self, inner: Transport, requests: int | None, seconds: float | None, spent: Callable[[], int],
                  owed: Callable[[], int], now: Callable[[], float] = time.monotonic,
-                 wait: Callable[[], float] = lambda: 0.0) -> None:
+                 wait: Callable[[], float] = lambda: 0.0, is_read: Callable[[Request], bool] = is_read) -> None:
         super().__init__(inner)
         self.requests, self.spent, self.cleanup_cost = requests, spent, owed
-        self._now, self._wait = now, wait
+        self._now, self._wait, self._is_read = now, wait, is_read
         self._ends = inf if seconds is None else now() + seconds
         self._free = False
 
@@ -242,7 +242,7 @@ class Budget(Layer):
 
     def send(self, request: Request) -> Response:
         """Send a request. A write also needs budget for the requests that undo it."""
-        if not self._free and self.left < (1 if request.method in SAFE_METHODS else WRITE_RESERVE):
+        if not self._free and self.left < (1 if self._is_read(request) else WRITE_RESERVE):
             raise Spent("the budget is spent")
         return self.inner.send(request)
 

@@ -15,7 +15,7 @@ from email.utils import parsedate_to_datetime
 
 from ..errors import CannotRun, Lost, NoAnswer, StaysAway
 from . import interrupts
-from .http import SAFE_METHODS, Request, Response, header_number
+from .http import Request, Response, header_number, is_read
 from .interrupts import LATENCY, UNITS, Speed
 from .transports import Layer, Transport
 
@@ -44,10 +44,6 @@ def seconds_each(rate: str) -> float:
     if match is None:
         raise CannotRun(f"--rate {rate}: write auto, or a number a second, minute or hour like 60/m")
     return UNITS[match[2]] / int(match[1])
-
-
-def is_read(request: Request) -> bool:
-    return request.method in SAFE_METHODS
 
 
 def ignore(_: object) -> None:
