@@ -13,6 +13,7 @@ from dataclasses import replace
 import pytest
 from sarkmock_contracts.client.http import Request, with_json
 from sarkmock_contracts.errors import BadLedger, Unavailable, Withheld
+from sarkmock_contracts.judge.replica import REMEMBERED_EXCHANGES
 from sarkmock_contracts.safety import CleanUpTarget, ownership
 from sarkmock_contracts.safety.fingerprint import Fingerprint
 from sarkmock_contracts.safety.ledger import read_ledger, reopen_ledger
@@ -215,6 +216,18 @@ def test_a_row_is_explained_by_the_deviation_of_its_creation(tmp_path):
              if "extension-create-ignores-optional" in finding.deviations}
     assert {"celltwin", "callerid"} <= found
     assert suite.outcome().failures == []
+
+
+def test_a_trunk_is_explained_by_the_deviation_of_its_creation_long_after_it(tmp_path):
+    """The target's version is not recognised, and the state before the creation is no longer remembered."""
+    suite = guarded_suite(Box("shipped"), "documented", "write operational", tmp_path / "ledger")
+    create = suite.contract.by_id["trunks.create"]
+    suite.send(suite.fixtures.request(create, {**suite.fixtures.minimal(create), "carrier": "GeneralIAX2"}))
+    for _ in range(REMEMBERED_EXCHANGES):
+        suite.get("/tenants")
+    suite.get("/trunks")
+    assert suite.outcome().failures == []
+    assert "trunk-iax2-not-listed" in {name for finding in suite.findings for name in finding.deviations}
 
 
 def test_what_somebody_else_changes_fails_the_run(tmp_path):

@@ -32,7 +32,7 @@ from .safety.fingerprint import AUTO, Fingerprint, fingerprint
 from .safety.gate import Gate
 from .safety.preflight import preflight, why_token_ended
 from .safety.routing import is_repeatable
-from .spec.contract import Contract, in_section
+from .spec.contract import Contract, contract_of, in_section
 from .spec.operation_data import LiveTables
 
 SPARE = 1.1  # removals that fail at first are tried a second time
@@ -76,7 +76,7 @@ class Run(Client):
         self.findings, self.coverage, self.gaps = self.judge.findings, self.judge.coverage, self.judge.gaps
         self.identify(Fingerprint())
         texts, unrestorable = (self.safety.keys, self.safety.unrestorable) if self.safety else (None, None)
-        self.fixtures = Fixtures(contract, self, self.live, texts, unrestorable)
+        self.fixtures = Fixtures(contract, self, self.live, texts, unrestorable, lambda: contract_of(self.version()))
         self._shared: dict[Callable[[Run], object], object] = {}
 
     def tables(self) -> LiveTables:

@@ -16,9 +16,9 @@ from ..judge.oracle import Problem, messages_of, verdict
 from ..judge.row_model import stored_problems
 from ..run import Run
 from ..safety.restorable import SURELY
-from ..spec.boundary_values import ARRAYS, NOTHING
+from ..spec.boundary_values import ARRAYS, NOTHING, as_received, is_placeholder
 from ..spec.contract import ASKED, Contract
-from ..spec.operation_data import open_fields
+from ..spec.operation_data import boundaries_beside_rules, bounds_in, open_fields
 
 
 @dataclass(frozen=True)
@@ -88,8 +88,8 @@ def surely_refused(fixtures: Fixtures, operation: Operation, packet: Packet) -> 
 
 def accepted_values(fixtures: Fixtures, operation: Operation, field: str) -> list[Any]:
     """Return the values that a field accepts. Empty values are added if the field is nullable."""
-    bounds = fixtures.bounds(operation, field)
-    return [*bounds.accept, *NOTHING] if "nullable" in rule_names(operation, field) else list(bounds.accept)
+    empty = NOTHING if "nullable" in rule_names(operation, field) else ()
+    return [*fixtures.bounds(operation, field).accept, *values_of_version(fixtures, operation, field, True), *empty]
 
 
 def refused_values(fixtures: Fixtures, operation: Operation, field: str, foreign: bool = True) -> list[Any]:
@@ -97,7 +97,24 @@ def refused_values(fixtures: Fixtures, operation: Operation, field: str, foreign
     bounds = fixtures.bounds(operation, field)
     rejects_null = not bounds.fatal or bool(messages_of(operation, field, None))
     empty = NOTHING if rejects_null and "nullable" not in rule_names(operation, field) else ()
-    return [*bounds.reject, *(bounds.foreign if foreign else ()), *empty]
+    theirs = values_of_version(fixtures, operation, field, False)
+    return [*bounds.reject, *theirs, *(bounds.foreign if foreign else ()), *empty]
+
+
+def values_of_version(fixtures: Fixtures, operation: Operation, field: str, passes: bool) -> list[Any]:
+    """Return boundary values of the target's version that the judging document accepts, or those that it rejects.
+
+    A target whose rules are a little different from those of its version may differ in these values only.
+    """
+    theirs = bounds_in(fixtures.version(), operation, field)
+    values = [value for value in (*theirs.accept, *theirs.reject) if not is_placeholder(value)]
+    narrowed = passes and "accept" in boundaries_beside_rules(operation, field)
+    if not values or narrowed or depends_on_rows(operation, field):
+        return []
+    ours = fixtures.bounds(operation, field)
+    sent = {repr(value) for value in (*ours.accept, *ours.reject, *ours.fatal, *ours.foreign)}
+    return [value for value in values if repr(value) not in sent
+            and bool(messages_of(operation, field, as_received(value))) is not passes]
 
 
 def distinctive_value(fixtures: Fixtures, operation: Operation, field: str) -> Any:

@@ -109,6 +109,19 @@ class Model:
                 self.state.tables.remove(table, {})
         return self.answer(request)
 
+    def recreate(self, exchange: Exchange) -> None:
+        """Replace the row that an exchange created by the row that the model creates, if it has the same key."""
+        operation, tables = self.operation(exchange.request), self.state.tables
+        table = operation.table if operation is not None and operation.method == "POST" else None
+        key = exchange.response.fields.get(table.key) if table is not None else None
+        if table is None or key is None:
+            return
+        held = tables.rows(table.name, {table.key: key})
+        tables.delete(table.name, table.key, key)
+        if self.answer(exchange.request).fields.get(table.key) != key:
+            for row in held:
+                tables.insert(table.name, row)
+
     def operation(self, request: Request) -> Operation | None:
         """Return the operation of a request; None if there is none."""
         try:
@@ -185,7 +198,7 @@ class Replica:
         """Return a model's responses to exchanges, starting from the state before the first that is remembered.
 
         The exchanges in between are applied as well, unless ``alone`` is true. For those that are no longer remembered
-        the responses of the target are returned.
+        the responses of the target are returned; with ``alone``, the model writes the rows that they created itself.
         """
         wanted = [id(exchange.response) for exchange in exchanges if self.remembers(exchange)]
         if not wanted:
@@ -193,6 +206,9 @@ class Replica:
         since = list(self._moments)[list(self._moments).index(wanted[0]):]
         lived = {key: self._moments[key] for key in (wanted if alone else since[:since.index(wanted[-1]) + 1])}
         with self._at(model, lived[wanted[0]].before):
+            for exchange in exchanges if alone else ():
+                if not self.remembers(exchange):
+                    model.recreate(exchange)
             answered = {key: model.answer(remembered.exchange.request) for key, remembered in lived.items()}
         return [answered.get(id(exchange.response), exchange.response) for exchange in exchanges]
 

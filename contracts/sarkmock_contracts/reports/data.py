@@ -37,6 +37,7 @@ from ..judge.verdicts import Classified, Listed, Outcome, causes, page_lines
 from ..run import Run
 from ..run_options import RunOptions
 from ..spec.boundary_values import ARRAYS, NOTHING
+from ..spec.operation_data import bounds_in
 
 Data = dict[str, Any]
 TOKEN_VARIABLE = "TOKEN"  # as in `sarkmock export curl`
@@ -210,8 +211,8 @@ def holds_test_values(run: Run, request: Request) -> bool:
 
 
 def table_values(run: Run, operation: Operation, field: str) -> set[str]:
-    bounds = run.fixtures.bounds(operation, field)
-    values = (bounds.accept, bounds.reject, bounds.fatal, bounds.foreign, NOTHING, ARRAYS)
+    bounds, theirs = run.fixtures.bounds(operation, field), bounds_in(run.fixtures.version(), operation, field)
+    values = (bounds.accept, bounds.reject, bounds.fatal, bounds.foreign, theirs.accept, theirs.reject, NOTHING, ARRAYS)
     return {text for value in chain(*values) for text in (repr(value), repr(str(value)))}
 
 

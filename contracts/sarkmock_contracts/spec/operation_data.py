@@ -8,7 +8,7 @@ import sqlite3
 import struct
 import zipfile
 from collections.abc import Callable, Iterable, Mapping
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from functools import cache
@@ -22,6 +22,8 @@ from sarkmock.suite_api import Operation, Table, check_fields, to_text
 
 from ..client.http import Exchange
 from ..client.target import Client
+from ..errors import NoBounds
+from .boundary_values import Bounds, bounds_of
 from .contract import Contract, is_plain_read
 
 _FILE = Path(__file__).parent / "boundary_values" / "operations.yaml"
@@ -47,6 +49,16 @@ def boundaries_beside_rules(operation: Operation, field: str) -> Mapping[str, An
     merged = {name: entry[name] for entry in (*own, *tables) for name in entry if name == "accept"}
     rejected = [value for entry in tables for value in entry.get("reject", ())]
     return {**merged, "reject": rejected} if rejected else merged
+
+
+def bounds_in(version: Contract, operation: Operation, field: str) -> Bounds:
+    """Return the boundary values of a field's rules in a version; none if it has the same rules."""
+    theirs = version.by_id.get(operation.id)
+    rules = theirs.rules.get(field) if theirs is not None else None
+    if rules is not None and rules != operation.rules[field]:
+        with suppress(NoBounds):
+            return bounds_of(rules)
+    return Bounds((), ())
 
 
 def open_fields(operation: Operation) -> frozenset[str]:
