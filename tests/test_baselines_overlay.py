@@ -32,8 +32,6 @@ from tests.fidelity import FILES
 from tests.mutations import NoTables, draw, laravel, mutated, record
 from tests.serving import mistake, sarkmock, serving
 
-pytestmark = pytest.mark.slow
-
 ALL = ("read", "write", "operational")
 
 
@@ -55,6 +53,7 @@ def agreement(profile):
     return answers.count(None), len(answers)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("allowed", [("read",), ALL], ids=len)
 def test_the_shipped_mock_recorded_and_served_again_answers_every_exchange(allowed, tmp_path):
     found = profile_from(box_like(load("shipped"), allowed))
@@ -72,6 +71,7 @@ def test_the_documented_mock_has_no_deviation():
     assert found.left == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("section", "about"), [("Trunks", "trunk"), ("Tenants", "tenant"), ("Queues", "queue")])
 @pytest.mark.parametrize("seed", range(2))
 def test_boxes_between_the_profiles_are_told_by_what_they_show(section, about, seed):
@@ -108,6 +108,8 @@ def test_what_no_overlay_can_say_is_told():
 
 
 TABLES = ("exists", "file", "mime", "{")  # what cannot be judged without a box
+
+
 def test_rules_are_found_by_what_they_do():
     rules = [(known.name, field, rules) for known in catalogue().values() for one in known.versions.values()
              for field, rules in one.rules.items() if not any(word in str(rules) for word in TABLES)]
@@ -150,6 +152,7 @@ def recording(tmp_path_factory):
     return file
 
 
+@pytest.mark.slow
 def test_the_profile_is_served_judged_and_strict(recording, tmp_path):
     file = tmp_path / "box.yaml"
     result = sarkmock("overlay", str(recording), "-o", str(file))
@@ -162,6 +165,7 @@ def test_the_profile_is_served_judged_and_strict(recording, tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["box.yaml"]
 
 
+@pytest.mark.slow
 def test_a_box_in_use_is_made_a_profile(tmp_path):
     """Its lists hold what those of a factory-fresh mock do not: told, and no reason to stop."""
     with serving("--http", "--profile", "shipped", "--seed", "demo") as box:
@@ -172,6 +176,7 @@ def test_a_box_in_use_is_made_a_profile(tmp_path):
         0, f"nearest to shipped: {len(deviations_of('shipped'))} of its deviations, 0 of the box's own")
 
 
+@pytest.mark.slow
 def test_mistakes_are_one_line_and_write_nothing(recording, tmp_path):
     there = tmp_path / "there.yaml"
     there.write_text("mine")

@@ -1,5 +1,6 @@
 """The gate: whatever is thought of, nothing leaves that is not allowed, and what was there before is not touched."""
 
+import itertools
 import posixpath
 from contextlib import suppress
 from dataclasses import replace
@@ -14,8 +15,6 @@ from sarkmock_contracts.errors import Withheld
 from sarkmock import profiles
 from sarkmock.suite_api import compile_document, load
 from tests.guarded import Box, guarded
-
-pytestmark = pytest.mark.slow
 
 READ_ONLY = ""
 KEYS = [
@@ -47,6 +46,12 @@ KEYS = [
 OPERATIONS = [operation for name in profiles() for operation in compile_document(load(name))]
 RISKY = [operation for operation in OPERATIONS if operation.method == "GET" and operation.hazard != "read"]
 METHODS = ["GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH", "DELETE", "TRACE", "get", "REBOOT", "PROPFIND"]
+
+
+def pairs(boxes):
+    """Every profile as judge of every box. A box of the product judged by the documentation is not slow."""
+    return [pytest.param(*pair, marks=[] if pair == ("documented", "shipped") else pytest.mark.slow)
+            for pair in itertools.product(profiles(), boxes)]
 
 
 def decoded_twice(request):
@@ -153,8 +158,7 @@ def fuzz(box, safety, examples, seed):
     return len(box.wire.left)
 
 
-@pytest.mark.parametrize("judge", profiles())
-@pytest.mark.parametrize("real", profiles())
+@pytest.mark.parametrize(("judge", "real"), pairs(profiles()))
 @pytest.mark.parametrize("reading", READINGS, ids=lambda reading: reading.__name__)
 def test_a_read_only_run_changes_nothing(judge, real, reading):
     """1,600 requests in all, on every profile by every profile, read by four kinds of server."""
@@ -166,8 +170,7 @@ def test_a_read_only_run_changes_nothing(judge, real, reading):
     assert sum(safety.gate.withheld.values()) > 20
 
 
-@pytest.mark.parametrize("judge", profiles())
-@pytest.mark.parametrize("real", [name for name in profiles() if name != "L11"])  # there no tenant can be created
+@pytest.mark.parametrize(("judge", "real"), pairs(name for name in profiles() if name != "L11"))  # it creates no tenant
 @pytest.mark.parametrize("hostile", [False, True], ids=["plain", "hostile"])
 def test_a_writing_run_touches_only_its_own(judge, real, hostile, tmp_path):
     """What was there is as it was after each request, and what was made is gone after the clean-up."""

@@ -11,8 +11,6 @@ from sarkmock_contracts.reports.merging import add_seen
 from sarkmock_contracts.run import open_run
 from sarkmock_contracts.run_options import RunOptions
 
-pytestmark = pytest.mark.slow
-
 CHECK = [sys.executable, "-c", "from sarkmock.cli import main; main()", "check"]
 
 
@@ -35,6 +33,7 @@ def test_what_a_worker_saw_is_gathered():
     assert main.coverage.statuses["tenants.update", 200] == 2
 
 
+@pytest.mark.slow
 def test_two_processes_find_what_one_finds():
     options = ["--quick", "--only", "Agents", "--target-profile", "shipped", "--max-examples", "2"]
     one, two = check(*options), check(*options, "-n", "2")
@@ -45,6 +44,7 @@ def test_two_processes_find_what_one_finds():
     assert known == {line.split()[1] for line in two.stdout.splitlines() if line.startswith("  ")}
 
 
+@pytest.mark.slow
 def test_the_traffic_of_all_processes_is_in_one_file(tmp_path):
     answer = check("--quick", "--only", "Agents", "--max-examples", "2", "--report", str(tmp_path), "-n", "2")
     assert answer.returncode == 0, answer.stdout + answer.stderr

@@ -12,7 +12,7 @@ from tests.mutants.table import MUTANTS, PROOFS
 
 EVERY_EXCHANGE = ("rules", "messages", "crash", "status", "content-type", "header", "body", "schema")
 
-@pytest.mark.slow
+
 @pytest.mark.parametrize("mutant", MUTANTS, ids=lambda mutant: mutant.name.replace(" ", "-"))
 def test_a_mutant_is_caught(mutant: Mutant) -> None:
     suite = mutant.suite()
