@@ -46,6 +46,7 @@ class Request:
     """A request: the path below /api (decoded, without a trailing slash), and the undecoded query string and body.
 
     ``raw_path`` is the whole undecoded path. If ``encoded`` is set, the reply's body may already be JSON, as bytes.
+    ``foreign`` is set if the Origin header names another origin.
     """
 
     method: str
@@ -55,6 +56,7 @@ class Request:
     body: bytes = b""
     raw_path: str = ""
     encoded: bool = False
+    foreign: bool = False
 
 
 class Program:
@@ -282,14 +284,19 @@ def run_operation(program: Program, state: State, request: Request, read: GivenI
 
 
 def method_of_request(program: Program, request: Request, everything: dict[str, Any], post: dict[str, Any]) -> str:
-    """Return the effective method: a POST can be overridden."""
-    named = request.headers.get("X-HTTP-Method-Override", "")
-    if program.framework.method_override == "lenient" or request.method != "POST":
+    """Return the effective method: a POST can be overridden.
+
+    The CORS middleware that names origins reads the method of a foreign request, before input is trimmed.
+    """
+    named, framework = request.headers.get("X-HTTP-Method-Override", ""), program.framework
+    lenient = framework.method_override == "lenient"
+    if request.method != "POST" or (lenient and not (request.foreign and framework.cors == "origin")):
         return php.overridden_method(request.method, named, everything, post)
     if php.is_truthy(named):
         return named.upper()
+    content_type = request.headers.get("Content-Type", "")
     try:
-        return php.overridden_method_symfony_6(request.headers.get("Content-Type", ""), request.query, request.body)
+        return php.untrimmed_method(content_type, request.query, request.body, arrays=lenient)
     except PhpError as error:
         raise BadMethod(error) from None
 

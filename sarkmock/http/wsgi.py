@@ -16,7 +16,7 @@ from urllib.parse import unquote_to_bytes
 
 from sarkmock.http import web_server
 from sarkmock.http.engine import Request
-from sarkmock.http.middleware import Cors, Environ
+from sarkmock.http.middleware import Cors, Environ, is_foreign
 from sarkmock.http.replies import DELAY, Dropped, FaultyReply, Reply, debug_body, range_reply, to_json
 from sarkmock.http.web_server import BeforePhp
 from sarkmock.laravel.php import is_truthy, to_number
@@ -154,7 +154,8 @@ def request_of_environ(environ: Environ, path: str, body: bytes) -> Request:
         path = "/" + path  # keep the leading slash of an empty first segment
     headers = {"Content-Type": environ.get("CONTENT_TYPE", "")}
     headers |= {name: environ[key] for key, name in PASSED_ON.items() if key in environ}
-    return Request(environ["REQUEST_METHOD"], path, environ.get("QUERY_STRING", ""), headers, body, raw, True)
+    return Request(environ["REQUEST_METHOD"], path, environ.get("QUERY_STRING", ""), headers, body, raw, True,
+                   is_foreign(environ))
 
 
 def origin_of(environ: Environ) -> str:

@@ -1,6 +1,6 @@
 """The parts of PHP that the API exposes: scalars, request bodies, filters and regular expressions."""
 
-from sarkmock.laravel.php.bodies import array_as_list, overridden_method, overridden_method_symfony_6, read_input
+from sarkmock.laravel.php.bodies import array_as_list, overridden_method, read_input, untrimmed_method
 from sarkmock.laravel.php.values import (
     TRIMMED,
     UploadedFile,
@@ -22,9 +22,9 @@ __all__ = [
     "is_truthy",
     "loosely_equal",
     "overridden_method",
-    "overridden_method_symfony_6",
     "read_input",
     "to_number",
     "to_text",
     "trim",
+    "untrimmed_method",
 ]

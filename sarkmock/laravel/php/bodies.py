@@ -67,12 +67,12 @@ def overridden_method(method: str, header: str | None, everything: Input, post: 
     return named.upper() if isinstance(named, str) else method
 
 
-def overridden_method_symfony_6(content_type: str, query: str, body: bytes) -> str:
-    """Return the ``_method`` of a POST as Symfony 6 does: before trimming. PhpError for an array."""
+def untrimmed_method(content_type: str, query: str, body: bytes, *, arrays: bool) -> str:
+    """Return the ``_method`` of a POST as sent. PhpError for an array unless ``arrays``: Symfony 6 rejects it."""
     from_query = parse_query(query.encode("latin-1", "replace"))
     post = _read_body("POST", content_type, body)[0] if b"method" in body or b"%" in body else {}
     values = [fields["_method"] for fields in (from_query, post) if "_method" in fields]
-    if any(isinstance(value, (list, dict)) for value in values):
+    if not arrays and any(isinstance(value, (list, dict)) for value in values):
         message = 'Input value "_method" contains a non-scalar value.'
         raise PhpError(message, "Symfony\\Component\\HttpFoundation\\Exception\\BadRequestException")
     return values[-1].upper() if values and isinstance(values[-1], str) else "POST"
