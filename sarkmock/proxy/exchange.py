@@ -208,7 +208,7 @@ class Passed:
     """An exchange with the upstream. ``whole`` is False if a body was too large to be captured, or incomplete.
 
     ``target`` is path and query as sent; the response's body has its content coding removed. ``entry`` is the journal's
-    entry for it.
+    entry for it. ``alone``: neither this nor a simultaneous request was a write. ``gap``: exchanges before it are lost.
     """
 
     method: str
@@ -221,6 +221,8 @@ class Passed:
     whole: bool
     seconds: float
     entry: Entry | None = None
+    alone: bool = True
+    gap: bool = False
 
 
 OnPassed = Callable[[Passed], None]
@@ -245,6 +247,8 @@ class Record:
     delay: float = 0.0
     own: bool = False  # whether the proxy responded instead of the upstream, and why
     reason: str = ""
+    forwarded: bool = False  # whether the upstream may have received the request
+    alone: bool = True
 
     def __post_init__(self) -> None:
         self.sent, self.got = CapturedBody(MOST, self.room), CapturedBody(MOST, self.room)
@@ -264,9 +268,10 @@ class Record:
 
     def passed(self, seconds: float) -> Passed:
         body = decoded_body(self.answer, self.got.body, MOST) if self.got.whole else None
+        answered = self.status > 0 and not self.own and not self.broken
         return Passed(self.head.method, self.target, header_texts(self.fields), self.sent.body, self.status,
                       header_texts(self.answer), self.got.body if body is None else body,
-                      self.sent.whole and body is not None and not self.broken, seconds)
+                      answered and self.sent.whole and body is not None, seconds, alone=self.alone)
 
 
 def header_texts(fields: Iterable[Field]) -> Texts:

@@ -141,9 +141,11 @@ class Passage:
             raise Gone
         request = OutgoingRequest(head.method, self._outgoing(record, target, rest is not None and head.length is None),
                                   body, self._rechunked(rest, head) if rest else None, self._interim(head))
+        proxy.begin(record)
         try:
             answer = await proxy.upstream.ask(request)
         except UpstreamFailed as failure:
+            record.forwarded = failure.sent
             proxy.report(f"{head.method} {record.target}: {failure.status} {failure.reason}")
             return await self._instead(record, proxy_answer(failure.status, failure.reason), failure.reason, rest)
         return await self._pass_back(record, answer, fault)

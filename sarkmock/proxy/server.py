@@ -19,7 +19,7 @@ from sarkmock.proxy.passage import Passage
 from sarkmock.proxy.upstream import Upstream
 from sarkmock.server.application import Application
 from sarkmock.server.certificates import CertificatePair
-from sarkmock.server.connection import Served
+from sarkmock.server.connection import READS, Served
 from sarkmock.server.http11 import BadRequest, Limits
 from sarkmock.server.listener import BACKLOG, STOP_TIMEOUT, Listener, most_connections
 
@@ -73,6 +73,7 @@ class Proxy(Listener):
         self.room = BodyMemory(max(ALL_BODIES, 2 * self.limits.body))
         self._around = around
         self._passages: dict[Passage, asyncio.Task[None] | None] = {}
+        self._in_progress: dict[int, Record] = {}
 
     async def _serve(self) -> None:
         limits = self.limits
@@ -119,12 +120,21 @@ class Proxy(Listener):
     def date(self) -> str:
         return formatdate(time.time(), usegmt=True)
 
+    def begin(self, record: Record) -> None:
+        """Note that a request is forwarded from now on."""
+        for other in self._in_progress.values():
+            if record.head.method not in READS or other.head.method not in READS:
+                record.alone = other.alone = False
+        self._in_progress[id(record)] = record
+        record.forwarded = True
+
     def observe(self, record: Record) -> None:
-        """Record a finished request in the journal; pass it to the judge if the upstream responded."""
+        """Record a finished request in the journal; pass it to the judge if the upstream may have received it."""
+        self._in_progress.pop(id(record), None)
         passed = record.passed(time.perf_counter() - record.began)
         if self._around.journal is not None:
             passed.entry = record_in_journal(self._around.journal, record, passed, self.upstream.base, self.environ)
-        if self._around.judge is not None and record.status and not record.own:
+        if self._around.judge is not None and record.forwarded:
             self._around.judge(passed)
 
 

@@ -13,6 +13,7 @@ from itertools import count
 from urllib.parse import urlsplit
 
 from sarkmock.proxy.exchange import CHUNK_SIZE, AnswerHead, BadAnswer, read_answer
+from sarkmock.server.connection import READS
 
 IDLE_SECONDS = 4.0  # maximum idle time of a connection; Apache closes them after 5 seconds
 IDLE = 32  # idle connections that are kept
@@ -21,7 +22,6 @@ HEAD_BYTES = 2**16  # maximum size of a response's head
 INTERIM = 10  # maximum number of interim responses, such as 100 and 103
 EARLY = 0.05  # seconds for the end of a request whose response is there
 CHUNKS_AT_ONCE = 16  # chunks that may already be in memory are handled together; then others have their turn
-RETRIED_METHODS = frozenset(("GET", "HEAD", "OPTIONS"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,11 +35,14 @@ class Timeouts:
 
 
 class UpstreamFailed(Exception):
-    """The upstream gave no response: the status for the client (502 or 504) and the reason on one line."""
+    """The upstream gave no response: the status for the client (502 or 504) and the reason on one line.
 
-    def __init__(self, status: int, reason: str) -> None:
+    ``sent``: it may have received the request.
+    """
+
+    def __init__(self, status: int, reason: str, sent: bool = True) -> None:
         super().__init__(reason)
-        self.status, self.reason = status, reason
+        self.status, self.reason, self.sent = status, reason, sent
 
 
 class StaleConnection(Exception):
@@ -89,7 +92,7 @@ class OutgoingRequest:
 
     @property
     def repeatable(self) -> bool:
-        return self.rest is None and self.method in RETRIED_METHODS
+        return self.rest is None and self.method in READS
 
 
 class StreamedResponse:
@@ -182,9 +185,10 @@ class Upstream:
                     self.host, self.port, ssl=self._context, limit=HEAD_BYTES,
                     server_hostname=self.host if self._context else None)
         except TimeoutError:
-            raise UpstreamFailed(504, f"{self.name} accepted no connection in {self.patience.connect:g} s") from None
+            reason = f"{self.name} accepted no connection in {self.patience.connect:g} s"
+            raise UpstreamFailed(504, reason, sent=False) from None
         except (OSError, ValueError) as error:  # ValueError: an invalid host name
-            raise UpstreamFailed(502, f"{self.name} {failure_text(error)}") from None
+            raise UpstreamFailed(502, f"{self.name} {failure_text(error)}", sent=False) from None
         return UpstreamConnection(reader, writer)
 
     async def _ask(self, link: UpstreamConnection, request: OutgoingRequest) -> StreamedResponse:

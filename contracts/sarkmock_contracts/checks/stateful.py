@@ -22,6 +22,7 @@ from ..errors import NoBounds, Unanswered, Unavailable, Withheld
 from ..fixtures import Body
 from ..judge.oracle import Problem
 from ..judge.row_model import STRANGE, RowModel
+from ..judge.rows import duplicate_problem
 from ..run import Run
 from ..spec.boundary_values import listed_values
 from ..spec.operation_data import Resource, key_text, recipe
@@ -29,7 +30,6 @@ from ..spec.operation_data import resources as all_resources
 from .boundaries import Packet
 from .minimal_rules import full_body, send_packet
 
-CONFLICT = 409
 USUAL_KEY = "pkey"
 
 
@@ -103,20 +103,10 @@ def check_duplicate_key(run: Run, resource: Resource, operation: Operation, made
     """A taken key must be rejected as documented: by the database, or by a check before it."""
     if resource.key not in operation.rules:
         return  # the server assigns the key
-    again, key = run.send(made.request), made.response.fields[resource.key]
-    if again.response.ok:
-        text = f"the key {key!r} is taken, but {operation.id} returned {again.response.status}"
-        run.report(operation.id, Problem("duplicate", resource.key, "accepted", text), made, again)
-    elif again.response.status == CONFLICT:
-        documented = is_database_message(run.contract.example(operation, CONFLICT))
-        if documented is not None and is_database_message(again.response.json) is not documented:
-            text = f"the key {key!r} is taken: {again.response.json}"
-            run.report(operation.id, Problem("duplicate", resource.key, "wording", text), made, again)
-
-
-def is_database_message(refusal: Any) -> bool | None:
-    """Whether an error message comes from the database; None if there is no message."""
-    return str(refusal.get("Error")).startswith("SQLSTATE") if isinstance(refusal, dict) else None
+    again = run.send(made.request)
+    problem = duplicate_problem(run.contract, resource, operation, made, again)
+    if problem is not None:
+        run.report(operation.id, problem, made, again)
 
 
 def look_at_list(run: Run, resource: Resource) -> None:

@@ -112,6 +112,10 @@ def header(headers: Headers, name: str) -> str | None:
     return next((value for key, value in headers if key.lower() == name.lower()), None)
 
 
+def bare_media_type(content_type: str) -> str:
+    return content_type.partition(";")[0].strip().lower()
+
+
 @dataclass(frozen=True, slots=True)
 class Request:
     """One request. ``path`` is relative to the base path of the API, and percent-encoded."""
@@ -125,6 +129,11 @@ class Request:
     @property
     def content_type(self) -> str:
         return header(self.headers, "Content-Type") or ""
+
+    @property
+    def media_type(self) -> str:
+        """The content type without parameters such as the charset."""
+        return bare_media_type(self.content_type)
 
     @property
     def target(self) -> str:
@@ -156,7 +165,7 @@ class Response:
 
     @property
     def content_type(self) -> str:
-        return (self.header("Content-Type") or "").partition(";")[0].strip().lower()
+        return bare_media_type(self.header("Content-Type") or "")
 
     @cached_property
     def json(self) -> Any:

@@ -21,6 +21,7 @@ from .row_model import RowModel, new_row, stored_problems
 
 RowPlace = tuple[str, str]  # resource name, row key
 BlamedProblem = tuple[Operation, Problem, tuple[Exchange, ...]]
+CONFLICT = 409
 REMEMBERED_ROWS = 100  # deleted rows that are remembered
 
 
@@ -63,7 +64,7 @@ class RowTracker:
     def _wrote(self, resource: Resource | None, operation: Operation, exchange: Exchange) -> Iterator[BlamedProblem]:
         sent = exchange.request.post
         answer = exchange.response.json
-        if exchange.request.query or exchange.request.content_type != JSON:
+        if exchange.request.query or exchange.request.media_type != JSON:
             self.alive.pop((resource.name if resource else "", last_segment(exchange.request)), None)
             return  # other checks test how such requests are parsed
         if isinstance(answer, dict):
@@ -153,7 +154,8 @@ class RowTracker:
     def _confirm(self, row: RowModel) -> None:
         """Record confirmed values. A single value could be a default that the document lacks, so two are required."""
         for variable, value in row.confirmed_values():
-            self._values[variable].add(value)
+            if variable not in self.stored:
+                self._values[variable].add(value)
             if len(self._values[variable]) > 1:
                 self.stored.add(variable)
 
@@ -210,7 +212,26 @@ class RowTracker:
 
 def last_segment(request: Request) -> str:
     """Return the decoded last segment of the path."""
-    return unquote(request.path.rpartition("/")[2])
+    return unquote(request.path.rstrip("/").rpartition("/")[2])
+
+
+def duplicate_problem(contract: Contract, resource: Resource, operation: Operation, made: Exchange,
+                      again: Exchange) -> Problem | None:
+    """Return what is wrong with the response to a create operation with a taken key."""
+    key = made.response.fields[resource.key]
+    if again.response.ok:
+        text = f"the key {key!r} is taken, but {operation.id} returned {again.response.status}"
+        return Problem("duplicate", resource.key, "accepted", text)
+    documented = is_database_message(contract.example(operation, CONFLICT))
+    differs = documented is not None and is_database_message(again.response.json) is not documented
+    if again.response.status != CONFLICT or not differs:
+        return None
+    return Problem("duplicate", resource.key, "wording", f"the key {key!r} is taken: {again.response.json}")
+
+
+def is_database_message(refusal: Any) -> bool | None:
+    """Whether an error message comes from the database; None if there is no message."""
+    return str(refusal.get("Error")).startswith("SQLSTATE") if isinstance(refusal, dict) else None
 
 
 def out_of_order(listing: Operation, items: list[dict[str, Any]]) -> Iterator[Problem]:

@@ -48,6 +48,9 @@ SECONDS = click.FloatRange(min=0, min_open=True)
 @click.option("--target-profile", metavar="NAME", shell_complete=profile_names,
               help="Version of UPSTREAM, or `auto` to recognise it; its listed deviations are not new findings.  "
                    "[default: the published product; with --shadow, auto]")
+@click.option("--exclusive", is_flag=True,
+              help="State that UPSTREAM is changed through this proxy alone: also report responses that contradict "
+                   "earlier exchanges.")
 @click.option("--strict", is_flag=True, help="Fail on known deviations, too.")
 @click.option("--accept", type=FILE_PATH, metavar="FILE", help="YAML list of deviations that are accepted at UPSTREAM.")
 @click.option("--report", type=click.Path(file_okay=False), metavar="DIR",

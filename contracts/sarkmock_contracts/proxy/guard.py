@@ -114,7 +114,7 @@ class ExchangeQueue:
         self._waiting: queue.Queue[tuple[Passed, float] | None] = queue.Queue(QUEUED_EXCHANGES)
         self._size = self.missed = 0
         self._latest = 0.0  # time of the latest exchange
-        self._closing = False
+        self._gap = self._closing = False
         self._lock = threading.Lock()
         self._thread = threading.Thread(target=self._run, name="sarkmock-judge", daemon=True)
         self._thread.start()
@@ -124,7 +124,9 @@ class ExchangeQueue:
         size = len(passed.body) + len(passed.answer_body)
         if self._size + size > BYTES or self._waiting.full():
             self.missed += 1
+            self._gap = True
             return
+        passed.gap, self._gap = self._gap, False
         self._count(size)
         self._latest = time.monotonic()
         self._waiting.put((passed, self._latest))

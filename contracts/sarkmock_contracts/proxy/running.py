@@ -74,7 +74,7 @@ def run_signed_in(upstream: str, values: Mapping[str, Any]) -> int:
     shadow = open_shadow(values["shadow"], upstream, access, values["rate"] or "auto", str(options.target_profile),
                          echo_line) if values["shadow"] else None
     clients = ClientsFile(values["clients"]) if values["clients"] else None
-    watched = WatchedRun(options, base, read_accepted_of(options))
+    watched = WatchedRun(options, base, read_accepted_of(options), values["exclusive"])
     with ExitStack() as stack:
         judging = TrafficJudge(watched, clients, shadow)
         try:
@@ -136,14 +136,17 @@ class TrafficJudge:
 
     def receive(self, passed: Passed) -> None:
         exchange = exchange_of(passed, self.watched.target.transport.base)
+        if passed.gap or exchange is None:
+            self.watched.forget_rows()  # other pages of the box may change them, too
         if exchange is None:
             return
         if not passed.whole:
             self.listener.missed += 1
+            self.watched.miss(exchange.request, pending=True)
             return
         if self._clients is not None:
             self._note(exchange)
-        for judged in self.watched.judge_exchange(exchange, passed.seconds):
+        for judged in self.watched.judge_exchange(exchange, passed.seconds, passed.alone):
             self._say(printable(finding_line(judged)))
             if passed.entry is not None:
                 passed.entry.notices.append(notice_of(judged))

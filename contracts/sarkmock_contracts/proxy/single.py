@@ -18,8 +18,11 @@ from ..checks.undocumented import other_profiles
 from ..client.http import FORM, NO_TOKEN, Exchange, Request, header
 from ..fixtures import has_link_values
 from ..judge.oracle import Problem
+from ..judge.row_model import is_same_value, number_in_text
+from ..judge.rows import last_segment
 from ..run import Run
 from ..spec.contract import Contract, contract_of
+from ..spec.operation_data import key_text
 
 SingleProblem = tuple[str, Problem]  # with the id of an operation; "" for a path that no operation has
 TOKENS = ("access_token", "api_token", "token")
@@ -39,6 +42,19 @@ def single_problems(run: Run, exchange: Exchange) -> Iterator[SingleProblem]:
     yield from ((blamed.id, problem) for blamed, problem, evidence in run.rows.observe(exchange) if len(evidence) == 1)
     run.rows.forget()
     yield from ((operation.id, problem) for problem in of_write(run, operation, exchange))
+    yield from ((operation.id, problem) for problem in of_row(operation, exchange))
+
+
+def of_row(operation: Operation, exchange: Exchange) -> Iterator[Problem]:
+    """Yield problems of the row that the path addresses: another one is shown, or one that must stay was deleted."""
+    request, response, key = exchange.request, exchange.response, last_segment(exchange.request)
+    if operation.action == "show" and operation.table is not None and operation.key and response.ok:
+        shown = key_text(response.fields.get(operation.table.key))
+        if shown and not is_same_value(operation, key.casefold(), number_in_text(shown) or shown.casefold()):
+            text = f"{request.method} {request.path} returned the row {shown!r}"
+            yield Problem("unknown-key", "", str(response.status), text)
+    if "default_tenant_stays" in operation.checks and key == "default" and response.ok:
+        yield Problem("behaviour", "", "deleted", f"DELETE {request.path} returned {response.status}, expected 409")
 
 
 def of_write(run: Run, operation: Operation, exchange: Exchange) -> Iterator[Problem]:
@@ -46,7 +62,7 @@ def of_write(run: Run, operation: Operation, exchange: Exchange) -> Iterator[Pro
     request, response = exchange.request, exchange.response
     if not response.ok or operation.method == "GET":
         return
-    if request.content_type == FORM and FORM in operation.spec["requestBody"]["content"]:
+    if request.media_type == FORM and FORM in operation.spec["requestBody"]["content"]:
         texts = {name: value for name, value in request.post.items() if isinstance(value, str)}
         yield from form_problems(operation, {name: texts[name] for name in texts.keys() & operation.rules}, response)
     for link in run.contract.links_from(operation).values():

@@ -7,7 +7,8 @@ itself implies.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+import time
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from typing import Any, NamedTuple
 from urllib.parse import unquote_to_bytes
@@ -15,11 +16,23 @@ from urllib.parse import unquote_to_bytes
 from sarkmock.suite_api import BASE, WEB_SERVERS, Operation, PhpError, Seed, State, load
 
 from ..checks.authentication import answer_text
-from ..client.http import ACCEPT, JSON, NO_TOKEN, VALID_TOKEN, Exchange, Request, Response, fill_path, header
+from ..client.http import (
+    ACCEPT,
+    JSON,
+    NO_TOKEN,
+    SAFE_METHODS,
+    VALID_TOKEN,
+    Exchange,
+    Request,
+    Response,
+    fill_path,
+    header,
+)
 from ..client.rate_limit import is_away
 from ..client.target import Client
 from ..client.transports import Silent
 from ..errors import NotSent
+from ..judge.rows import BlamedProblem
 from ..judge.verdicts import Accepted, Classified, Outcome, classify, today
 from ..run import Run
 from ..run_options import RunOptions
@@ -27,8 +40,10 @@ from ..safety.fingerprint import Fingerprint
 from ..spec.contract import Contract
 from ..spec.operation_data import LiveTables, Rows
 from .guard import methods_of
+from .rows import ClientRows
 from .single import invalid_token, single_problems
 
+PENDING = 120.0  # seconds in which a box may still carry out a request that it did not answer
 ASKING = ("exists:", "unique:")
 
 
@@ -114,7 +129,7 @@ class WatchedRun(Run):
 
     listens = True
 
-    def __init__(self, options: RunOptions, base: str, accepted: Accepted) -> None:
+    def __init__(self, options: RunOptions, base: str, accepted: Accepted, exclusive: bool = False) -> None:
         silent = Silent(str(options.url), base, NotSent("a proxy sends no requests"))
         super().__init__(Contract(load(options.profile)), silent, options, accepted=accepted)
         if options.target_profile:
@@ -123,6 +138,8 @@ class WatchedRun(Run):
         self._before_php = WEB_SERVERS[self.contract.document["x-web-server"]]
         self._noted: set[ImpliedRow] = set()
         self._shows = dict(self._rows_shown())
+        self._rows_of_clients = ClientRows(self.contract) if exclusive else None
+        self._unsure_until = 0.0
 
     def tables(self) -> ImpliedTables:
         return ImpliedTables(self.contract, self)
@@ -139,14 +156,15 @@ class WatchedRun(Run):
             if operation.table and operation.key and operation.method == "GET" and operation.action == "show":
                 yield operation.table.name, operation
 
-    def judge_exchange(self, exchange: Exchange, seconds: float) -> list[Classified]:
-        """Judge an exchange; return the findings that are new."""
+    def judge_exchange(self, exchange: Exchange, seconds: float, alone: bool = True) -> list[Classified]:
+        """Judge an exchange; return the findings that are new. ``alone``: no write was in progress at the same time."""
         self.target.requests += 1
         if self.cassette is not None:
             self.cassette.add(self.target.url, exchange.request, exchange.response, seconds)
         if (is_not_comparable(exchange) or self._hides(exchange)
                 or self._before_php(self.target.transport.base + exchange.request.path)):
             self.skipped += 1
+            self.miss(exchange.request)
             return []
         known = self._with_known_token(exchange)
         self._suppose(known)
@@ -154,7 +172,29 @@ class WatchedRun(Run):
             self.judge.judge(known)
             for operation, problem in single_problems(self, exchange):
                 self.report(operation, problem, known)
+            for blamed, problem, evidence in self._compare(known, alone):
+                self.report(blamed.id, problem, *evidence)
         return [classify(finding, self.judge.lists, today()) for finding in fresh]
+
+    def miss(self, request: Request, pending: bool = False) -> None:
+        """Record that an exchange is not compared with others. ``pending``: the box may carry out the request later."""
+        if request.method not in SAFE_METHODS:
+            self.forget_rows()
+            self._unsure_until = time.monotonic() + PENDING if pending else self._unsure_until
+
+    def forget_rows(self) -> None:
+        """Compare no response with earlier exchanges, because it is unknown what has changed."""
+        if self._rows_of_clients is not None:
+            self._rows_of_clients.forget()
+
+    def _compare(self, exchange: Exchange, alone: bool) -> Iterable[BlamedProblem]:
+        """Return where an exchange contradicts earlier ones, if nobody else writes and their order is known."""
+        operation = self.contract.operation_of(exchange.request)
+        admitted = operation is None or not operation.guard or VALID_TOKEN in exchange.request.headers
+        if self._rows_of_clients is not None and alone and admitted and time.monotonic() > self._unsure_until:
+            return self._rows_of_clients.observe(exchange)
+        self.miss(exchange.request)
+        return ()
 
     def get(self, path: str) -> Response:
         """Answer the judge's only read, whether the PBX is down, with yes: the traffic is believed."""
