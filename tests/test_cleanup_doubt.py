@@ -93,6 +93,20 @@ def test_a_backup_of_somebody_else_stays_though_the_list_failed_before_the_comma
     assert changed(box, before) == set()
 
 
+@pytest.mark.parametrize("stored", [False, True])
+@pytest.mark.parametrize("key", ["-2.5e-261", "zz\x11\ny"])
+def test_a_row_that_cannot_be_deleted_is_a_residue_only_if_its_list_shows_it(key, stored, tmp_path, monkeypatch):
+    """The box crashes where the rules reject a create, and the gate withholds DELETE for its unusual key."""
+    box = Box("shipped")
+    safety, _ = new_ledger(box, "shipped", tmp_path, monkeypatch)
+    inner = answering(box, DENIED["500"], lambda request: request.method == "POST")
+    safety.target.send(with_json("POST", "/queues", {"pkey": key, "cluster": 5, "conf": 5, "devicerec": 5}))
+    box.wire.send = inner
+    if stored:
+        box.engine.state.tables.insert("queue", {"pkey": key, "cluster": "default"})
+    assert [key in line for line in safety.end()] == ([True] * 2 if stored else [])
+
+
 @pytest.mark.parametrize("status", [409, 422, 500])
 def test_a_row_that_was_there_stays_though_a_create_of_its_key_crashed(status, tmp_path, monkeypatch):
     """Rejected by the tables alone, while the list could not be read: the key might be there."""

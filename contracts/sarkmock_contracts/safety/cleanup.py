@@ -11,7 +11,7 @@ from urllib.parse import quote, unquote
 
 from ..client.http import Request
 from ..client.target import Client
-from ..errors import Unanswered
+from ..errors import Unanswered, Withheld
 from ..spec.contract import Contract
 from .ledger import SKEW, Ledger, LedgerEntry, added_names, content_digest, keys_with_prefix, removal_request
 from .ownership import keys_listed
@@ -92,12 +92,20 @@ class CleanUp:
         try:
             self._find(entry)
             troubles = [trouble for step in entry.undo for trouble in self._undo(step)]
+        except Withheld as reason:  # an unusual key, which only a list can show
+            troubles = [] if self._is_absent(entry) else [str(reason)]
         except Unanswered as reason:
             troubles = [str(reason)]
         if troubles:
             yield f"{_name(entry)}: {'; '.join(troubles)}"
         else:
             self.sent.append(entry)
+
+    def _is_absent(self, entry: LedgerEntry) -> bool:
+        """Whether the list of an entry's collection can be read and does not show its key."""
+        response = self.client.get(f"/{entry.collection}")
+        keys = keys_listed(self.contracts, entry.collection, response) if shows_something(response) else [entry.key]
+        return _path_of(entry) in self.before and entry.key not in keys
 
     def _undo(self, step: Mapping[str, Any]) -> Iterator[str]:
         """Send the requests of an undo step and yield its problems. A missing row is fine; a search sends nothing."""
