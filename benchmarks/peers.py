@@ -140,7 +140,7 @@ def json_server(port: int, folder: Path, _: Any) -> list[str]:
 
 
 def wiremock(port: int, folder: Path, pair: certificates.CertificatePair | None) -> list[str]:
-    """Stubs with the same answers; a body without a description matches the one that refuses it."""
+    """Stubs with the same answers; a body without a description matches the one that rejects it."""
     described = {"bodyPatterns": [{"matchesJsonPath": "$.description"}]}
     stubs = [({"method": "GET", "url": "/tenants"}, 200, TENANTS), ({"method": "GET", "url": SHOWN}, 200, TENANTS[1]),
              ({"method": "POST", "url": "/tenants", **described}, 201, TENANTS[1]),

@@ -1,12 +1,18 @@
-"""Engines of a profile, and JSON requests to them. Sends nothing over a network."""
+"""Engines of a profile, and requests to them. Sends nothing over a network."""
 
 from __future__ import annotations
 
 import json
 from typing import Any
 
+from werkzeug.test import Client
+
+from sarkmock.control import THIS_MACHINE, MockControl
+from sarkmock.faults import Faults
+from sarkmock.http.direct import Direct
 from sarkmock.http.engine import Engine, Request
 from sarkmock.http.replies import Reply
+from sarkmock.journal import Journal
 from sarkmock.pbx.state import State
 
 NOW = 1_700_000_000
@@ -20,3 +26,9 @@ def engine_of(profile: str) -> Engine:
 def send(engine: Engine, method: str, path: str, body: Any = None, query: str = "") -> Reply:
     content = json.dumps({} if body is None else body).encode()
     return engine.handle(Request(method, path, query, {"Content-Type": "application/json"}, content))
+
+
+def client_of(engine: Engine, *, journal: Journal | None = None, faults: Faults | None = None,
+              **options: Any) -> Client:
+    """A client of a mock as `create_app` makes it, without Flask until a path outside the API is asked for."""
+    return Client(Direct(MockControl(engine, faults, journal, THIS_MACHINE, **options)))

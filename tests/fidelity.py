@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from sarkmock.http.engine import Engine, Request
-from sarkmock.http.replies import Refusal
+from sarkmock.http.replies import Rejection
 from sarkmock.pbx.state import State
 from sarkmock.spec import loading
 from sarkmock.spec.operations import Operation, segment_matches
@@ -75,7 +75,7 @@ class Touched:
         """The parts of the document that an answer depends on."""
         try:
             operation, _ = engine.program.router.find(method, path)
-        except Refusal:
+        except Rejection:
             return {pointer("paths", known.path) for known in engine.operations if matches(known.path, path)}
         return set(parts(engine.document, operation))
 
@@ -122,7 +122,7 @@ def translated(request: Request, shipped: Engine, documented: Engine) -> Request
     """The request as the other profile wants it, where only the operation's method or path differ."""
     try:
         operation, parameters = shipped.program.router.find(request.method, request.path)
-    except Refusal:
+    except Rejection:
         return request
     other = next((known for known in documented.operations if known.id == operation.id), operation)
     if (other.method, other.path) == (operation.method, operation.path) or not set(other.parameters) <= set(parameters):

@@ -62,7 +62,7 @@ class TestCalls:
         assert reply.status == (422 if fields else 200)
         assert (list(reply.body) if fields else []) == fields
 
-    def test_a_refused_call_is_not_made(self, engine: Engine) -> None:
+    def test_a_rejected_call_is_not_made(self, engine: Engine) -> None:
         originate(engine, clid="abc")
         assert ami(engine, "CoreShowChannels") == EMPTY
 

@@ -144,7 +144,7 @@ def test_an_upload_joins_the_backups_and_is_restored(pbx: Engine) -> None:
     assert tenants(pbx) == ["default"]
 
 
-REFUSED = {
+REJECTED = {
     "not a zip file": (b"hello", "must be a file of type: application/zip"),
     "a damaged one": (zipped({"a": bytes(range(256))})[:-4], "is damaged"),
     "a way out": (zipped({"../../etc/passwd": b"x"}), "has a member outside of it"),
@@ -155,9 +155,9 @@ REFUSED = {
 }
 
 
-@pytest.mark.parametrize("kind", REFUSED)
+@pytest.mark.parametrize("kind", REJECTED)
 def test_a_hostile_upload_changes_nothing(kind: str) -> None:
-    content, reason = REFUSED[kind]
+    content, reason = REJECTED[kind]
     pbx = box()
     before = (pbx.state.tables.dump(), dict(pbx.state.files))
     reply = upload(pbx, "/backups", "uploadzip", "sarkbak.1.zip", content)
@@ -170,7 +170,7 @@ def test_a_hostile_upload_changes_nothing(kind: str) -> None:
 @pytest.mark.parametrize("kind", ["a way out", "no database", "half a database", "another database"])
 def test_the_shipped_product_looks_at_the_type_alone(kind: str) -> None:
     engine = box("shipped")
-    assert upload(engine, "/backups", "uploadzip", NAME, REFUSED[kind][0]).status == 200
+    assert upload(engine, "/backups", "uploadzip", NAME, REJECTED[kind][0]).status == 200
     before = engine.state.tables.dump()
     assert send(engine, f"PUT /backups/{NAME}", {"restoredb": True, "restoreasterisk": True}).status == 422
     assert engine.state.tables.dump() == before

@@ -1,4 +1,4 @@
-"""Keys that are taken, as Laravel's query builder sees them; and the statement that a refused row answers with."""
+"""Keys that are taken, as Laravel's query builder sees them; and the statement that a rejected row answers with."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ def test_a_key_is_sought_by_the_first_scalar_in_it(key: Any) -> None:
     assert reply.status == (500 if isinstance(key, (list, dict)) else 422)
 
 
-def test_a_key_that_is_no_text_is_refused_where_nothing_may_crash() -> None:
+def test_a_key_that_is_no_text_is_rejected_where_nothing_may_crash() -> None:
     documented = box()
     send(documented, "POST /customapps", APP)
     reply = send(documented, "POST /customapps", {"pkey": [1], "cluster": "default"})
     assert (reply.status, reply.body) == (422, {"pkey": ["The pkey must be a string."]})
 
 
-def test_the_statement_of_a_refused_row_names_no_stamps() -> None:
+def test_the_statement_of_a_rejected_row_names_no_stamps() -> None:
     """False is sought as 0 but stored as nothing, so only the database notices the second one."""
     shipped = box("shipped")
     body = {"pkey": False, "description": "none"}

@@ -38,7 +38,7 @@ class TestDocumented:
         assert send(documented, "POST", f"{resource}/9999", pair("1002", "abroad")).body == pair("1002", "abroad")
         assert send(documented, "GET", f"{resource}/9999").status == 404
 
-    def test_half_a_pair_is_refused(self, documented: Engine, resource: str) -> None:
+    def test_half_a_pair_is_rejected(self, documented: Engine, resource: str) -> None:
         reply = send(documented, "POST", f"{resource}/9999", {})
         assert reply.status == 422
         assert reply.body == {"IPphone_pkey": ["The selected i pphone pkey is invalid."],

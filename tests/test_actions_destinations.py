@@ -40,8 +40,8 @@ def test_only_kinds_with_a_text_for_a_key_come_sorted(documented: Engine) -> Non
 
 
 def test_a_route_demands_an_outcome_and_keeps_none(documented: Engine) -> None:
-    refused = send(documented, "POST", "routes", {"pkey": "national", "cluster": "default"})
-    assert refused.body == {"outcome": ["The outcome field is required."]}
+    rejected = send(documented, "POST", "routes", {"pkey": "national", "cluster": "default"})
+    assert rejected.body == {"outcome": ["The outcome field is required."]}
     created = send(documented, "POST", "routes", {"pkey": "national", "cluster": "default", "outcome": "nosuch"})
     assert (created.status, "outcome" in created.body) == (201, False)
     assert send(documented, "GET", "routes/national").status == 200

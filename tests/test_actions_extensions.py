@@ -73,7 +73,7 @@ class TestKinds:
         assert send(engine, "GET", "extensions").body == []
 
 
-class TestRefusals:
+class TestRejections:
     @pytest.mark.parametrize("kind", KINDS)
     def test_number_and_tenant_are_required(self, documented: Engine, kind: str) -> None:
         assert create(documented, kind, pkey=None).body == {"pkey": ["The pkey field is required."]}

@@ -52,7 +52,7 @@ def test_the_shipped_product_wraps_its_rules() -> None:
     assert send(engine, "GET /firewalls/ipv4").body == {"rules": SOUND}
 
 
-def test_faulty_rules_are_stored_and_refused_at_the_restart(pbx: Engine) -> None:
+def test_faulty_rules_are_stored_and_rejected_at_the_restart(pbx: Engine) -> None:
     assert send(pbx, "POST /firewalls/ipv4", {"rules": FAULTY}).status == 200
     assert shown(pbx) == FAULTY
     reply = send(pbx, "PUT /firewalls/ipv4")
@@ -82,13 +82,13 @@ def test_words_alone_restart_as_recorded(pbx: Engine) -> None:
 
 
 @pytest.mark.parametrize("rules", [None, "", [], {}])
-def test_no_rules_are_refused(pbx: Engine, rules: Any) -> None:
+def test_no_rules_are_rejected(pbx: Engine, rules: Any) -> None:
     reply = send(pbx, "POST /firewalls/ipv4", {"rules": rules})
     assert (reply.status, reply.body) == (422, {"rules": ["The rules field is required."]})
 
 
 @pytest.mark.parametrize("rules", ["ACCEPT net fw", 1, True, [["ACCEPT"]], [{"a": 1}]])
-def test_what_is_no_array_of_lines_is_refused_or_crashes(rules: Any) -> None:
+def test_what_is_no_array_of_lines_is_rejected_or_crashes(rules: Any) -> None:
     assert send(box(), "POST /firewalls/ipv4", {"rules": rules}).status == 422
     assert send(box("shipped"), "POST /firewalls/ipv4", {"rules": rules}).status == 500
 

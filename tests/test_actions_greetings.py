@@ -46,7 +46,7 @@ def test_content_counts_and_not_the_name(pbx: Engine, content: bytes) -> None:
     assert post(pbx, NAME, content) == (422, {"greeting": ["The greeting must be a file of type: wav, mpeg."]})
 
 
-def test_a_greeting_of_50_mb_is_refused(pbx: Engine) -> None:
+def test_a_greeting_of_50_mb_is_rejected(pbx: Engine) -> None:
     content = WAV + bytes(50 * 1024 * 1024)
     assert post(pbx, NAME, content) == (422, {"greeting": ["The greeting may not be greater than 32768 kilobytes."]})
     assert send(pbx, "GET /greetings").body == []
@@ -56,7 +56,7 @@ OTHER_NAMES = ["hello.wav", "usergreeting123.wav", "usergreeting12345.wav", "use
 
 
 @pytest.mark.parametrize("name", [*OTHER_NAMES, "my usergreeting1234.wav"])
-def test_other_names_are_refused(name: str) -> None:
+def test_other_names_are_rejected(name: str) -> None:
     message = "The greeting must be named usergreetingNNNN.wav or usergreetingNNNN.mp3."
     assert post(box(), name) == (422, {"greeting": [message]})
 

@@ -51,7 +51,7 @@ def test_the_last_rows(limit: int, count: int) -> None:
 
 
 @pytest.mark.parametrize("limit", ["ten", "-1", "1.5", "+1", "1e3", "\u0663", "9" * 5000])
-def test_anything_but_a_whole_number_is_refused(limit: str) -> None:
+def test_anything_but_a_whole_number_is_rejected(limit: str) -> None:
     reply = send(box(), f"GET /logs/cdrs/{limit}")
     assert (reply.status, reply.body) == (422, {"limit": ["The limit must be an integer."]})
 

@@ -104,7 +104,7 @@ def crowded() -> bytes:
     return database(*REAL, f"create table agent (pkey integer); {rows} insert into agent select k from n")
 
 
-REFUSED = {
+REJECTED = {
     "the bare database": (lambda: database(*REAL), "must be a file of type: application/zip"),
     "nothing in it": (lambda: zipped({}), "must hold one database, not 0 files"),
     "two files": (lambda: zipped({"a": b"", "b": b""}), "must hold one database, not 2 files"),
@@ -120,9 +120,9 @@ REFUSED = {
 }
 
 
-@pytest.mark.parametrize("kind", REFUSED)
+@pytest.mark.parametrize("kind", REJECTED)
 def test_a_hostile_upload_changes_nothing(kind: str) -> None:
-    engine, (make, reason) = box(), REFUSED[kind]
+    engine, (make, reason) = box(), REJECTED[kind]
     before = (engine.state.tables.dump(), dict(engine.state.files))
     content, began = make(), time.monotonic()
     reply = upload(engine, "/snapshots", "uploadsnap", "sark.db.1", content)

@@ -62,7 +62,7 @@ def test_an_inbound_route_keeps_the_classes_of_its_targets(documented: Engine) -
     assert send(documented, "GET", "inboundroutes/01924566170").body["routeclassclosed"] == "101"
 
 
-def test_targets_that_lead_nowhere_are_refused_together(documented: Engine) -> None:
+def test_targets_that_lead_nowhere_are_rejected_together(documented: Engine) -> None:
     body = {**NUMBER, "openroute": "nosuch", "closeroute": "1004", "moh": "loud"}
     assert send(documented, "POST", "inboundroutes", body).body == {
         "moh": ["The selected moh is invalid."],
@@ -84,11 +84,11 @@ def test_trunks_and_inbound_routes_share_their_keys(documented: Engine) -> None:
     assert send(documented, "GET", "trunks/01924566170").body["carrier"] == "DiD"
 
 
-def test_a_class_that_was_lost_refuses_updates_that_do_not_mend_it(documented: Engine) -> None:
+def test_a_class_that_was_lost_rejects_updates_that_do_not_mend_it(documented: Engine) -> None:
     send(documented, "POST", "inboundroutes", NUMBER)
     documented.state.tables.update("lineio", "pkey", NUMBER["pkey"], {"routeclassopen": "404"})
-    refused = send(documented, "PUT", "inboundroutes/01924566170", {"moh": "ON"})
-    assert (refused.status, refused.body) == (422, {"openroute": ["The target could not be resolved "]})
+    rejected = send(documented, "PUT", "inboundroutes/01924566170", {"moh": "ON"})
+    assert (rejected.status, rejected.body) == (422, {"openroute": ["The target could not be resolved "]})
     assert send(documented, "PUT", "inboundroutes/01924566170", {"openroute": "Hangup"}).status == 200
 
 
@@ -145,6 +145,6 @@ def test_the_published_product_stops_at_the_first_key_that_leads_nowhere(shipped
 
 def test_the_published_product_looks_at_a_thirteenth_key(shipped: Engine) -> None:
     shipped.state.tables.insert("ivrmenu", {"pkey": "menu", "cluster": "default"})
-    refused = send(shipped, "PUT", "ivrs/menu", {"option12": "None"})
-    assert refused.status == 409
-    assert "no such column: routeclass12" in refused.body["Error"]
+    rejected = send(shipped, "PUT", "ivrs/menu", {"option12": "None"})
+    assert rejected.status == 409
+    assert "no such column: routeclass12" in rejected.body["Error"]

@@ -51,7 +51,7 @@ def test_a_new_template_is_the_customers(documented: Engine) -> None:
     assert "Lobby" in [template["pkey"] for template in send(documented, "GET /templates").body]
 
 
-def test_a_name_that_is_taken_is_refused(documented: Engine) -> None:
+def test_a_name_that_is_taken_is_rejected(documented: Engine) -> None:
     assert send(documented, "POST /templates", {"pkey": "Aastra", "technology": "SIP"}).status == 409
     assert send(documented, "GET /templates/Aastra").body["owner"] == "system"
 
@@ -59,8 +59,8 @@ def test_a_name_that_is_taken_is_refused(documented: Engine) -> None:
 def test_only_templates_of_users_can_be_deleted(documented: Engine) -> None:
     send(documented, "POST /templates", {"pkey": "Lobby", "technology": "Descriptor"})
     assert send(documented, "DELETE /templates/Lobby").status == 204
-    refused = send(documented, "DELETE /templates/Aastra")
-    assert (refused.status, refused.body) == (409, {"Error": "Aastra is a system template and cannot be deleted"})
+    rejected = send(documented, "DELETE /templates/Aastra")
+    assert (rejected.status, rejected.body) == (409, {"Error": "Aastra is a system template and cannot be deleted"})
 
 
 @pytest.mark.parametrize(("body", "messages"), [
@@ -94,7 +94,7 @@ def test_a_template_may_name_a_blf_template(
         (422, messages) if messages else (200, None))
 
 
-def test_shipped_refuses_every_creation(shipped: Engine) -> None:
+def test_shipped_rejects_every_creation(shipped: Engine) -> None:
     reply = send(shipped, "POST /templates", {"pkey": "Lobby", "technology": "SIP", "blfkeyname": KEYS})
     assert (reply.status, reply.body) == (422, {"blfkeyname": [NOT_BLF]})
 
@@ -113,9 +113,9 @@ def test_shipped_deletes_system_templates(shipped: Engine) -> None:
 @pytest.mark.parametrize("value", [0, False, [], {}, 0.0])
 def test_what_php_takes_for_nothing_is_no_name(documented: Engine, value: object) -> None:
     """`!= NULL` does not count it as given, so that the technology does not matter; but it is no BLF template."""
-    refused = send(documented, "POST /templates", {"pkey": "x", "technology": "Descriptor", "blfkeyname": value})
-    assert FOR_SIP not in json.dumps(refused.body)
-    assert NOT_BLF in json.dumps(refused.body)
+    rejected = send(documented, "POST /templates", {"pkey": "x", "technology": "Descriptor", "blfkeyname": value})
+    assert FOR_SIP not in json.dumps(rejected.body)
+    assert NOT_BLF in json.dumps(rejected.body)
 
 
 def test_the_seed_has_the_texts_that_were_recorded() -> None:

@@ -63,7 +63,7 @@ def test_the_route_of_a_holiday_is_classified(documented: Engine) -> None:
 
 
 @pytest.mark.parametrize(("method", "path"), [("POST", "holidaytimers"), ("PUT", "holidaytimers/1")])
-def test_a_route_that_leads_nowhere_is_refused(documented: Engine, method: str, path: str) -> None:
+def test_a_route_that_leads_nowhere_is_rejected(documented: Engine, method: str, path: str) -> None:
     send(documented, "POST", "holidaytimers")
     reply = send(documented, method, path, {"route": "nowhere", "stime": "7"})
     assert (reply.status, reply.body) == (422, {
@@ -93,6 +93,6 @@ def test_the_product_believes_the_client(shipped: Engine) -> None:
 @pytest.mark.parametrize("lost", ["404", "+404"])
 def test_a_class_of_404_locks_the_row_until_a_route_is_sent(shipped: Engine, lost: str) -> None:
     send(shipped, "POST", "holidaytimers", {"routeclass": lost})
-    refused = send(shipped, "PUT", "holidaytimers/1", {"desc": "x"})
-    assert (refused.status, refused.body) == (422, {"route": ["The routing target could not be resolved "]})
+    rejected = send(shipped, "PUT", "holidaytimers/1", {"desc": "x"})
+    assert (rejected.status, rejected.body) == (422, {"route": ["The routing target could not be resolved "]})
     assert send(shipped, "PUT", "holidaytimers/1", {"route": "None"}).body["routeclass"] == 0

@@ -68,8 +68,8 @@ def test_hosts_that_could_be_reached(documented: Engine, host: str) -> None:
     "host", ["192.0.2.256", "1.5", "nosuch", "a.b", "-a.example.com", "a b.example.com", "example..com"])
 def test_hosts_that_could_not(documented: Engine, host: str) -> None:
     send(documented, "POST", "trunks", SIP)
-    refused = send(documented, "PUT", "trunks/carrier1", {"host": host})
-    assert (refused.status, refused.body) == (422, {"host": [f"Host must be valid IP or valid domain name {host}"]})
+    rejected = send(documented, "PUT", "trunks/carrier1", {"host": host})
+    assert (rejected.status, rejected.body) == (422, {"host": [f"Host must be valid IP or valid domain name {host}"]})
 
 
 def test_a_host_that_is_no_text_is_named_twice(documented: Engine) -> None:

@@ -1,6 +1,7 @@
 """What arrives on the wire, beside the bodies: headers, HEAD, OPTIONS, unknown paths and methods, hostile input."""
 
 import json
+from functools import cache
 
 import pytest
 from hypothesis import given, settings
@@ -28,6 +29,11 @@ def client(engine, application):
     return application.test_client()
 
 
+@cache
+def client_of(profile):
+    return create_app(Engine(profile=profile)).test_client()
+
+
 def test_a_list_is_json_as_laravel_writes_it(client):
     client.post("/api/tenants", json={"pkey": "é/1", "description": "x"})
     answer = client.get("/api/tenants")
@@ -47,7 +53,7 @@ def test_head_answers_where_get_does_without_a_body(client):
     for path in ("nosuch", "tenants/x", "tenants", "users")
     for accept in ("text/html", "application/json", "a;q=" + "9" * 350)])
 def test_a_post_that_means_head_is_answered_without_a_body(profile, path, accept):
-    client = create_app(Engine(profile=profile)).test_client()
+    client = client_of(profile)
     headers = {"X-HTTP-Method-Override": "HEAD", "Accept": accept}
     answer = client.post(f"/api/{path}", headers=headers)
     assert answer.status_code in (200, 302, 404, 405, 500)
@@ -92,7 +98,7 @@ def test_a_post_may_name_another_method(client, query, sent):
     (b"pkey=a&description=%FF&chanmax=x", ["chanmax"]),  # rules come first
     (b"pkey=%FF", ["description"]),
 ])
-def test_bytes_that_are_no_utf8_are_refused_after_the_rules(client, form, fields):
+def test_bytes_that_are_no_utf8_are_rejected_after_the_rules(client, form, fields):
     answer = client.post("/api/tenants", data=form, content_type="application/x-www-form-urlencoded")
     assert (answer.status_code, list(answer.json)) == (422, fields)
 
@@ -103,7 +109,7 @@ def test_a_post_may_name_no_method_that_is_no_word(client, method, status):
 
 
 @pytest.mark.parametrize("body", [b"[" * 511 + b"]" * 511, b'{"pkey":' * 511 + b"1" + b"}" * 511])
-def test_the_deepest_json_that_php_decodes_is_refused_like_any_other(client, body):
+def test_the_deepest_json_that_php_decodes_is_rejected_like_any_other(client, body):
     answer = client.post("/api/tenants", data=body, content_type="application/json")
     assert answer.status_code == 422
 

@@ -63,13 +63,13 @@ HOSTILE = {
 
 
 @pytest.mark.parametrize("name", HOSTILE)
-def test_a_hostile_archive_is_refused_soon(name: str) -> None:
+def test_a_hostile_archive_is_rejected_soon(name: str) -> None:
     make, reason = HOSTILE[name]
     content = make()
     began = time.monotonic()
-    with pytest.raises(archives.BadArchive) as refusal:
+    with pytest.raises(archives.BadArchive) as rejection:
         archives.open_archive(content)
-    assert reason in str(refusal.value)
+    assert reason in str(rejection.value)
     assert time.monotonic() - began < 20
 
 
@@ -80,7 +80,7 @@ def test_a_sound_archive_can_be_read() -> None:
 
 @settings(max_examples=200, deadline=None)
 @given(st.data())
-def test_damage_is_refused_or_harmless_but_never_anything_else(data: st.DataObject) -> None:
+def test_damage_is_rejected_or_harmless_but_never_anything_else(data: st.DataObject) -> None:
     content = bytearray(zipped({"etc/asterisk/sip.conf": b"[general]" * 20, "b": b"1"}))
     for _ in range(data.draw(st.integers(1, 4))):
         content[data.draw(st.integers(0, len(content) - 1))] = data.draw(st.integers(0, 255))

@@ -8,11 +8,11 @@ import pytest
 import yaml
 from requests import Session
 
-from sarkmock import Engine, Seed, State, create_app
+from sarkmock import Engine, Seed, State
 from sarkmock.http.engine import Program, api_token_of
 from sarkmock.pbx import accounts
 from sarkmock.server.in_process import RequestsAdapter
-from sarkmock.suite_api import apply_overlay, load
+from sarkmock.suite_api import api_application, apply_overlay, load
 
 TOKEN = "1|0123456789abcdefghij"
 ADMIN = {"email": "admin@example.com", "password": "secret"}
@@ -39,7 +39,7 @@ def state():
 @pytest.fixture
 def send(program, state):
     session = Session()
-    session.mount("http://", RequestsAdapter(create_app(Engine(state=state, program=program))))
+    session.mount("http://", RequestsAdapter(api_application(Engine(state=state, program=program))))
 
     def send(method, path, authorization=None, accept="application/json", **body):
         headers = {"Accept": accept} | ({"Authorization": authorization} if authorization is not None else {})

@@ -188,7 +188,7 @@ def test_the_journal_of_the_mock_tells_what_a_client_uses(client):
         journal = requests.get(mock.url.removesuffix("/api") + "/_mock/journal", timeout=5).text
     uses = {use.op: use for use in read_clients(client(journal, "journal.json"))}
     assert uses["POST /agents"].sends == {"pkey", "passwd"}
-    assert uses["POST /agents"].reads is None  # it was refused: nobody knows
+    assert uses["POST /agents"].reads is None  # it was rejected: nobody knows
     assert {"pkey", "operator"} <= uses["GET /tenants"].reads
 
 
@@ -203,7 +203,7 @@ def test_what_breaks_the_client_comes_first(comparison, client):
     json.dumps({"count": 12, "kept": 12, "entries": [{"method": "GET", "path": "/api/tenants", "status": 200}]}),
     json.dumps({"log": {"comment": "11 older requests were dropped from the journal", "entries": [
         {"request": {"method": "GET", "url": "https://127.0.0.1/api/tenants"}}]}})])
-def test_traffic_that_is_not_complete_is_refused(client, text):
+def test_traffic_that_is_not_complete_is_rejected(client, text):
     with pytest.raises(CannotRun, match="11 requests are missing"):
         read_clients(client(text))
 

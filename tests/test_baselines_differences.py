@@ -141,7 +141,7 @@ def test_what_was_asked_in_one_alone_is_not_fixed():
     ("GET /astamis/Agents", "unknown key", (200, 404), ["now rejected"]),
     ("GET /agents", "read", (200, 404), ["now rejected"]),
     ("GET /astamis/Agents", "read", (200, 500), ["now crashes"])])
-def test_a_list_of_asterisks_without_entries_is_no_refusal(op, of, statuses, kinds):
+def test_a_list_of_asterisks_without_entries_is_no_rejection(op, of, statuses, kinds):
     """The same 404 comes from a box that has no agent, and is listed as not compared."""
     told, found = pair(*(
         [Fact(op, "reach", "", "there"), Fact(op, "part", of, "tested"), Fact(op, "status", of, status)]

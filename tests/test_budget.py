@@ -6,7 +6,7 @@ from math import inf
 
 import pytest
 from sarkmock_contracts.checks import CHECKS
-from sarkmock_contracts.checks.boundary_sweep import NEIGHBOURS, SWEEP_PARTS, Sweeps
+from sarkmock_contracts.checks.boundary_sweep import NEIGHBOURS, SWEEP_PARTS, sweep_of
 from sarkmock_contracts.client.http import Request
 from sarkmock_contracts.client.interrupts import WRITE_RESERVE, Budget, Speed, duration_text, parse_seconds
 from sarkmock_contracts.errors import CannotRun, NewFindings, Spent
@@ -75,14 +75,14 @@ def test_everything_readable_is_judged_within_60(product):
     assert all(product.coverage.answered(one) for one in shows if one.id in ("tenants.show", "templates.show"))
 
 
-def test_every_rule_accepts_once_and_refuses_once_within_300():
+def test_every_rule_accepts_once_and_rejects_once_within_300():
     seen, contract = set(), contract_of("documented")
     suite = open_run(RunOptions(), watcher=Listener(lambda exchange: seen.update(messages(contract, exchange))))
     run(suite, cases(suite, "reads", "rules"))
     assert finished(suite) <= RULES
     rules = set(suite.coverage.rules(suite.chosen()))
     assert rules - suite.coverage.accepted == set()
-    assert rules - suite.coverage.refused == set()
+    assert rules - suite.coverage.rejected == set()
     wanted = {(operation.id, name, message) for operation in suite.chosen() for name in operation.rules
               for message in rule_messages(operation, name)}
     assert wanted - seen == set()
@@ -192,7 +192,7 @@ def test_the_plan_is_what_is_sent(profile):
 
 @pytest.mark.slow
 def test_the_plan_for_a_box_behind_a_limit_holds(tmp_path):
-    """A run at 60 a minute: no refusal, no finding, and the time that was told."""
+    """A run at 60 a minute: no rejection, no finding, and the time that was told."""
     box = Box(throttle=60)
     caution = Caution(Permissions(frozenset({"read", "write", "operational"})), ledger=str(tmp_path / "ledger"))
     suite = Run(Contract(load("documented")), box, RunOptions(url=box.url, caution=caution), clock=box.time.clock)
@@ -207,7 +207,7 @@ def test_the_plan_for_a_box_behind_a_limit_holds(tmp_path):
     run(suite, chosen)
     assert ended(suite) == []
     assert suite.target.requests == pytest.approx(plan.requests, rel=0.15)
-    assert suite.rate_limit.refusals <= 2
+    assert suite.rate_limit.rejections <= 2
     assert not list(suite.findings)
     assert box.time.passed - began == pytest.approx(told_time, rel=0.15)
 
@@ -309,7 +309,7 @@ def test_a_budget_leaves_all_sections_judged_about_equally_deep(budget):
             done[case.operation.id, case.check.name] = case.part + 1
     with suite.budget.removing():
         reached = [done[operation.id, "boundary-sweep"] for operation in suite.chosen()
-                   if operation.rules and suite.shared(Sweeps).of(operation).turns >= SWEEP_PARTS]
+                   if operation.rules and sweep_of(suite, operation).turns >= SWEEP_PARTS]
     assert max(reached) - min(reached) <= 1
     assert max(reached) >= (budget == 600)
 

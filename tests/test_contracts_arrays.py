@@ -45,7 +45,7 @@ def test_an_update_of_an_extension_stores_an_array_of_keys_as_json_text(value: A
     (422, b'{"save": ["Duplicate"]}', []),
     (422, b'{"pkey": ["The pkey must be a string."]}', ["rules"]),
 ])
-def test_where_php_dies_as_it_stores_a_row_only_a_check_may_refuse_it_before(status: int, body: bytes,
+def test_where_php_dies_as_it_stores_a_row_only_a_check_may_reject_it_before(status: int, body: bytes,
                                                                               found: list[str]) -> None:
     suite = suite_of("shipped", "shipped")
     operation = suite.contract.by_id["extensions.create.unprovisioned"]

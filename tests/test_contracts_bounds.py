@@ -88,7 +88,7 @@ def test_a_list_compares_as_php_does(value: Any, listed: str, equal: bool) -> No
     assert equals_loosely(value, listed) is equal
 
 
-def test_a_list_refuses_its_neighbours_and_what_other_lists_hold() -> None:
+def test_a_list_rejects_its_neighbours_and_what_other_lists_hold() -> None:
     found = bounds_of("in:YES,NO")
     assert list(found.accept)[:2] == ["YES", "NO"]
     assert {"yes", "YE", "YESx"} <= set(map(str, found.reject))
@@ -96,7 +96,7 @@ def test_a_list_refuses_its_neighbours_and_what_other_lists_hold() -> None:
     assert "NO" not in [*found.reject, *found.foreign]
 
 
-def test_a_reference_is_refused_in_every_other_spelling() -> None:
+def test_a_reference_is_rejected_in_every_other_spelling() -> None:
     found = bounds_of("exists:cluster,pkey|nullable")
     assert found.accept == [Live("cluster", "pkey")]
     assert [respelled_key("default", live.variant) for live in found.reject if isinstance(live, Live)] == [

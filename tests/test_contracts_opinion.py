@@ -1,4 +1,4 @@
-"""openapi-core reads responses on its own: it refuses what the document does not have, and nothing else."""
+"""openapi-core reads responses on its own: it rejects what the document does not have, and nothing else."""
 
 from __future__ import annotations
 

@@ -82,13 +82,13 @@ def test_what_prepares_a_finding_comes_first(fresh: SarkMock) -> None:
     assert b"two" in found.steps[2].request.body
 
 
-def test_a_refusal_is_repeated_without_changes_of_the_row() -> None:
+def test_a_rejection_is_repeated_without_changes_of_the_row() -> None:
     suite = suite_of("documented", "documented")
     for method, path, body in (("POST", "/tenants", {"pkey": "acme", "description": "a"}),
                                ("PUT", "/tenants/acme", {"description": "b"})):
         assert suite.send(with_json(method, path, body)).response.ok
-    refused = suite.send(with_json("PUT", "/tenants/acme", {"abstimeout": "x"}))
-    suite.report("tenants.update", Problem("rules", "abstimeout", "rejected", "text"), refused)
+    rejected = suite.send(with_json("PUT", "/tenants/acme", {"abstimeout": "x"}))
+    suite.report("tenants.update", Problem("rules", "abstimeout", "rejected", "text"), rejected)
     found, = suite.findings
     assert [step.request.method for step in found.steps] == ["POST", "PUT"]
 

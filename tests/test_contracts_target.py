@@ -1,4 +1,4 @@
-"""The one exit: what leaves through it, what it refuses, and that both transports carry the same bytes."""
+"""The one exit: what leaves through it, what it rejects, and that both transports carry the same bytes."""
 
 from __future__ import annotations
 
@@ -85,12 +85,12 @@ def test_layers_stand_before_the_transport() -> None:
 
 
 def test_a_layer_can_keep_a_request_from_leaving() -> None:
-    class Refusing(Layer):
+    class Rejecting(Layer):
         def send(self, request: Request) -> Response:
             raise Withheld("is not sent")
 
     echo = Echo()
-    target = Target(Refusing(echo))
+    target = Target(Rejecting(echo))
     with pytest.raises(Withheld):
         target.send(Request("GET", "/syscommands/reboot"))
     assert (echo.sent, target.requests) == ([], 0)

@@ -148,7 +148,7 @@ def test_the_life_of_a_fault(client):
     ("GET", "deviations?profile=shiped", {}, 422, "unknown profile 'shiped'; did you mean shipped?"),
     ("GET", "deviations?profile=/etc/passwd.yaml", {}, 422, "unknown profile"),
 ])
-def test_a_refusal_says_what_is_right(client, method, path, options, status, told):
+def test_a_rejection_says_what_is_right(client, method, path, options, status, told):
     answer = client.open(f"/_mock/{path}", method=method, **options)
     assert answer.status_code == status
     assert told in answer.json["error"]
@@ -192,7 +192,7 @@ def test_a_profile_with_another_database_is_asked_as_an_administrator(client):
 
 @pytest.mark.parametrize(("path", "status", "said"), [
     ("/_mock/journal/9/compare?profile=L10", 404, "no entry 9"),
-    ("/_mock/journal/1/compare?profile=L12", 422, "unknown profile"), ("/_mock/journal/1/compare", 422, "profile")])
+    ("/_mock/journal/1/compare?profile=nosuch", 422, "unknown profile"), ("/_mock/journal/1/compare", 422, "profile")])
 def test_what_cannot_be_compared_is_a_mistake(client, path, status, said):
     client.get("/api/tenants")
     answer = client.get(path)
@@ -213,7 +213,7 @@ def test_on_this_machine_it_needs_no_token(client):
         assert client.post("/_mock/reset", headers={"Host": host}).status_code == 204
 
 
-def test_a_name_that_was_bound_to_this_machine_is_refused(client):
+def test_a_name_that_was_bound_to_this_machine_is_rejected(client):
     answer = client.get("/_mock/journal", headers={"Host": "evil.example:44300"})
     assert (answer.status_code, "'evil.example'" in answer.json["error"]) == (403, True)
 
@@ -226,7 +226,7 @@ def test_a_host_that_was_named_is_let_in(engine):
 @pytest.mark.parametrize("headers", [
     {"Origin": "https://evil.example"}, {"Origin": "null"},
     {"Sec-Fetch-Site": "cross-site"}, {"Sec-Fetch-Site": "same-site"}])
-def test_pages_of_other_sites_are_refused(client, engine, headers):
+def test_pages_of_other_sites_are_rejected(client, engine, headers):
     client.post("/api/tenants", json=ACME)
     assert client.post("/_mock/reset", headers=headers).status_code == 403
     assert engine.state.tables.count("cluster", "pkey", "acme") == 1

@@ -36,7 +36,7 @@ def test_every_request_body_is_a_component_and_may_be_yaml():
                 assert list(content["application/json"]["schema"]) == ["$ref"], path
 
 
-def test_every_endpoint_has_a_sentence_and_names_its_refusals():
+def test_every_endpoint_has_a_sentence_and_names_its_rejections():
     for endpoint in endpoints():
         spec = control_document()["paths"][endpoint.path][endpoint.method.lower()]
         assert spec["summary"][0].isupper()

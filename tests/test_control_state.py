@@ -29,7 +29,7 @@ def tenants(client):
 
 
 def image(engine):
-    """All that a refused request must leave alone."""
+    """All that a rejected request must leave alone."""
     state = engine.state
     return state.to_seed(), state.files, state.clock.now(), state.rng.getstate()
 
@@ -256,7 +256,7 @@ TABLE = "state/tables/cluster"
     ("PUT", "profile", {"profile": "shiped"}, 422, "unknown profile 'shiped'; did you mean shipped?"),
     ("PUT", "profile", {"profile": "/etc/hosts.yaml"}, 422, "unknown profile"),
 ])
-def test_a_refusal_says_what_is_right_and_changes_nothing(client, engine, tmp_path, method, path, body, status, told):
+def test_a_rejection_says_what_is_right_and_changes_nothing(client, engine, tmp_path, method, path, body, status, told):
     (tmp_path / "bad.yaml").write_text("tables:\n  cluster:\n    - {pkee: x}\n")
     before = image(engine)
     answer = client.open(f"/_mock/{path}", method=method, json=body)

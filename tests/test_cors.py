@@ -7,6 +7,7 @@ import pytest
 from sarkmock import Engine, create_app
 from sarkmock.control import Control
 from sarkmock.suite_api import load
+from tests.engines import client_of
 from tests.serving import mistake
 
 PAGE = "https://app.example"
@@ -15,7 +16,7 @@ ASKS = {"Origin": PAGE, "Access-Control-Request-Method": "put"}
 
 @pytest.fixture
 def client():
-    return create_app(Engine(), throttle=3).test_client()
+    return client_of(Engine(), throttle=3)
 
 
 def cors_of(answer):
@@ -66,7 +67,7 @@ def test_laravel_10_allows_any_origin_on_every_answer():
     document = load("documented")
     document = {**document, "x-laravel": {**document["x-laravel"], "cors": "any"}}
     engine = Engine(document)
-    client = create_app(engine).test_client()
+    client = client_of(engine)
     assert cors_of(client.get("/api/nosuch")) == {"Access-Control-Allow-Origin": "*"}
     assert cors_of(client.options("/api/tenants")) == {"Access-Control-Allow-Origin": "*",
                                                        "Vary": "Access-Control-Request-Method"}
@@ -102,5 +103,5 @@ def test_an_allowed_origin_without_a_token_is_of_no_use():
 
 
 @pytest.mark.parametrize("origin", ["*", "app.example", "https://app.example/", "https://a b"])
-def test_an_origin_that_is_not_one_is_refused(origin):
+def test_an_origin_that_is_not_one_is_rejected(origin):
     assert "is not an origin like https://app.example:8443" in mistake("serve", "--control-origin", origin)

@@ -52,7 +52,7 @@ def test_count_takes_one_value_or_several(tables):
     assert (tables.count("cluster", "pkey", "a"), tables.count("cluster", "pkey", ["a", "b", "c"])) == (1, 2)
 
 
-def test_a_duplicate_key_is_refused(tables):
+def test_a_duplicate_key_is_rejected(tables):
     tables.insert("cluster", {"pkey": "a"})
     with pytest.raises(sqlite3.IntegrityError):
         tables.insert("cluster", {"pkey": "a"})
@@ -87,14 +87,14 @@ def test_a_foreign_database_gives_the_rows_and_columns_that_both_know(tables):
 
 
 @pytest.mark.parametrize("image", [b"", b"no database", b"SQLite format 3\0" + b"x" * 4096])
-def test_what_is_no_database_is_refused_and_changes_nothing(tables, image):
+def test_what_is_no_database_is_rejected_and_changes_nothing(tables, image):
     tables.insert("cluster", {"pkey": "a"})
     with pytest.raises(sqlite3.DatabaseError):
         tables.load(image)
     assert [row["pkey"] for row in tables.rows("cluster")] == ["a"]
 
 
-def test_rows_that_break_the_layout_are_refused_and_change_nothing(tables):
+def test_rows_that_break_the_layout_are_rejected_and_change_nothing(tables):
     tables.insert("cluster", {"pkey": "a"})
     twice = ["INSERT INTO cluster VALUES ('x')"] * 2
     image = foreign("CREATE TABLE cluster (pkey TEXT)", *twice)

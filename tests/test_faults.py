@@ -9,6 +9,7 @@ from sarkmock import Engine, Fault, FaultError, FileError, State, create_app
 from sarkmock.faults import Faults, read_faults
 from sarkmock.suite_api import deviations_of
 from tests.boxes import NOW
+from tests.engines import client_of
 
 JSON = {"Accept": "application/json"}
 ACME = {"pkey": "acme", "description": "A tenant"}
@@ -26,7 +27,7 @@ def faults(engine):
 
 @pytest.fixture
 def client(engine, faults):
-    return create_app(engine, faults=faults).test_client()
+    return client_of(engine, faults=faults)
 
 
 def tenants(engine):
@@ -221,7 +222,7 @@ def test_faults_take_nothing_from_the_states_own_dice(client, faults, engine):
 
 def test_reset_comes_back_to_the_first_faults(engine):
     faults = Faults(engine, [Fault("tenants.list", status=500, times=1)])
-    client = create_app(engine, faults=faults).test_client()
+    client = client_of(engine, faults=faults)
     faults.add("tenants.list", status=404)
     assert statuses(client, 2) == [500, 404]
     faults.reset()
@@ -272,7 +273,7 @@ def test_a_switch_of_profile_ends_deviations_that_it_has_already(client, faults,
     ("tenants.*:deviation=cosclose-delete-crashes", "affects coscloses.delete, not tenants.*"),
     ("probability=0,drop", "probability: 0 is less than or equal to the minimum of 0"),
 ])
-def test_a_wrong_fault_is_refused_with_what_is_right(faults, line, told):
+def test_a_wrong_fault_is_rejected_with_what_is_right(faults, line, told):
     with pytest.raises(FaultError) as caught:
         faults.add(line)
     assert told in str(caught.value)

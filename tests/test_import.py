@@ -235,7 +235,7 @@ def test_what_could_not_be_read_is_told() -> None:
     assert [row["pkey"] for row in copy.tables["ipphone"]] == ["1001", "a;b"]
 
 
-def test_rows_that_the_api_would_refuse_are_imported_and_marked() -> None:
+def test_rows_that_the_api_would_reject_are_imported_and_marked() -> None:
     state = Seed({"agent": [{"pkey": "1001", "cluster": "gone", "name": "Ann", "passwd": "2001"}]})
     copy, notes = imported(engine_of(state, "documented"))
     assert copy.unchecked

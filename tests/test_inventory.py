@@ -86,7 +86,7 @@ def test_every_operation_is_in_the_document() -> None:
 
 
 def test_the_document_invents_no_operation() -> None:
-    """But for the one that answers unknown AMI functions; the page says of names what that refuses (line 134)."""
+    """But for the one that answers unknown AMI functions; the page says of names what that rejects (line 134)."""
     known = {item["id"] for item in inventory("operations")}
     assert {name for name, _, _ in described()} - known == {"astamis.function"}
 

@@ -6,10 +6,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sarkmock import CriteriaError, Engine, Fault, Journal, State, create_app
+from sarkmock import CriteriaError, Engine, Fault, Journal, State
 from sarkmock.faults import Faults
 from sarkmock.journal.entries import compare_values
 from tests.boxes import NOW
+from tests.engines import client_of
 
 ACME = {"pkey": "acme", "description": "A tenant"}
 
@@ -26,7 +27,7 @@ def journal(engine):
 
 @pytest.fixture
 def client(engine, journal):
-    return create_app(engine, journal=journal).test_client()
+    return client_of(engine, journal=journal)
 
 
 def test_an_entry_has_what_was_asked_and_answered(client, journal, engine):
@@ -61,7 +62,7 @@ def test_the_control_plane_is_not_recorded(client, journal):
 
 def test_it_forgets_the_oldest_beyond_its_limit(engine):
     journal = Journal(engine, limit=3)
-    client = create_app(engine, journal=journal).test_client()
+    client = client_of(engine, journal=journal)
     for number in range(5):
         client.get(f"/api/tenants/{number}")
     assert [entry.number for entry in journal] == [3, 4, 5]
@@ -70,7 +71,7 @@ def test_it_forgets_the_oldest_beyond_its_limit(engine):
 
 def test_it_is_bounded_in_bytes_and_says_what_it_cut(engine):
     journal = Journal(engine, max_bytes=5000, max_body=1000)
-    client = create_app(engine, journal=journal).test_client()
+    client = client_of(engine, journal=journal)
     for _ in range(9):
         client.post("/api/tenants", data=b"x" * 3000, content_type="application/json")
     assert 2 < len(journal) < 6
@@ -187,7 +188,7 @@ def test_an_empty_journal_says_so(journal):
 
 def test_a_fault_is_named_with_what_it_added(engine, journal):
     faults = Faults(engine, [Fault(operation="tenants.list", drop="before", id="cut")])
-    client = create_app(engine, journal=journal, faults=faults).test_client()
+    client = client_of(engine, journal=journal, faults=faults)
     with pytest.raises(ConnectionResetError):
         client.get("/api/tenants")
     faults.add("agents.list", latency=0.01)

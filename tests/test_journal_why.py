@@ -5,11 +5,12 @@ import re
 
 import pytest
 
-from sarkmock import Engine, Journal, State, create_app
+from sarkmock import Engine, Journal, State
 from sarkmock.faults import Faults
 from sarkmock.journal.deviation_warnings import published_product, relations
 from sarkmock.suite_api import deviations_of
 from tests.boxes import NOW
+from tests.engines import client_of
 
 ACME = {"pkey": "acme", "description": "A tenant"}
 AGENT = {"pkey": "1000", "cluster": "default", "name": "x", "passwd": 2000}
@@ -21,7 +22,7 @@ class Mock:
     def __init__(self, profile="documented", throttle=None):
         self.engine = Engine(state=State(now=NOW), profile=profile)
         self.journal, self.faults = Journal(self.engine), Faults(self.engine)
-        self.client = create_app(self.engine, throttle, journal=self.journal, faults=self.faults).test_client()
+        self.client = client_of(self.engine, throttle=throttle, journal=self.journal, faults=self.faults)
 
     def ask(self, method, path, body=None):
         self.client.open(f"/api/{path}", method=method, json=body)
@@ -63,7 +64,7 @@ def test_every_message_of_a_422_has_its_reason(mock):
     assert all(reason.rule and reason.lines for reason in reasons)
 
 
-def test_a_secret_that_was_refused_is_not_told(mock):
+def test_a_secret_that_was_rejected_is_not_told(mock):
     reason = next(one for one in mock.why("POST", "agents", {"passwd": "sesame"}) if one.field == "passwd")
     assert "sesame" not in reason.text
 
@@ -85,7 +86,7 @@ def test_a_check_after_the_rules_is_named(mock):
     ("GET", "backups/nosuch", "there is no backup 'nosuch'"),
     ("DELETE", "tenants/default", "the state forbids it"),
 ])
-def test_other_refusals(mock, method, path, told):
+def test_other_rejections(mock, method, path, told):
     assert told in mock.why(method, path)[0].text
 
 

@@ -18,7 +18,7 @@ NAMES = ['"a"', '"b"', '"\\u00e9"', '"x y"', '"],"', '","']
 CHANGES = ['"', ",", "]", "}", "[", "{", ":", "\\", " ", "1", "x", ""]
 
 
-def refused(name):
+def rejected(name):
     raise ValueError(name)
 
 
@@ -53,8 +53,8 @@ def test_the_outcome_is_that_of_json_loads(monkeypatch, seed):
         if rng.random() < 0.3:
             place = rng.randint(0, len(text))
             text = text[:place] + rng.choice(CHANGES) + text[place + rng.randint(0, 2):]
-        assert (outcome(lambda text=text: LargeJson(text, None, refused).decode())
-                == outcome(lambda text=text: json.loads(text, parse_constant=refused))), text
+        assert (outcome(lambda text=text: LargeJson(text, None, rejected).decode())
+                == outcome(lambda text=text: json.loads(text, parse_constant=rejected))), text
 
 
 LARGE = {
@@ -104,7 +104,7 @@ def test_no_call_of_the_decoder_takes_megabytes(monkeypatch):
     decode = json.JSONDecoder.decode
     monkeypatch.setattr(json.JSONDecoder, "decode", lambda self, text: sizes.append(len(text)) or decode(self, text))
     for text in LARGE.values():
-        outcome(lambda text=text: LargeJson(text, None, refused).decode())
+        outcome(lambda text=text: LargeJson(text, None, rejected).decode())
     assert 10 < len(sizes) < 5_000
     assert max(sizes) < 2**20
 

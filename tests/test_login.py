@@ -151,7 +151,7 @@ def test_a_run_whose_token_ends_says_so_and_finds_nothing(box):
                                      "(the target had admitted the run)")
 
 
-def test_refusals_are_findings_as_long_as_the_token_is_valid(box):
+def test_rejections_are_findings_as_long_as_the_token_is_valid(box):
     with logged_in(box.url, Access(), USER) as access:
         run = open_run(RunOptions(profile="documented", url=box.url, caution=Caution(access=access)))
         sent = len(box.requests)

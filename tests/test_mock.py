@@ -85,7 +85,7 @@ def test_every_client_changes_the_one_state_with_verification_on(mock, post):
     assert mock.state.tables.first("cluster", "pkey", "acme")["description"] == "A tenant"
 
 
-def test_a_client_that_does_not_trust_the_file_is_refused(mock):
+def test_a_client_that_does_not_trust_the_file_is_rejected(mock):
     with pytest.raises(httpx.ConnectError, match="CERTIFICATE_VERIFY_FAILED"):
         httpx.get(f"{mock.url}/tenants", verify=ssl.create_default_context())
 
@@ -207,8 +207,8 @@ def test_profile_clock_and_throttle_are_as_told():
     assert client.get(f"{mock.url}/sysglobals").status_code == 200
     assert client.post(f"{mock.url}/tenants", json=ACME).status_code == 201
     assert mock.state.tables.first("cluster", "pkey", "acme")["z_created"] == "2024-06-01 10:00:00"
-    refused = client.get(f"{mock.url}/tenants")
-    assert (refused.status_code, refused.headers["X-RateLimit-Remaining"]) == (429, "0")
+    rejected = client.get(f"{mock.url}/tenants")
+    assert (rejected.status_code, rejected.headers["X-RateLimit-Remaining"]) == (429, "0")
     mock.reset()
     assert client.get(f"{mock.url}/tenants").status_code == 200
 
@@ -222,9 +222,9 @@ def test_profile_clock_and_throttle_are_as_told():
     ({"pbx": "stoped"}, ValueError, "did you mean stopped?"),
     ({"seed": Path("nosuch.yaml")}, FileError, "No such file")])
 def test_a_wrong_argument_is_told_with_the_right_one(arguments, error, said):
-    with pytest.raises(error) as refusal:
+    with pytest.raises(error) as rejection:
         SarkMock(**arguments)
-    assert said in str(refusal.value)
+    assert said in str(rejection.value)
 
 
 def test_plain_http():

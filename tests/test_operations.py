@@ -56,6 +56,6 @@ def test_an_unknown_method_names_those_there_are(router, method, path, allowed):
     if allowed is None:
         assert router.find(method, path)
         return
-    with pytest.raises(MethodNotAllowed) as refused:
+    with pytest.raises(MethodNotAllowed) as rejected:
         router.find(method, path)
-    assert refused.value.supported == allowed
+    assert rejected.value.supported == allowed

@@ -21,7 +21,7 @@ from tests.boxes import NOW
 
 TENANTS = Request("GET", "/tenants")
 RESET = NoAnswer("reset", sent=True)
-REFUSED = NoAnswer("refused", sent=False)
+REJECTED = NoAnswer("rejected", sent=False)
 GATEWAY = Response(503, (("Content-Type", "text/html"),), b"<h1>Service Unavailable</h1>")
 
 
@@ -80,28 +80,28 @@ def test_a_box_that_limits_is_never_asked_too_often():
     paced = box.paced()
     answers = [paced.send(TENANTS).status for _ in range(400)]
     assert set(answers) == {200}
-    assert paced.refusals == 0
+    assert paced.rejections == 0
     assert 6 * 60 <= box.time.passed <= 6 * 62 + 10
 
 
-def test_a_window_that_somebody_else_began_costs_one_refusal_at_most():
+def test_a_window_that_somebody_else_began_costs_one_rejection_at_most():
     box = Box(throttle=60)
     for _ in range(45):
         box.transport.send(TENANTS)
     box.time.pass_by(50)
     paced = box.paced()
     assert {paced.send(TENANTS).status for _ in range(200)} == {200}
-    assert paced.refusals <= 1
+    assert paced.rejections <= 1
 
 
-def test_what_others_take_costs_refusals_that_are_waited_for():
+def test_what_others_take_costs_rejections_that_are_waited_for():
     box = Box(throttle=5)
     paced = box.paced()
     for _ in range(6):
         assert paced.send(TENANTS).status == 200
         for _ in range(5):
             box.transport.send(TENANTS)
-    assert 0 < paced.refusals <= 6
+    assert 0 < paced.rejections <= 6
 
 
 def test_a_box_without_limit_is_not_waited_for():
@@ -131,7 +131,7 @@ def test_a_rate_of_ones_own_is_even():
     assert box.time.passed == pytest.approx(9 * 2 + 0.1)
 
 
-@pytest.mark.parametrize("trouble", [REFUSED, RESET, GATEWAY, Response(502, (), b""), Response(504, (), b"")])
+@pytest.mark.parametrize("trouble", [REJECTED, RESET, GATEWAY, Response(502, (), b""), Response(504, (), b"")])
 def test_a_network_that_fails_for_a_while_is_survived(trouble):
     box = Box()
     paced = box.paced()
@@ -162,8 +162,8 @@ def test_a_box_that_stays_away_is_given_up_and_not_waited_for_again():
     box = Box()
     paced = box.paced()
     paced.send(TENANTS)
-    box.script = [(REFUSED, False)] * 50
-    with pytest.raises(StaysAway, match="refused"):
+    box.script = [(REJECTED, False)] * 50
+    with pytest.raises(StaysAway, match="rejected"):
         paced.send(TENANTS)
     waited = box.time.passed
     assert waited < 120
@@ -174,13 +174,13 @@ def test_a_box_that_stays_away_is_given_up_and_not_waited_for_again():
 
 def test_a_box_that_never_answered_is_not_waited_for():
     box = Box()
-    box.script = [(REFUSED, False)]
-    with pytest.raises(CannotRun, match="refused"):
+    box.script = [(REJECTED, False)]
+    with pytest.raises(CannotRun, match="rejected"):
         box.paced().send(TENANTS)
     assert box.time.slept == []
 
 
-def test_a_box_that_refuses_for_ever_is_given_up():
+def test_a_box_that_rejects_for_ever_is_given_up():
     box = Box()
     box.script = [(Response(429, (("Retry-After", "60"),), b""), False)] * 20
     with pytest.raises(StaysAway, match="429"):
@@ -269,20 +269,20 @@ def test_trouble_is_no_deviation_whoever_meets_it():
     box = Box(throttle=60)
     suite = box.suite()
     fine = (None, True)
-    box.script = [fine, (GATEWAY, False), fine, (REFUSED, False), fine, (RESET, False), fine] * 10
+    box.script = [fine, (GATEWAY, False), fine, (REJECTED, False), fine, (RESET, False), fine] * 10
     for operation in suite.contract.operations[:40]:
         if operation.hazard == "read":
             with suite.watch():
                 suite.send(suite.fixtures.request(operation))
     assert not len(suite.findings)
-    assert box.limit.refusals <= 2
+    assert box.limit.rejections <= 2
 
 
 def test_every_attempt_is_in_the_record_of_traffic(tmp_path):
     box = Box()
     cassette = Cassette(tmp_path / "traffic.har")
     paced = RateLimit(CassetteRecorder(box, cassette), "auto", box.time.clock)
-    box.script = [(REFUSED, False), (GATEWAY, False), (Response(429, (("Retry-After", "1"),), b""), False)]
+    box.script = [(REJECTED, False), (GATEWAY, False), (Response(429, (("Retry-After", "1"),), b""), False)]
     paced.answered = True
     assert paced.send(TENANTS).ok
     cassette.close()
@@ -297,7 +297,7 @@ def test_a_run_stops_when_the_target_is_gone():
     planning, session = Planning(suite), SimpleNamespace()
     case = next(case for case in cases(suite) if case.check.name == "reads")
     item = SimpleNamespace(session=session, callspec=SimpleNamespace(params={"case": case}))
-    box.script = [(REFUSED, False)] * 50
+    box.script = [(REJECTED, False)] * 50
     steps = planning.pytest_runtest_protocol(item)
     next(steps)
     with suite.watch():
@@ -305,4 +305,4 @@ def test_a_run_stops_when_the_target_is_gone():
     with pytest.raises(StopIteration):
         next(steps)
     assert suite.gaps.stopped
-    assert next(planning.untested()).startswith("stopped: refused (")
+    assert next(planning.untested()).startswith("stopped: rejected (")

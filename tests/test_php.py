@@ -90,7 +90,7 @@ def test_filter_validate_int(text):
 
 @pytest.mark.parametrize("text", [
     "", " ", "00", "01", "+-1", "1.0", "1e1", "0x1", "9223372036854775808", "5\f", "5\0", "٣", "9" * 5000])
-def test_filter_validate_int_refuses(text):
+def test_filter_validate_int_rejects(text):
     assert not is_int(text)
 
 

@@ -81,7 +81,7 @@ def test_a_slow_box_is_recognised() -> None:
     assert len(heard.lines) == 1
 
 
-def test_a_box_that_refuses_more_than_60_requests_a_minute_is_recognised(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_box_that_rejects_more_than_60_requests_a_minute_is_recognised(monkeypatch: pytest.MonkeyPatch) -> None:
     """Another client has used up the minute; the run waits for the next one."""
     heard, waits = Listener(), list[float]()
     with SarkMock(profile="L10", throttle=60, now=1717236000) as box:
@@ -131,7 +131,7 @@ def closed() -> Iterator[SarkMock]:
         yield box
 
 
-def refusal(box: SarkMock, url: str, **access: object) -> str:
+def rejection(box: SarkMock, url: str, **access: object) -> str:
     """Why no run begins at a URL; at most ten requests find out, all of them reads."""
     box.requests.clear()
     caution = Caution(access=Access(**access))  # type: ignore[arg-type]
@@ -149,7 +149,7 @@ def refusal(box: SarkMock, url: str, **access: object) -> str:
     ("/api/v1", f"no API at the base path /api/v1; it is at {{url}}, and {WANTED}"),
     ("/api/api", f"no API at the base path /api/api; it is at {{url}}, and {WANTED}")])
 def test_a_box_that_wants_a_token_says_so_and_how_to_give_one(closed: SarkMock, base: str, said: str) -> None:
-    assert refusal(closed, closed.url.removesuffix("/api") + base).endswith(said.format(url=closed.url))
+    assert rejection(closed, closed.url.removesuffix("/api") + base).endswith(said.format(url=closed.url))
 
 
 @pytest.mark.parametrize(("token", "said"), [
@@ -161,11 +161,11 @@ def test_a_token_that_does_not_open_the_box_says_why(closed: SarkMock, monkeypat
     closed.reset()
     made = closed.session().post(closed.url + "/auth/register", json=WORKER, headers=closed.headers).json()
     monkeypatch.setenv("BOX", token.format(mary=made["accessToken"]))
-    assert refusal(closed, closed.url, token_env="BOX") == f"{closed.url}: {said}"
+    assert rejection(closed, closed.url, token_env="BOX") == f"{closed.url}: {said}"
 
 
 def test_a_header_is_named_where_it_gives_the_token(closed: SarkMock) -> None:
-    said = refusal(closed, closed.url, headers=("Authorization: Bearer 9|nosuchtoken",))
+    said = rejection(closed, closed.url, headers=("Authorization: Bearer 9|nosuchtoken",))
     assert said == f"{closed.url}: {UNKNOWN_TOKEN.replace('--token-env BOX', '--header Authorization')}"
 
 

@@ -35,7 +35,7 @@ def test_operations_pass_by_their_hazard(read_only, disruptive):
             record = record_of(operation.method, "/api" + fill_path(operation.path, parameters))
             worst = {operation.hazard} | {other.hazard for name in profiles() for other in contract_of(name).operations
                                           if (other.method, other.path) == (operation.method, operation.path)}
-            assert bool(guard.refusal(record, b"")) == bool(worst - GUARDS[read_only, disruptive]), operation.id
+            assert bool(guard.rejection(record, b"")) == bool(worst - GUARDS[read_only, disruptive]), operation.id
 
 
 @pytest.mark.parametrize(("method", "target", "headers", "body"), [
@@ -62,7 +62,8 @@ def test_operations_pass_by_their_hazard(read_only, disruptive):
     ("get", "/api/syscommands/reboot", {}, b""),
     ("PATCH", "/api/backups/a.zip", {}, b"")])
 def test_disguises_do_not_help(guard, method, target, headers, body):
-    assert "is disruptive; allow it with --allow-disruptive" in guard.refusal(record_of(method, target, headers), body)
+    text = guard.rejection(record_of(method, target, headers), body)
+    assert "is disruptive; allow it with --allow-disruptive" in text
 
 
 @pytest.mark.parametrize(("method", "target", "needed"), [
@@ -73,7 +74,7 @@ def test_a_body_is_read_first_where_it_matters(guard, method, target, needed):
     assert guard.needs_body(record_of(method, target)) == needed
 
 
-def test_a_refusal_is_403_and_is_not_sent(guard):
+def test_a_rejection_is_403_and_is_not_sent(guard):
     with SarkMock(tls=False) as box, proxied(box.url, guard=guard) as way:
         answer = requests.put(f"{way.url}/backups/sarkbak.1.zip", timeout=5)
         assert answer.status_code == 403

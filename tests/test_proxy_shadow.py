@@ -210,8 +210,8 @@ def test_the_shadow_begins_in_the_state_of_the_box_and_is_reported(tmp_path):
             told = client.settle()
         assert len(mock.requests) == imported + client.sent
     assert "judged as shipped" in lines[-1]
-    refused = "now rejected (localarea): 200 -> 422 The localarea must be an integer."
-    assert told == [f"documented breaking PUT /tenants/{{tenant}}: {refused}"]
+    rejected = "now rejected (localarea): 200 -> 422 The localarea must be an integer."
+    assert told == [f"documented breaking PUT /tenants/{{tenant}}: {rejected}"]
     write_shadow(shadow, mock.url, tmp_path)
     report = json.loads((tmp_path / "shadow.json").read_text())
     cause = report["causes"][0]

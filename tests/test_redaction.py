@@ -67,7 +67,7 @@ def test_mappings_and_headers():
         """curl --data-binary '{"passwd": null, "x": ""}'""",
         "The passwd must be at least 1001.",
         "type=peer\nsecret=\ninsecure=port,invite",
-        "operation agents.update field passwd refused",
+        "operation agents.update field passwd rejected",
         "rows[0].passwd",
         json.dumps(["[1, 2"]),
         "\x00\xff",

@@ -9,7 +9,7 @@ import json
 import math
 import re
 import unicodedata
-from functools import cache
+from functools import cache, cached_property
 from typing import Any
 
 import jsonschema_rs
@@ -55,8 +55,12 @@ class Property:
         self.place, self.name = place, name
         self.notation = json.dumps({key: part for key, part in schema.items() if not ANNOTATION.match(key)})
         self.validator = Validator({name: [rule for rule in self.rules if not rule.startswith("exists:")]})
-        self.schema = jsonschema_rs.Draft202012Validator(
-            {**schema, "components": document["components"]}, validate_formats=True, formats=CHECKERS)
+        self._document, self._schema = document, schema
+
+    @cached_property
+    def schema(self) -> Any:
+        return jsonschema_rs.Draft202012Validator({**self._schema, "components": self._document["components"]},
+                                                  validate_formats=True, formats=CHECKERS)
 
     def disagreement(self, value: Any) -> str | None:
         """What is wrong, if schema and rules do not agree on a value as it is sent."""
@@ -66,7 +70,7 @@ class Property:
         by_schema, by_rules = self.schema.is_valid(arrived), self.passes_rules(arrived)
         if by_schema == by_rules:
             return None
-        words = {True: "accept", False: "refuse"}
+        words = {True: "accept", False: "reject"}
         return (f"{self.place}, property {self.name}, value {arrived!r}: "
                 f"the schema says {words[by_schema]}, the rules {'|'.join(self.rules)} say {words[by_rules]}")
 
@@ -154,6 +158,6 @@ def test_it_notices_a_schema_that_is_too_narrow_or_too_wide():
     document = loading.load()
     narrow = Property(document, "none", "x", {"type": "integer", "x-rules": "integer"})
     wide = Property(document, "none", "x", {"type": ["integer", "string"], "x-rules": "integer"})
-    assert "value '1': the schema says refuse, the rules integer say accept" in str(narrow.disagreement("1"))
-    assert "value '007': the schema says accept, the rules integer say refuse" in str(wide.disagreement("007"))
+    assert "value '1': the schema says reject, the rules integer say accept" in str(narrow.disagreement("1"))
+    assert "value '007': the schema says accept, the rules integer say reject" in str(wide.disagreement("007"))
     assert narrow.disagreement(1) is None

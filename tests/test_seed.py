@@ -91,7 +91,7 @@ def test_a_number_that_the_database_gave_to_another_row_is_told(tmp_path):
     {"tables": {"cluster": [{"pkey": "\ud800"}]}},
     {"files": {"/greeting": "\ud800"}},
 ])
-def test_half_a_character_is_refused(content):
+def test_half_a_character_is_rejected(content):
     with pytest.raises(SeedError, match="must be text"):
         Seed.of(content)
 

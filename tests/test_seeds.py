@@ -80,7 +80,7 @@ def test_a_seed_on_a_base_adds_rows_and_changes_columns(tmp_path):
     ("tables:", "unchecked: perhaps\ntables:", 2, "must be true or false"),
     ("tables:", "tables:\n  ivrmenu:\n  - {pkey: twice}\n  - {pkey: twice}", 5, "row twice already exists"),
 ])
-def test_what_the_api_would_refuse_is_told_with_line_and_nearest_name(tmp_path, old, new, line, said):
+def test_what_the_api_would_reject_is_told_with_line_and_nearest_name(tmp_path, old, new, line, said):
     file = tmp_path / "seed.yaml"
     file.write_text(ON_A_BASE.replace(old, new, 1))
     with pytest.raises(FileError) as caught:
@@ -96,7 +96,7 @@ def test_unchecked_rows_are_loaded_all_the_same():
         load_seed({"tables": content["tables"]})
 
 
-def test_what_the_api_has_written_is_never_refused():
+def test_what_the_api_has_written_is_never_rejected():
     engine = Engine(state=State(load_seed("demo")))
     for path, body in (("extensions/unprovisioned", {"pkey": "3001", "cluster": "default"}),
                        ("trunks", {"pkey": "New", "cluster": "default", "carrier": "GeneralSIP", "username": "u",

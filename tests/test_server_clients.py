@@ -227,7 +227,7 @@ def test_an_upload_as_large_as_the_limit_is_taken(serve):
         assert (status, echo == body) == (200, True)
 
 
-REFUSED = {
+REJECTED = {
     "Content-Length": (POST + b"Content-Length: 1001\r\n\r\n", 413),
     "chunks": (POST + b"Transfer-Encoding: chunked\r\n\r\n" + (b"64\r\n" + b"x" * 100 + b"\r\n") * 11, 413),
     "line": (b"GET /" + b"a" * 20_000 + b" HTTP/1.1\r\n" + HOST + b"\r\n", 414),
@@ -241,9 +241,9 @@ REFUSED = {
 }
 
 
-@pytest.mark.parametrize("name", REFUSED)
-def test_what_is_too_much_is_refused_with_its_status_and_a_reason(name):
-    octets, expected = REFUSED[name]
+@pytest.mark.parametrize("name", REJECTED)
+def test_what_is_too_much_is_rejected_with_its_status_and_a_reason(name):
+    octets, expected = REJECTED[name]
     app = Application()
     with Server(app, limits=Limits(body=1000)) as server:
         (status, headers, body), = answers(ask(server, octets))
@@ -252,7 +252,7 @@ def test_what_is_too_much_is_refused_with_its_status_and_a_reason(name):
     assert app.seen == []
 
 
-def test_a_refusal_reaches_a_client_that_is_still_sending(serve):
+def test_a_rejection_reaches_a_client_that_is_still_sending(serve):
     server = serve(limits=Limits(body=1000))
     connection = http.client.HTTPConnection(server.host, server.port, timeout=10)
     connection.sock = connect(server)
@@ -261,8 +261,8 @@ def test_a_refusal_reaches_a_client_that_is_still_sending(serve):
     connection.close()
 
 
-def test_a_refusal_of_a_client_that_is_gone_is_no_news(serve, caplog):
-    """Pipelined behind good requests, so that the refusal comes when the client has left with a reset."""
+def test_a_rejection_of_a_client_that_is_gone_is_no_news(serve, caplog):
+    """Pipelined behind good requests, so that the rejection comes when the client has left with a reset."""
     server = serve()
     for _ in range(30):
         connection = connect(server)

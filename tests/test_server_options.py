@@ -117,7 +117,7 @@ KEYS = {
 
 
 @pytest.mark.parametrize("name", KEYS)
-def test_every_kind_of_key_is_served_or_refused_before_anything_listens(tmp_path, name):
+def test_every_kind_of_key_is_served_or_rejected_before_anything_listens(tmp_path, name):
     make, is_served = KEYS[name]
     certificate, key = self_signed(make(), tmp_path)
     if not is_served:

@@ -137,14 +137,14 @@ def test_what_was_answered_survives_sigkill_at_random_moments(tmp_path):
     assert answered
 
 
-def post_until_refused(url: str, first: int) -> list[int]:
+def post_until_rejected(url: str, first: int) -> list[int]:
     """The numbers of the tenants that were answered with 201 before one was answered with 500."""
     answered: list[int] = []
     for number in range(first, first + 1000):
         try:
             post(url, number)
-        except urllib.error.HTTPError as refusal:
-            told = refusal.code, refusal.read()
+        except urllib.error.HTTPError as rejection:
+            told = rejection.code, rejection.read()
             break
         answered.append(number)
     assert told[0] == 500
@@ -160,7 +160,7 @@ def test_what_finds_no_room_in_the_file_has_not_happened_and_what_follows_is_kep
         answered = []
         for first in (1000, 3000):
             resource.prlimit(running.process.pid, resource.RLIMIT_FSIZE, (file.stat().st_size + 100_000, hard))
-            answered += post_until_refused(running.url, first)
+            answered += post_until_rejected(running.url, first)
             there = {row["pkey"] for row in json.loads(running.get("/api/tenants"))}
             assert there == {"default", *(f"t{number}" for number in answered)}
             resource.prlimit(running.process.pid, resource.RLIMIT_FSIZE, (hard, hard))

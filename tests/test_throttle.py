@@ -7,9 +7,9 @@ from click.testing import CliRunner
 
 from sarkmock.cli.serve import serve
 from sarkmock.http.engine import Engine
-from sarkmock.http.flask_app import create_app
 from sarkmock.pbx.state import State
 from tests.boxes import NOW
+from tests.engines import client_of
 
 JSON = {"Accept": "application/json"}
 
@@ -21,7 +21,7 @@ def engine():
 
 @pytest.fixture
 def client(engine):
-    return create_app(engine, throttle=3).test_client()
+    return client_of(engine, throttle=3)
 
 
 def exhaust(client):
@@ -55,7 +55,7 @@ def test_without_accept_it_is_a_page(client):
     assert "Too Many Attempts." in answer.text
 
 
-def test_what_is_refused_is_not_carried_out(client, engine):
+def test_what_is_rejected_is_not_carried_out(client, engine):
     exhaust(client)
     client.post("/api/tenants", json={"pkey": "late", "description": "late"})
     assert engine.state.tables.count("cluster", "pkey", "late") == 0
@@ -87,7 +87,7 @@ def test_a_reset_begins_a_new_window(client):
 def test_the_control_plane_and_a_box_without_limit_know_no_limit(client, engine):
     exhaust(client)
     assert client.get("/_mock/health").status_code == 200
-    assert "X-RateLimit-Limit" not in create_app(engine).test_client().get("/api/tenants").headers
+    assert "X-RateLimit-Limit" not in client_of(engine).get("/api/tenants").headers
 
 
 def test_headers_of_the_answer_itself_stay(client):

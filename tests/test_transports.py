@@ -120,7 +120,7 @@ def test_headers_and_token(monkeypatch):
         ("https://pbx.example/api", Access(token_env="NO_SUCH_VARIABLE"), "NO_SUCH_VARIABLE"),
     ],
 )
-def test_what_is_refused(url, access, problem):
+def test_what_is_rejected(url, access, problem):
     with pytest.raises(CannotRun, match=problem):
         Http(url, access)
 

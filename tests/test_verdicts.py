@@ -130,8 +130,8 @@ def test_known_deviations_pass_and_strict_fails(tmp_path):
 def test_a_finding_is_known_if_the_deviation_predicts_the_answer():
     run = suite()
     body = with_json("POST", "/agents", {"passwd": "1000"})
-    refused = Exchange(body, Response(422, (), b'{"passwd": ["The passwd must be at least 1001."]}'))
-    known = seen(run, "agents.create", "rules", "passwd", "rejected", refused).findings[0]
+    rejected = Exchange(body, Response(422, (), b'{"passwd": ["The passwd must be at least 1001."]}'))
+    known = seen(run, "agents.create", "rules", "passwd", "rejected", rejected).findings[0]
     assert (known.status, known.severity, known.deviations) == ("known", "surprises", ("agent-passwd-from-1001",))
     assert known.id == "agents.create:rules:passwd:rejected"
     worded = Exchange(body, Response(422, (), b'{"passwd": ["The passwd must be at least 1002."]}'))

@@ -10,7 +10,7 @@ from sarkmock import SarkMock
 from sarkmock.http.direct import direct
 from sarkmock.http.engine import Engine
 from sarkmock.http.flask_app import create_app
-from sarkmock.http.web_server import apache_refusal, raw_path
+from sarkmock.http.web_server import apache_rejection, raw_path
 from sarkmock.journal import Journal
 from sarkmock.journal.diagnosis import why
 from tests.wire import call, environ_of
@@ -50,8 +50,8 @@ def test_a_slash_at_the_end_is_redirected_and_nothing_is_done(profile: str, meth
     ("/api/tenants/%252F", None, ""), ("/api/tenants/%25", None, ""),
 ])
 def test_paths(path: str, status: int | None, location: str) -> None:
-    refused = apache_refusal(path)
-    assert (refused and refused.status, refused.location if refused else "") == (status, location)
+    rejected = apache_rejection(path)
+    assert (rejected and rejected.status, rejected.location if rejected else "") == (status, location)
 
 
 @pytest.mark.parametrize(("target", "status"), [("/api/tenants/a%2Fb", 404), ("/api/tenants/%zz", 400)])

@@ -319,11 +319,12 @@ def import_(url: str, output: Path | None, with_secrets: bool, tables_only: bool
         sarkmock import https://pbx.example:44300/api --rate 30/m --tables-only -o rows.yaml
     """
     from .client.interrupts import parse_seconds
+    from .errors import check_directory
     from .run_options import caution_from
     from .state_import import ImportOptions, import_to_file
 
-    if output and not output.parent.is_dir():  # fail before the target is read for an hour
-        raise click.ClickException(f"{output}: no such directory: {output.parent}")
+    if output:
+        check_directory(output)  # before the target is read for an hour
     wanted = ImportOptions(with_secrets, tables_only, seconds=parse_seconds(max_time))
     import_to_file(url, caution_from(values).access, rate, wanted, output)
 

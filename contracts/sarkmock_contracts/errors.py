@@ -21,6 +21,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 
 class SuiteError(Exception):
@@ -101,3 +102,9 @@ def file_errors(place: object) -> Iterator[None]:
         yield
     except OSError as error:
         raise CannotRun(f"{place}: {error.strerror}") from None
+
+
+def check_directory(file: Path, option: str = "") -> None:
+    """Raise CannotRun if the directory of an output file does not exist."""
+    if not file.parent.is_dir():
+        raise CannotRun(f"{option}{file}: no such directory: {file.parent}")

@@ -119,9 +119,9 @@ class Run(Client):
     def look(self, path: str) -> Response:
         return self.target.get(path)
 
-    def report(self, operation: str, problem: Problem, *evidence: Exchange) -> bool:
-        """Add a problem that a check has found to the findings."""
-        return self.judge.report(operation, problem, *evidence)
+    def report(self, operation: str, problem: Problem | None, *evidence: Exchange) -> bool:
+        """Add a problem that a check has found, if any, to the findings."""
+        return problem is not None and self.judge.report(operation, problem, *evidence)
 
     @contextmanager
     def watch(self) -> Iterator[None]:

@@ -29,11 +29,11 @@ from .judge.findings import Identity
 from .judge.judge import Judged
 from .plugin.verdict import safety_lines
 from .run import Run, open_run
-from .run_options import RunOptions
+from .run_options import ALLOWED, RunOptions
 
 ALLOW = "SARKMOCK_ALLOW"  # hazards besides read, such as "writes operational"
 PROFILE_VARIABLE = "SARKMOCK_PROFILE"  # for a document that does not belong to the package
-HAZARD_OPTIONS = {"writes": "allow_writes", "operational": "allow_operational", "disruptive": "allow_disruptive"}
+HAZARD_OPTIONS = {name.removeprefix("allow_"): name for name in ALLOWED.values()}
 CASE_ID = "HTTP_X_SCHEMATHESIS_TESTCASEID"
 # The oracle judges data, and conformance checks judge bodies; Laravel handles unsupported methods in its own way.
 SUPERSEDED = {"AcceptedNegativeData", "RejectedPositiveData", "ServerError", "ContentTypeServerError",

@@ -69,10 +69,7 @@ def selected_entries(kept: Journal, request: ControlRequest) -> list[Entry]:
 def matching_entries(kept: Journal, request: ControlRequest, ignored: tuple[str, ...]) -> list[Entry]:
     """Return the entries that match the query, without the ignored parameters."""
     criteria = {name: value for name, value in request.query.items() if name not in ignored}
-    try:
-        return kept.find(**criteria)
-    except CriteriaError as error:
-        raise ControlError(422, str(error)) from None
+    return kept.find(**criteria)
 
 
 def show_entry(mock: MockControl, request: ControlRequest) -> dict[str, Any]:
@@ -86,10 +83,7 @@ def show_entry(mock: MockControl, request: ControlRequest) -> dict[str, Any]:
 
 
 def verify(mock: MockControl, request: ControlRequest) -> dict[str, Any]:
-    try:
-        verdict = journal_of(mock).verify(**request.body)
-    except CriteriaError as error:
-        raise ControlError(422, str(error)) from None
+    verdict = journal_of(mock).verify(**request.body)
     nearest = [{"number": entry.number, "request": redacted(str(entry)), "differences": redacted(differences)}
                for entry, differences in verdict.nearest]
     return {"ok": verdict.ok, "expected": redacted(verdict.expected),
@@ -163,22 +157,14 @@ def with_administrator_token(request: Request) -> Request:
 
 
 def add_fault(mock: MockControl, request: ControlRequest) -> dict[str, Any]:
-    try:
-        fault = mock.faults.add(request.body)
-    except FaultError as error:
-        raise ControlError(422, str(error)) from None
-    return mock.faults[fault].content()
+    return mock.faults[mock.faults.add(request.body)].content()
 
 
 def change_fault(mock: MockControl, request: ControlRequest) -> dict[str, Any]:
     name = fault_id(mock, request)
     if request.body.get("id", name) != name:
         raise ControlError(422, f"id: the path has {name}, the body {request.body['id']}", path=("id",))
-    try:
-        fault = mock.faults.change(name, request.body)
-    except FaultError as error:
-        raise ControlError(422, str(error)) from None
-    return mock.faults[fault].content()
+    return mock.faults[mock.faults.change(name, request.body)].content()
 
 
 def fault_id(mock: MockControl, request: ControlRequest) -> str:
@@ -248,14 +234,12 @@ HANDLERS: dict[str, Callable[[MockControl, ControlRequest], Any]] = {
 }
 
 
-def handler_of(mock: MockControl, endpoint: str) -> Callable[[MockControl, ControlRequest], Any]:
-    """Return the handler of an endpoint. A proxy has only some of them."""
+def handle(mock: MockControl, endpoint: str, request: ControlRequest) -> Any:
+    """Return the result of an endpoint. A proxy has only some of them; ControlError 422 for faults and criteria."""
     served = endpoint in OF_PROXY or endpoint.partition(".")[0] in OF_PROXY
     if mock.upstream and (endpoint == "journal.compare" or not served):
-        return require_mock
-    return HANDLERS[endpoint]
-
-
-def require_mock(mock: MockControl, request: ControlRequest) -> None:
-    """Reject a request that needs a mock: the proxy has no state."""
-    raise ControlError(404, f"a proxy has no state; requests are forwarded to {mock.upstream}")
+        raise ControlError(404, f"a proxy has no state; requests are forwarded to {mock.upstream}")
+    try:
+        return HANDLERS[endpoint](mock, request)
+    except (CriteriaError, FaultError) as error:
+        raise ControlError(422, str(error)) from None

@@ -27,7 +27,7 @@ from sarkmock.control.bodies import (
     line_in_body,
     read_body,
 )
-from sarkmock.control.handlers import handler_of
+from sarkmock.control.handlers import handle
 from sarkmock.http.replies import encode_json
 from sarkmock.laravel.php.large_json import garbage_collection_paused
 from sarkmock.suggest import nearest_names
@@ -43,9 +43,9 @@ def check_admission(control: Control, endpoint: Endpoint, request: Request) -> N
     if control.token is not None and not endpoint.open:
         raise ControlError(401, "the control plane needs the token printed at startup: Authorization: Bearer ...")
     if control.token is None and not endpoint.open:
-        refuse_foreign_host(control, request)
+        reject_foreign_host(control, request)
     if not is_allowed_page(control, request):
-        refuse_other_sites(request)
+        reject_other_sites(request)
 
 
 def is_allowed_page(control: Control, request: Request) -> bool:
@@ -58,7 +58,7 @@ def has_token(token: str, request: Request) -> bool:
     return kind.lower() == "bearer" and hmac.compare_digest(secret.strip().encode(), token.encode())
 
 
-def refuse_foreign_host(control: Control, request: Request) -> None:
+def reject_foreign_host(control: Control, request: Request) -> None:
     host = url_parts(f"//{request.host}").hostname or ""
     if host not in OUR_HOSTS and not host.endswith(".localhost") and host not in control.hosts:
         addresses = " or ".join(dict.fromkeys((*OUR_HOSTS, *control.hosts)))
@@ -66,7 +66,7 @@ def refuse_foreign_host(control: Control, request: Request) -> None:
                            "or set --control-token")
 
 
-def refuse_other_sites(request: Request) -> None:
+def reject_other_sites(request: Request) -> None:
     origin = request.headers.get("Origin")
     if origin is not None and url_parts(origin).netloc != request.host:
         raise ControlError(403, f"the control plane rejects requests from other origins ({origin})")
@@ -108,13 +108,11 @@ def flask_rule(path: str) -> str:
 
 
 def view(mock: MockControl, control: Control, endpoint: Endpoint) -> Callable[..., Any]:
-    handler = handler_of(mock, endpoint.id)
-
     def answer(**path: str) -> Any:
         try:
             check_admission(control, endpoint, request)
             with garbage_collection_paused():
-                value = handler(mock, read_request(endpoint, path))
+                value = handle(mock, endpoint.id, read_request(endpoint, path))
                 return with_cors_headers(control, make_response(write_answer(value, endpoint)))
         except ControlError as problem:
             if problem.line is None and endpoint.body is not None:  # without a body schema, the body was not parsed

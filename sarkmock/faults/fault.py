@@ -317,18 +317,26 @@ def deviation_names() -> list[str]:
 
 def operation_texts(document: Document) -> dict[str, str]:
     """Map each operation's id to the text of everything the document defines for it."""
-    everywhere = [document["x-crashes"], document["x-laravel"]]
+    everywhere, targets = [document["x-crashes"], document["x-laravel"]], dict[str, Any]()
     return {item[method]["operationId"]: json.dumps([everywhere, path, method, item.get("x-table"),
-                                                     with_references_resolved(document, item[method])])
+                                                     with_references_resolved(document, item[method], targets)])
             for path, item in document["paths"].items() for method in METHODS if method in item}
 
 
-def with_references_resolved(document: Document, value: Any) -> Any:
-    """Return a value with references replaced by their targets; other keys of a reference object are kept."""
-    if isinstance(value, dict) and "$ref" in value:
-        value = {**resolve(document, value), **{key: item for key, item in value.items() if key != "$ref"}}
+def with_references_resolved(document: Document, value: Any, targets: dict[str, Any]) -> Any:
+    """Return a value with references replaced by their targets; other keys of a reference object are kept.
+
+    ``targets`` holds the targets that are resolved already.
+    """
     if isinstance(value, list):
-        return [with_references_resolved(document, item) for item in value]
-    if isinstance(value, dict):
-        return {key: with_references_resolved(document, item) for key, item in value.items()}
-    return value
+        return [with_references_resolved(document, item, targets) for item in value]
+    if not isinstance(value, dict):
+        return value
+    result = {key: with_references_resolved(document, item, targets) for key, item in value.items() if key != "$ref"}
+    reference = value.get("$ref")
+    if reference is None:
+        return result
+    if reference not in targets:
+        target = resolve(document, {"$ref": reference})
+        targets[reference] = with_references_resolved(document, target, targets)
+    return {**targets[reference], **result}

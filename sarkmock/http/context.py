@@ -90,6 +90,6 @@ class Context:
     user: Row | None = None
     encoded: bool = False
 
-    def refuse(self, field: str, message: str) -> None:
+    def reject(self, field: str, message: str) -> None:
         """Add a message to the 422 response, as Laravel's $validator->errors()->add does."""
         self.errors.setdefault(field, []).append(message)

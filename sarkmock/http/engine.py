@@ -13,8 +13,8 @@ from typing import Any, TypeVar
 from urllib.parse import quote
 
 from sarkmock.http.context import ANONYMOUS, GUARDS, Caller, Context, caller_of
-from sarkmock.http.replies import BadMethod, Framework, Invalid, Later, PhpError, Refusal, Reply, RowNotFound
-from sarkmock.http.web_server import BeforePhp, apache_refusal
+from sarkmock.http.replies import BadMethod, Framework, Invalid, Later, PhpError, Rejection, Reply, RowNotFound
+from sarkmock.http.web_server import BeforePhp, apache_rejection
 from sarkmock.laravel import php
 from sarkmock.laravel.php.values import is_readable
 from sarkmock.laravel.validation import MALFORMED, RuleError, display_name
@@ -33,7 +33,7 @@ from sarkmock.suggest import UnknownName, unknown_name
 
 API_TOKEN = re.compile(r"[1-9][0-9]{0,8}\|[A-Za-z0-9]{8,}")
 METHOD_WORD = re.compile("[A-Z]+")
-WEB_SERVERS: Mapping[str, BeforePhp] = {"apache": apache_refusal}
+WEB_SERVERS: Mapping[str, BeforePhp] = {"apache": apache_rejection}
 HTML = "text/html; charset=UTF-8"
 LARGE_BODY = 2**18  # bytes
 GivenInput = tuple[dict[str, Any], dict[str, Any]]
@@ -109,7 +109,7 @@ class Program:
         """Return the operation for a method and path, or None."""
         try:
             return self.router.find(method, path)[0]
-        except Refusal:
+        except Rejection:
             return None
 
 
@@ -245,8 +245,8 @@ def php_input_of(program: Program, request: Request) -> GivenInput:
 def answer(program: Program, state: State, request: Request, read: GivenInput | PhpError | None = None) -> Reply:
     try:
         return run_operation(program, state, request, read)
-    except Refusal as refusal:
-        return refusal.reply(program.framework, laravel_path(request))
+    except Rejection as rejection:
+        return rejection.reply(program.framework, laravel_path(request))
     except PhpError as error:
         return crash_reply(program, error)
 

@@ -142,8 +142,8 @@ class Throttle:
         def limited(request: Request) -> Reply:
             try:
                 headers = self.take()
-            except TooManyAttempts as refusal:
-                return refusal.reply
+            except TooManyAttempts as rejection:
+                return rejection.reply
             return with_headers(handle(request), headers)
         return limited
 

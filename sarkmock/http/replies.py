@@ -87,7 +87,7 @@ class FaultyReply(Reply):
         return cls(**{name.name: getattr(reply, name.name) for name in fields(Reply)}, **hand)
 
 
-class Refusal(Exception):
+class Rejection(Exception):
     """An error response to a request. Raised anywhere below the engine and caught in one place."""
 
     def __init__(self, status: int, body: Any = None) -> None:
@@ -99,14 +99,14 @@ class Refusal(Exception):
         return self._reply
 
 
-class NotFound(Refusal):
+class NotFound(Rejection):
     """404 in an operation's own format."""
 
     def __init__(self, body: Any) -> None:
         super().__init__(404, body)
 
 
-class RowNotFound(Refusal):
+class RowNotFound(Rejection):
     """No row of the model has the key in the path."""
 
     def __init__(self, model: str, key: str) -> None:
@@ -120,7 +120,7 @@ class RowNotFound(Refusal):
         return error_reply(404, wording.format(model=self.model, key=self.key), NOT_FOUND_EXCEPTION)
 
 
-class PageNotFound(Refusal):
+class PageNotFound(Rejection):
     """No route has that path: the product's fallback route responds."""
 
     def __init__(self) -> None:
@@ -137,7 +137,7 @@ class NoRoute(PageNotFound):
         return error_reply(404, framework.route_not_found.format(path=path), NOT_FOUND_EXCEPTION)
 
 
-class BadMethod(Refusal):
+class BadMethod(Rejection):
     """A POST names something else than a word as its method. Symfony rejects it before any middleware has run.
 
     ``crash`` is the error for an array. Laravel's message names the host, which Symfony rejects by the same exception.
@@ -157,7 +157,7 @@ class BadMethod(Refusal):
         return replace(reply, early=True)
 
 
-class MethodNotAllowed(Refusal):
+class MethodNotAllowed(Rejection):
     """The path exists, but only with other methods."""
 
     def __init__(self, method: str, allowed: list[str]) -> None:
@@ -169,7 +169,7 @@ class MethodNotAllowed(Refusal):
         return error_reply(405, message, METHOD_NOT_ALLOWED, {"Allow": self.supported})
 
 
-class Invalid(Refusal):
+class Invalid(Rejection):
     """Laravel's validator, or a check after it, reported errors."""
 
     def __init__(self, errors: Mapping[str, Any]) -> None:
@@ -187,7 +187,7 @@ class Summarised(Invalid):
         self._reply = Reply({"message": first + rest, "errors": errors}, 422, browser=home)
 
 
-class Unauthenticated(Refusal):
+class Unauthenticated(Rejection):
     """No valid token. A client that does not expect JSON is redirected to a login route that does not exist: a 500."""
 
     def __init__(self) -> None:
@@ -197,7 +197,7 @@ class Unauthenticated(Refusal):
         self._reply = Reply({"message": "Unauthenticated."}, 401, browser=crash)
 
 
-class MalformedToken(Refusal):
+class MalformedToken(Rejection):
     """A token without a bar, on which the product crashes before routing."""
 
     def __init__(self) -> None:
@@ -205,14 +205,14 @@ class MalformedToken(Refusal):
         self._reply = Reply(debug_body("Undefined array key 1", "ErrorException"), 500, framework=True, early=True)
 
 
-class Conflict(Refusal):
+class Conflict(Rejection):
     """The request is well formed, but the current state does not allow it."""
 
     def __init__(self, reason: Any) -> None:
         super().__init__(409, {"Error": reason} if isinstance(reason, str) else reason)
 
 
-class QueryRefused(Refusal):
+class QueryRejected(Rejection):
     """The database rejects a statement, and the product responds with the framework's error message."""
 
     def __init__(self, error: QueryError) -> None:
@@ -223,7 +223,7 @@ class QueryRefused(Refusal):
         return Reply({"Error": self.error.worded(framework)}, 409)
 
 
-class PbxUnavailable(Refusal):
+class PbxUnavailable(Rejection):
     """The PBX cannot do this now."""
 
     def __init__(self, message: str) -> None:

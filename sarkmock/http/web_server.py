@@ -33,7 +33,7 @@ class WebReply:
 BeforePhp = Callable[[str], WebReply | None]
 
 
-def apache_refusal(path: str) -> WebReply | None:
+def apache_rejection(path: str) -> WebReply | None:
     """Return Apache's own response to a percent-encoded path; None if the request is passed on to PHP."""
     if BROKEN_ESCAPE.search(path):
         return WebReply(400, "Apache rejects a path with a % that two hexadecimal digits do not follow")
@@ -66,16 +66,16 @@ def normalized_path(path: str) -> str | None:
     return "/" + "/".join(kept) + ("/" if ends else "")
 
 
-def apache_page(refused: WebReply, origin: str, query: str) -> Reply:
+def apache_page(rejected: WebReply, origin: str, query: str) -> Reply:
     """Return the response as Apache writes it; ``origin`` is the part of the request's URL before the path."""
-    title = TITLES[refused.status]
-    location = f"{origin}{refused.location}{'?' if query else ''}{query}" if refused.location else ""
+    title = TITLES[rejected.status]
+    location = f"{origin}{rejected.location}{'?' if query else ''}{query}" if rejected.location else ""
     location = location.translate(ESCAPED)
     headers = {"Cache-Control": ""} | ({"Location": location} if location else {})
     link = f'<p>The document has moved <a href="{escape(location)}">here</a>.</p>\n' if location else ""
-    text = (f"<!DOCTYPE html>\n<html><head><title>{refused.status} {title}</title></head>\n"
+    text = (f"<!DOCTYPE html>\n<html><head><title>{rejected.status} {title}</title></head>\n"
             f"<body><h1>{title}</h1>\n{link}</body></html>\n")
-    return Reply(text.encode(), refused.status, headers, PAGE)
+    return Reply(text.encode(), rejected.status, headers, PAGE)
 
 
 def raw_path(script: str, path: str, target: str) -> str:

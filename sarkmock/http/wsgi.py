@@ -65,7 +65,7 @@ class Api:
         """
         began = perf_counter()
         request = request_of_environ(environ, path, request_body(environ) if body is None else body)
-        reply = self._refused(request, environ) or self._php(request, environ, path)
+        reply = self._rejected(request, environ) or self._php(request, environ, path)
         answer = render(reply, request.method)
         if isinstance(reply, FaultyReply):
             answer = received_part(reply, answer)
@@ -73,9 +73,9 @@ class Api:
             self._witness(environ, request, reply, answer, began)
         return reply, answer
 
-    def _refused(self, request: Request, environ: Environ) -> Reply | None:
-        refused = self._before_php(request.raw_path) if self._before_php else None
-        return web_server.apache_page(refused, origin_of(environ), request.query) if refused else None
+    def _rejected(self, request: Request, environ: Environ) -> Reply | None:
+        rejected = self._before_php(request.raw_path) if self._before_php else None
+        return web_server.apache_page(rejected, origin_of(environ), request.query) if rejected else None
 
     def _php(self, request: Request, environ: Environ, path: str) -> Reply:
         cors = self._cors()

@@ -91,10 +91,10 @@ def differing_variables(entry: Entry, operation: Operation, product: Program, en
     unknown = {name for name in sent if (name in operation.rules) != (name in there.rules)}
     with engine.lock:
         tables = engine.state.tables
-        return (refused_fields(operation, sent, tables) ^ refused_fields(there, sent, tables)) | unknown
+        return (rejected_fields(operation, sent, tables) ^ rejected_fields(there, sent, tables)) | unknown
 
 
-def refused_fields(operation: Operation, sent: Mapping[str, Any], tables: Database) -> set[str]:
+def rejected_fields(operation: Operation, sent: Mapping[str, Any], tables: Database) -> set[str]:
     """Return the variables that an operation's rules reject."""
     try:
         return set(operation.validator.errors(sent, tables))

@@ -41,7 +41,7 @@ def why(entry: Entry) -> list[Reason]:
     operation = entry.program.meant(entry.method, entry.request.path)
     if operation is None:
         return list(why_unrouted(entry))
-    by_status = {404: why_missing, 409: why_conflict, 422: why_refused, 500: why_crashed, 503: why_unavailable}
+    by_status = {404: why_missing, 409: why_conflict, 422: why_unprocessable, 500: why_crashed, 503: why_unavailable}
     reasons = by_status.get(entry.status)
     return list(reasons(entry, operation)) if reasons else list(why_throttled(entry))
 
@@ -98,7 +98,7 @@ def why_conflict(entry: Entry, operation: Operation) -> Iterator[Reason]:
     yield Reason(f"the state forbids it{checks}: {answer_value(entry, 'Error')}", lines=operation.source)
 
 
-def why_refused(entry: Entry, operation: Operation) -> Iterator[Reason]:
+def why_unprocessable(entry: Entry, operation: Operation) -> Iterator[Reason]:
     """Yield a reason for every message of a 422, with the rule or check that caused it."""
     errors = entry.response_json
     sent = entry.request_json

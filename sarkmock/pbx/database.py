@@ -169,7 +169,7 @@ class Database:
         check_key(table, row)
         return int(self._db.execute(insert_of(table, tuple(row)), self._written(row.values())).lastrowid or 0)
 
-    def refusal(self, table: str, row: Mapping[str, Any]) -> str | None:
+    def rejection(self, table: str, row: Mapping[str, Any]) -> str | None:
         """Insert a row; return the reason if the database rejects it."""
         try:
             self.insert(table, row or {self._columns[table][0]: None})

@@ -142,9 +142,9 @@ def merged_seeds(base: Seed, own: Seed, *, stated: bool) -> tuple[Seed, Origins]
             whole[index:index + 1] = [{**(whole[index] if index < len(whole) else {}), **row}]
             origins[table, index] = number
         for index, row in enumerate(whole):
-            refusal = layout.refusal(table, row)
-            if refusal:
-                raise SeedError(("tables", table, origins.get((table, index), 0)), refusal)
+            rejection = layout.rejection(table, row)
+            if rejection:
+                raise SeedError(("tables", table, origins.get((table, index), 0)), rejection)
     running = own.running if stated else base.running
     return Seed(tables, base.files | own.files, base.astdb | own.astdb, running, own.unchecked,
                 own.database, [*base.calls, *own.calls]), origins
@@ -203,8 +203,8 @@ def _rows_problems(place: Place, rows: list[Any], layout: Database) -> Iterator[
         if len(key) == len(keys) and key in seen:
             yield (*place, index, keys[0]), f"row {' '.join(key)} already exists"
         elif not wrong:
-            refusal = layout.refusal(table, row)
-            yield from [((*place, index), refusal)] if refusal else []
+            rejection = layout.rejection(table, row)
+            yield from [((*place, index), rejection)] if rejection else []
         seen.add(key)
 
 

@@ -50,7 +50,7 @@ class Passage:
             self.busy = False
             self._writer.transport.abort() if self._writer.transport.get_write_buffer_size() else self._writer.close()
 
-    async def refuse(self, problem: BadRequest, head: Head = NO_HEAD) -> None:
+    async def reject(self, problem: BadRequest, head: Head = NO_HEAD) -> None:
         """Respond to a request that is not read further."""
         await self._answer(head, proxy_answer(problem.status, problem.reason), closing=True)
         self._log(head, problem.status, 0, time.perf_counter())
@@ -80,7 +80,7 @@ class Passage:
                 raise BadRequest(400, "The request has no field Host.")
             return await self._request(head, text)
         except BadRequest as problem:
-            await self.refuse(problem, head)
+            await self.reject(problem, head)
             return False
         finally:
             self.busy = False
@@ -126,9 +126,9 @@ class Passage:
         if head.expects_continue:
             self._writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
         body, rest = await self._beginning(record)
-        refused = proxy.guard.refusal(record, body)
-        if refused:
-            return await self._instead(record, proxy_answer(403, refused), refused, rest)
+        rejected = proxy.guard.rejection(record, body)
+        if rejected:
+            return await self._instead(record, proxy_answer(403, rejected), rejected, rest)
         try:
             await proxy.pace.turn()
         except QueueFull as full:

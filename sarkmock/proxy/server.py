@@ -31,7 +31,7 @@ class Guard(Protocol):
         """Whether the decision depends on the body."""
         ...
 
-    def refusal(self, record: Record, body: bytes) -> str:
+    def rejection(self, record: Record, body: bytes) -> str:
         """Return why a request may not pass; "" if it may."""
         ...
 
@@ -42,7 +42,7 @@ class PermitAll:
     def needs_body(self, record: Record) -> bool:
         return False
 
-    def refusal(self, record: Record, body: bytes) -> str:
+    def rejection(self, record: Record, body: bytes) -> str:
         return ""
 
 
@@ -98,7 +98,7 @@ class Proxy(Listener):
         self._passages[passage] = asyncio.current_task()
         try:
             if len(self._passages) > most_connections(self.limits):
-                await passage.refuse(BadRequest(503, f"More than {self.limits.connections} connections are open."))
+                await passage.reject(BadRequest(503, f"More than {self.limits.connections} connections are open."))
                 writer.close()
                 return
             await passage.serve()

@@ -117,7 +117,7 @@ class Connection(asyncio.Protocol):
         self.deadline = self._loop.time() + self._limits.idle_timeout
         self._service.connections.add(self)
         if len(self._service.connections) > self._service.most:
-            self._refuse(BadRequest(503, f"More than {self._service.most} connections are open."))
+            self._reject(BadRequest(503, f"More than {self._service.most} connections are open."))
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._service.connections.discard(self)
@@ -178,7 +178,7 @@ class Connection(asyncio.Protocol):
         try:
             request = self._reader.next()
         except BadRequest as problem:
-            self._refuse(problem)
+            self._reject(problem)
             return
         if request:
             self._waiting_for = None
@@ -198,7 +198,7 @@ class Connection(asyncio.Protocol):
     def _await_more(self) -> None:
         now, head = self._loop.time(), self._reader.head
         if self._count() > SMALL and not self._service.has_room(0):
-            self._refuse(BadRequest(503, "The memory limit is reached by the bodies of other requests."))
+            self._reject(BadRequest(503, "The memory limit is reached by the bodies of other requests."))
             return
         if head is not None:
             if self._waiting_for is not head:
@@ -233,7 +233,7 @@ class Connection(asyncio.Protocol):
         assert self._request is not None
         head, self._request, self._late = self._request.head, None, None
         if len(response.body) > SMALL and head.method in READS and not self._service.has_room(len(response.body)):
-            response = refusal(BadRequest(503, "The memory limit is reached by the bodies of other responses."))
+            response = rejection(BadRequest(503, "The memory limit is reached by the bodies of other responses."))
         if not self._transport.is_closing():
             self._closing = self._service.stopping or not (head.keep_alive and response.whole)
             self._write(head, response)
@@ -272,14 +272,14 @@ class Connection(asyncio.Protocol):
         else:
             self._await_more()
 
-    def _refuse(self, problem: BadRequest) -> None:
+    def _reject(self, problem: BadRequest) -> None:
         """Reject a request that is not read any further, and close the connection.
 
         Data that the client still sends is discarded for a while: a reset would reach it before the response.
         """
         head, now = self._reader.head or NO_HEAD, self._loop.time()
         self._discarding, self.deadline, self._latest = True, now + LINGER, now + self._limits.body_timeout
-        response = refusal(problem)
+        response = rejection(problem)
         self._reader.forget()
         self._count()
         self._transport.write(b"".join(encoded(response, head, True, self._service.date())))
@@ -300,7 +300,7 @@ class Connection(asyncio.Protocol):
             self._service.log(Served(head.method, path, head.query, status, size, taken))
 
 
-def refusal(problem: BadRequest) -> AppResponse:
+def rejection(problem: BadRequest) -> AppResponse:
     """Return the response to a rejected request."""
     later = [("Retry-After", "1")] if problem.status == HTTPStatus.SERVICE_UNAVAILABLE else []
     return AppResponse(f"{problem.status} {HTTPStatus(problem.status).phrase}", [("Content-Type", JSON), *later],

@@ -55,7 +55,7 @@ def visit(browser, mock):
     contexts, wrong = [], []
 
     def hear(line):
-        if line.type == "error" and "status of" not in line.text:  # a refused request is no error of the page
+        if line.type == "error" and "status of" not in line.text:  # a rejected request is no error of the page
             wrong.append(line.text)
 
     def visit(path="", url=None, **options):

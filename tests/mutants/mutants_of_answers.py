@@ -36,8 +36,8 @@ UPDATE, SHOW = bounds("tenants.update"), asked("tenants.show")
 HTML = (("Content-Type", "text/html; charset=UTF-8"),)
 
 
-def refusals(change: Callable[[dict[str, Any]], Any]) -> Callable[[], Tamper]:
-    """Change what a refused update of a tenant is told."""
+def rejections(change: Callable[[dict[str, Any]], Any]) -> Callable[[], Tamper]:
+    """Change what a rejected update of a tenant is told."""
     return answer("PUT", ROW, lambda response: body(response, change) if response.status == 422 else response)
 
 
@@ -56,10 +56,10 @@ def reworded(errors: dict[str, Any]) -> dict[str, Any]:
     return {name: [text.replace("must be", "has to be") for text in texts] for name, texts in errors.items()}
 
 
-def numbers_as_strings_are_refused(given: Request, send: Send) -> Response:
+def numbers_as_strings_are_rejected(given: Request, send: Send) -> Response:
     """As if the rules were asked for types."""
-    refusal = json_response(422, {"chanmax": ["The chanmax must be an integer."]})
-    return refusal if b'"chanmax": "' in given.body else send(given)
+    rejection = json_response(422, {"chanmax": ["The chanmax must be an integer."]})
+    return rejection if b'"chanmax": "' in given.body else send(given)
 
 
 def arrays_crash(given: Request, send: Send) -> Response:
@@ -97,21 +97,22 @@ def first_element(given: Request) -> Request:
 MUTANTS = [
     broken_answer(
         "another field is named", UPDATE,
-        refusals(lambda errors: {name.replace("chanmax", "chanMax"): texts for name, texts in errors.items()}),
+        rejections(lambda errors: {name.replace("chanmax", "chanMax"): texts for name, texts in errors.items()}),
         "tenants.update", "rules", "chanMax", "rejected"),
     broken_answer(
-        "only the first field is named", UPDATE, refusals(lambda errors: dict([next(iter(errors.items()))])),
+        "only the first field is named", UPDATE, rejections(lambda errors: dict([next(iter(errors.items()))])),
         "tenants.update", "rules", "chanmax", "accepted"),
     broken_answer(
-        "a message is worded otherwise", UPDATE, refusals(reworded), "tenants.update", "messages", "chanmax", "wording"
-    ),
+        "a message is worded otherwise", UPDATE, rejections(reworded),
+        "tenants.update", "messages", "chanmax", "wording"),
     broken_answer(
         "errors are wrapped as in Laravel's default", UPDATE,
-        refusals(lambda errors: {"message": "The given data was invalid.", "errors": errors}), "tenants.update",
+        rejections(lambda errors: {"message": "The given data was invalid.", "errors": errors}), "tenants.update",
         "schema", "*", "*"),
-    broken_answer("a refused body is 400", UPDATE, status("PUT", ROW, 422, 400), "tenants.update", "status", "", "400"),
     broken_answer(
-        "numbers may not be strings", UPDATE, lambda: on("PUT", ROW)(numbers_as_strings_are_refused), "tenants.update",
+        "a rejected body is 400", UPDATE, status("PUT", ROW, 422, 400), "tenants.update", "status", "", "400"),
+    broken_answer(
+        "numbers may not be strings", UPDATE, lambda: on("PUT", ROW)(numbers_as_strings_are_rejected), "tenants.update",
         "rules", "chanmax", "rejected"),
     broken_answer(
         "a created row is 200", asked("tenants.create"), status("POST", ROWS, 201, 200), "tenants.create", "status", "",

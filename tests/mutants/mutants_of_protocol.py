@@ -30,7 +30,7 @@ def malformed_crashes(given: Request, send: Send) -> Response:
     return Response(500) if given.body == b'{"a": ' else send(given)
 
 
-def refused_unknown(given: Request, send: Send) -> Response:
+def rejected_unknown(given: Request, send: Send) -> Response:
     return json_response(422, {"nosuchfield": ["Unknown."]}) if b"nosuchfield" in given.body else send(given)
 
 
@@ -39,8 +39,8 @@ MUTANTS = [
         "an operation is there that nobody documents", undocumented.check_strange_operations,
         instead("GET", "/astamis", json_response(200, [])), "", "unknown-path", "/astamis", "GET"),
     broken_answer(
-        "unknown fields are rejected", spoken(protocol.check_unknown_fields, "tenants.update"), lambda: refused_unknown,
-        "tenants.update", "unknown-field", "", "422"),
+        "unknown fields are rejected", spoken(protocol.check_unknown_fields, "tenants.update"),
+        lambda: rejected_unknown, "tenants.update", "unknown-field", "", "422"),
     broken_answer(
         "HEAD has a body", spoken(protocol.check_head, "tenants.list"),
         answer("HEAD", ".*", lambda response: replace(response, body=b"[]")), "tenants.list", "head", "", "body"),

@@ -72,7 +72,7 @@ def lost_update(given: Request, send: Send) -> Response:
 
 
 def taken_over(given: Request, send: Send) -> Response:
-    """A key that is taken is no reason to refuse."""
+    """A key that is taken is no reason to reject."""
     response = send(given)
     if response.status != 409:
         return response

@@ -17,7 +17,7 @@ from sarkmock.suite_api import FileError, describe_profile, write_whole
 
 from ..client import interrupts
 from ..client.interrupts import duration_text, total_line
-from ..errors import BadBaseline, CannotRun, file_errors
+from ..errors import BadBaseline, CannotRun, check_directory, file_errors
 from ..reports.data import Data, as_json
 from ..safety.fingerprint import AUTO
 from ..safety.ledger import read_ledger
@@ -102,7 +102,7 @@ def recording_plan_lines(options: RecordingOptions) -> Iterator[str]:
 def record_baseline(options: RecordingOptions, file: Path, force: bool = False) -> Recorded:
     """Record a box into a file; resume an interrupted recording."""
     options.check()
-    refuse_to_replace(file, force)
+    check_output_file(file, force)
     partial = Checkpoint(file.with_name(f"{file.name}.partial"), options.head().head())
     try:
         recorded = record_box(options, file.with_name(f"{file.name}.ledger"), partial)
@@ -205,8 +205,7 @@ def make_profile(baseline: Path, file: Path, profile: str = AUTO, force: bool = 
     """Write the overlay of a baseline; return its summary, one line each."""
     if file.suffix not in (".yaml", ".yml"):
         raise CannotRun(f"{file}: the name of a profile's file must end in .yaml")
-    if not file.parent.is_dir():
-        raise CannotRun(f"{file}: no such directory: {file.parent}")
+    check_directory(file)
     if file.exists() and not force:
         raise CannotRun(f"{file} already exists; use --force to replace it")
     box = read_baseline(baseline)
@@ -216,10 +215,9 @@ def make_profile(baseline: Path, file: Path, profile: str = AUTO, force: bool = 
     return list(profile_lines(recorded))
 
 
-def refuse_to_replace(file: Path, force: bool) -> None:
+def check_output_file(file: Path, force: bool) -> None:
     """Raise CannotRun if a file may not be written: baselines are replaced only with --force, other files never."""
-    if not file.parent.is_dir():
-        raise CannotRun(f"{file}: no such directory: {file.parent}")
+    check_directory(file)
     if not file.exists():
         return
     try:

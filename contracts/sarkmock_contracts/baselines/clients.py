@@ -16,7 +16,7 @@ import yaml
 from sarkmock.suite_api import FileError, MethodNotAllowed, PageNotFound, profiles, write_whole, yaml12
 
 from ..client.http import Exchange, Response, bounded_json
-from ..errors import CannotRun, file_errors
+from ..errors import CannotRun, check_directory, file_errors
 from ..safety.routing import method_of
 from ..spec.contract import contract_of, operation_name
 from .catalogue import catalogue
@@ -258,8 +258,7 @@ class ClientsFile:
         self.file = file
         self._uses = {use.op: use for use in read_uses(file)}
         self._changed, self._saved = False, 0.0
-        if not file.parent.is_dir():
-            raise CannotRun(f"--clients {file}: no such directory: {file.parent}")
+        check_directory(file, "--clients ")
 
     def observe(self, exchange: Exchange) -> None:
         """Add the use that an exchange shows."""

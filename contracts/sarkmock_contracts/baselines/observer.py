@@ -35,7 +35,7 @@ class Depth:
 
     name: str
     accepted: int
-    refused: int
+    rejected: int
     general: tuple[Any, ...]
 
 
@@ -67,12 +67,12 @@ def are_files(values: Iterable[Any]) -> bool:
 
 
 def _of_version(operation: Operation, field: str, depth: Depth) -> Iterator[Any]:
-    accepted, refused = boundary_lists(operation, field)
+    accepted, rejected = boundary_lists(operation, field)
     yield from accepted[: depth.accepted]
-    covering = greedy_cover(operation, field, [value for value in refused if not is_placeholder(value)])
+    covering = greedy_cover(operation, field, [value for value in rejected if not is_placeholder(value)])
     yield from covering
-    rest = [value for value in refused if value not in covering]
-    yield from rest[: max(depth.refused - len(covering), 0 if covering else 1)]
+    rest = [value for value in rejected if value not in covering]
+    yield from rest[: max(depth.rejected - len(covering), 0 if covering else 1)]
 
 
 def boundary_lists(operation: Operation, field: str) -> tuple[list[Any], list[Any]]:
@@ -83,8 +83,8 @@ def boundary_lists(operation: Operation, field: str) -> tuple[list[Any], list[An
         return [], []
     own = boundaries_beside_rules(operation, field)
     accepted = [placeholder(value) for value in own["accept"]] if "accept" in own else list(table.accept)
-    refused = [*table.reject, *table.fatal, *map(placeholder, own.get("reject", ()))]
-    return accepted, refused
+    rejected = [*table.reject, *table.fatal, *map(placeholder, own.get("reject", ()))]
+    return accepted, rejected
 
 
 def _names_a_key(entry: CatalogueEntry, field: str, value: Any) -> bool:
@@ -97,7 +97,7 @@ def _names_a_key(entry: CatalogueEntry, field: str, value: Any) -> bool:
 
 
 @cache
-def refused_by_every_version(name: str, field: str, text: str) -> bool:
+def rejected_by_every_version(name: str, field: str, text: str) -> bool:
     """Whether every version that has the variable rejects a value (as JSON text) by its tables."""
     versions = [version for version in catalogue()[name].versions.values() if field in version.rules]
     return bool(versions) and all(
@@ -135,11 +135,11 @@ def probe_packets(entry: CatalogueEntry, fields: Iterable[str], depth: Depth) ->
 
 def _anchor(entry: CatalogueEntry, rows: Mapping[str, list[Any]], packet: Mapping[str, Any]) -> dict[str, Any]:
     """Return a rejected value of a finished variable for a packet that must not be accepted and change a row."""
-    if any(refused_by_every_version(entry.name, field, canonical_json(recorded_value(value)))
+    if any(rejected_by_every_version(entry.name, field, canonical_json(recorded_value(value)))
            for field, value in packet.items()):
         return {}
     return next(({field: value} for field, row in rows.items() if field not in packet for value in row
-                 if refused_by_every_version(entry.name, field, canonical_json(recorded_value(value)))), {})
+                 if rejected_by_every_version(entry.name, field, canonical_json(recorded_value(value)))), {})
 
 
 def is_new_key(entry: CatalogueEntry, field: str) -> bool:

@@ -176,7 +176,7 @@ class Asker:
     def of_nothing(self, response: Response) -> Iterator[Fact]:
         """Yield the verdicts on absent variables from the response to an empty body."""
         yield Fact(self.entry.name, "status", "nothing sent", response.status)
-        named = response.refused
+        named = response.rejected
         if response.ok or named:
             for field in self.fields:
                 yield self.fact(field, NOT_SENT, WAS_REJECTED if field in named else WAS_ACCEPTED, named.get(field, ()))
@@ -194,7 +194,7 @@ class Asker:
         exchange = self.send(filled) if filled else None
         if exchange is None:
             return
-        named = exchange.response.refused
+        named = exchange.response.rejected
         if exchange.response.ok or named:
             if named:
                 yield Fact(self.entry.name, "status", "rejected", exchange.response.status)

@@ -1,4 +1,4 @@
-"""Requests that must be refused: without a token, or with one that does not permit the operation.
+"""Requests that must be rejected: without a token, or with one that does not permit the operation.
 
 A mock of the judging document gives the expected response. These exchanges are not judged like others.
 """
@@ -19,7 +19,7 @@ from ..errors import Unavailable, Withheld
 from ..judge.oracle import Problem
 from ..run import Run
 from ..safety.fingerprint import canonical_answer
-from .protocol import any_path, report_if_any
+from .protocol import any_path
 from .smoke import start_pbx_again
 
 Send = Callable[[Request], Response]
@@ -80,7 +80,7 @@ def compare_tokens(run: Run, operations: Iterable[Operation], kind: str, own: He
             continue
         if operation.hazard == "disruptive" and exchange.response.ok:
             start_pbx_again(run)
-        report_if_any(run, operation.id, token_problem(kind, exchange, wanted), exchange)
+        run.report(operation.id, token_problem(kind, exchange, wanted), exchange)
 
 
 def token_problem(kind: str, exchange: Exchange, wanted: Exchange) -> Problem | None:

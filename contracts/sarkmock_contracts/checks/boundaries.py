@@ -29,19 +29,19 @@ class Packet:
     """
 
     body: Body
-    refused: frozenset[str] = frozenset()
+    rejected: frozenset[str] = frozenset()
     hidden: bool = False
 
     def without(self, field: str) -> Packet:
         body = {name: value for name, value in self.body.items() if name != field}
-        return Packet(body, self.refused - {field}, self.hidden)
+        return Packet(body, self.rejected - {field}, self.hidden)
 
 
 def check_bounds(run: Run, operation: Operation) -> None:
     """Test every rule of an operation with accepted and rejected boundary values."""
     for packet in accepted_packets(run, operation):
         compare_packet(run, operation, packet)
-    for packet in refused_packets(run, operation):
+    for packet in rejected_packets(run, operation):
         compare_packet(run, operation, packet)
     for field in run.fixtures.fields(operation):
         for value in run.fixtures.bounds(operation, field).fatal:  # the oracle decides what the response must be
@@ -60,10 +60,10 @@ def accepted_packets(run: Run, operation: Operation) -> Iterator[Packet]:
         yield Packet({**body, **with_fresh_keys(fixtures, operation, body)})
 
 
-def refused_packets(run: Run, operation: Operation) -> Iterator[Packet]:
+def rejected_packets(run: Run, operation: Operation) -> Iterator[Packet]:
     """Yield packets of rejected values: one for every field that has any left; required fields get accepted values."""
     fixtures = run.fixtures
-    rows = {field: refused_values(fixtures, operation, field) for field in fixtures.fields(operation)}
+    rows = {field: rejected_values(fixtures, operation, field) for field in fixtures.fields(operation)}
     for turn in range(max(map(len, rows.values()), default=0)):
         body = fixtures.minimal(operation)
         left = {field: values[turn] for field, values in rows.items() if turn < len(values)}
@@ -74,16 +74,16 @@ def refused_packets(run: Run, operation: Operation) -> Iterator[Packet]:
         yield Packet({}, frozenset(required))
 
 
-def surely_refused(fixtures: Fixtures, operation: Operation, packet: Packet) -> Packet:
+def surely_rejected(fixtures: Fixtures, operation: Operation, packet: Packet) -> Packet:
     """Return the packet. If a value of it could not be restored, add the rejected values that the gate requires."""
     left_out = fixtures.unrestorable(operation)
     if not left_out.intersection(packet.body):
         return packet
-    rows = {field: refused_values(fixtures, operation, field) for field in fixtures.fields(operation)
-            if field not in packet.refused}
-    more = [field for field, values in rows.items() if values][: max(0, SURELY - len(packet.refused))]
+    rows = {field: rejected_values(fixtures, operation, field) for field in fixtures.fields(operation)
+            if field not in packet.rejected}
+    more = [field for field, values in rows.items() if values][: max(0, SURELY - len(packet.rejected))]
     wrong = {field: fixtures.value(operation, field, rows[field][0]) for field in more}
-    return Packet({**packet.body, **wrong}, packet.refused.union(more))
+    return Packet({**packet.body, **wrong}, packet.rejected.union(more))
 
 
 def accepted_values(fixtures: Fixtures, operation: Operation, field: str) -> list[Any]:
@@ -92,7 +92,7 @@ def accepted_values(fixtures: Fixtures, operation: Operation, field: str) -> lis
     return [*fixtures.bounds(operation, field).accept, *values_of_version(fixtures, operation, field, True), *empty]
 
 
-def refused_values(fixtures: Fixtures, operation: Operation, field: str, foreign: bool = True) -> list[Any]:
+def rejected_values(fixtures: Fixtures, operation: Operation, field: str, foreign: bool = True) -> list[Any]:
     """Return the values that a field rejects, and empty values unless the field is nullable or they crash PHP."""
     bounds = fixtures.bounds(operation, field)
     rejects_null = not bounds.fatal or bool(messages_of(operation, field, None))
@@ -196,19 +196,19 @@ def depends_on_rows(operation: Operation, field: str) -> bool:
 def decided_by_rows(run: Run, operation: Operation, packet: Packet, exchange: Exchange, problem: Problem) -> bool:
     """Whether the target's rows contradict what the packet assumes, for example because one is gone."""
     expected = verdict(run.contract, operation, exchange.request, run.live)
-    return (problem.field in expected.errors) != (problem.field in packet.refused)
+    return (problem.field in expected.errors) != (problem.field in packet.rejected)
 
 
 def contradictions(run: Run, operation: Operation, packet: Packet, exchange: Exchange) -> Iterator[Problem]:
     if exchange.response.status != 422 and not exchange.response.ok:
         return  # judged as a response: an undocumented status is one finding, not one for every field
-    answer = exchange.response.refused
+    answer = exchange.response.rejected
     named, unknown = set(answer), open_fields(operation) | run.contract.unlisted(operation)
-    missed = frozenset() if packet.hidden and named else packet.refused - named
+    missed = frozenset() if packet.hidden and named else packet.rejected - named
     for field in sorted(missed - unknown):
         value = packet.body.get(field, "(absent)")
         yield Problem("rules", field, "accepted", f"{field} breaks its rules but is not rejected: {value!r}")
-    for field in sorted(named - packet.refused - unknown):
+    for field in sorted(named - packet.rejected - unknown):
         if not named_by_a_check(run, operation, field, exchange):
             text = f"{field} is rejected though its rules accept {packet.body.get(field)!r}: {answer[field]}"
             yield Problem("rules", field, "rejected", text)
@@ -222,28 +222,26 @@ def named_by_a_check(run: Run, operation: Operation, field: str, exchange: Excha
     if field not in run.contract.may_name(operation):
         return False
     if field not in operation.rules or not any(is_rule_message(field, str(message))
-                                               for message in exchange.response.refused[field]):
+                                               for message in exchange.response.rejected[field]):
         return True
-    return field in run.judge.attribution.expected(exchange).refused
+    return field in run.judge.attribution.expected(exchange).rejected
 
 
-class ShownAlone(set[Identity]):
-    """Differences that were already tried with the field alone in the body."""
-
-    def __init__(self, run: Run) -> None:
-        super().__init__()
+def shown_alone(_: Run) -> set[Identity]:
+    """Return the set of differences that were already tried with the field alone in the body."""
+    return set()
 
 
 def field_alone(run: Run, operation: Operation, packet: Packet, problem: Problem) -> Exchange | None:
     """Repeat a difference with the field alone in the body, as a shorter reproduction; a known difference only once."""
     identity = Identity(operation.id, *problem[:3])
-    shown, new = run.shared(ShownAlone), any(map(run.judge.is_new, run.findings.of(identity)))
+    shown, new = run.shared(shown_alone), any(map(run.judge.is_new, run.findings.of(identity)))
     if problem.field not in packet.body or (identity in shown and not new):
         return None
     shown.add(identity)
     body = {**run.fixtures.minimal(operation), problem.field: packet.body[problem.field]}
     exchange = run.send(run.fixtures.request(operation, body))
-    single = Packet(body, packet.refused & {problem.field})
+    single = Packet(body, packet.rejected & {problem.field})
     same = any(other[1:3] == problem[1:3] for other in packet_problems(run, operation, single, exchange))
     return exchange if same else None
 
@@ -256,7 +254,7 @@ def crashing_packets(run: Run, operation: Operation, packet: Packet) -> dict[str
     if not is_crash_predicted(run, operation, path, packet.body) or is_crash_predicted(run, operation, path, required):
         return {}
     singles = {name: {**required, name: value} for name, value in packet.body.items() if name not in required}
-    return {name: Packet(body, packet.refused & body.keys()) for name, body in singles.items()
+    return {name: Packet(body, packet.rejected & body.keys()) for name, body in singles.items()
             if is_crash_predicted(run, operation, path, body)}
 
 
@@ -288,12 +286,12 @@ def without_crashing_values(run: Run, operation: Operation, packet: Packet) -> P
     if not deadly or deadly & minimal.keys():
         return None
     body = {name: value for name, value in packet.body.items() if name not in deadly}
-    return Packet({**body, **with_fresh_keys(run.fixtures, operation, body)}, packet.refused - deadly)
+    return Packet({**body, **with_fresh_keys(run.fixtures, operation, body)}, packet.rejected - deadly)
 
 
 def check_arrays(run: Run, operation: Operation) -> None:
     """Send a value that is not text, one field at a time: PHP may crash on it and then judges nothing else."""
-    if not run.contract.crashes_are_refused:
+    if not run.contract.crashes_are_rejected:
         return  # where crashes answer 500, the oracle decides which of several arrays crashes PHP
     for field in run.fixtures.fields(operation):
         takes_arrays = run.contract.takes(operation, field, ["a"])

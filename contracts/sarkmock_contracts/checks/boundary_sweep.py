@@ -20,8 +20,8 @@ from ..run import Run
 from ..safety.restorable import SURELY
 from ..spec.boundary_values import NOTHING, is_placeholder
 from ..spec.operation_data import recipe
-from .boundaries import Packet, accepted_values, depends_on_rows, distinctive_value, refused_values, surely_refused
-from .minimal_rules import accept_once, covering_packets, covering_values, passing_value, refuse_first, send_packet
+from .boundaries import Packet, accepted_values, depends_on_rows, distinctive_value, rejected_values, surely_rejected
+from .minimal_rules import accept_once, covering_packets, covering_values, passing_value, reject_first, send_packet
 from .undocumented import accepted_value, other_profiles
 
 NOT_THERE = {404, 405}
@@ -83,13 +83,13 @@ class Sweep:
         """Return a packet of one value for each field."""
         wrong = frozenset(field for field, (_, passes) in picked.items() if not passes)
         body = {field: self.filled(field, *edge) for field, edge in picked.items()}
-        return surely_refused(self.run.fixtures, self.operation, Packet(body, wrong))
+        return surely_rejected(self.run.fixtures, self.operation, Packet(body, wrong))
 
     def beside(self, packet: Packet) -> Packet:
         """Extend a rejected packet by the next values of the fields that are not rejected in it."""
-        picked = {field: row.pop(0) for field, row in self.rows.items() if row and field not in packet.refused}
+        picked = {field: row.pop(0) for field, row in self.rows.items() if row and field not in packet.rejected}
         more = self.packed(picked)
-        return Packet({**packet.body, **more.body}, packet.refused | more.refused)
+        return Packet({**packet.body, **more.body}, packet.rejected | more.rejected)
 
     def foreign_packets(self) -> Iterator[Packet]:
         """Yield packets of the remaining values of other lists, one for each field."""
@@ -128,17 +128,16 @@ class Sweep:
             self.run.fixtures.sweep()
 
 
-class Sweeps(dict[str, Sweep]):
-    """The sweeps of all operations of a run, by operation id."""
+def sweeps(_: Run) -> dict[str, Sweep]:
+    """Return the sweeps of a run by operation id."""
+    return {}
 
-    def __init__(self, run: Run) -> None:
-        super().__init__()
-        self.run = run
 
-    def of(self, operation: Operation) -> Sweep:
-        if operation.id not in self:
-            self[operation.id] = Sweep(self.run, operation)
-        return self[operation.id]
+def sweep_of(run: Run, operation: Operation) -> Sweep:
+    begun = run.shared(sweeps)
+    if operation.id not in begun:
+        begun[operation.id] = Sweep(run, operation)
+    return begun[operation.id]
 
 
 def check_rules(run: Run, operation: Operation, part: int | None = None) -> None:
@@ -146,7 +145,7 @@ def check_rules(run: Run, operation: Operation, part: int | None = None) -> None
 
     Operations take turns in each part, so that a small budget leaves none of them untested.
     """
-    for number, step in enumerate((accept_once, refuse_first, refuse_more)):
+    for number, step in enumerate((accept_once, reject_first, reject_more)):
         try:
             if part in (None, number):
                 step(run, operation)
@@ -154,16 +153,16 @@ def check_rules(run: Run, operation: Operation, part: int | None = None) -> None
             continue
 
 
-def refuse_more(run: Run, operation: Operation) -> None:
+def reject_more(run: Run, operation: Operation) -> None:
     """Send the remaining rejected packets, filled with the first boundaries of other fields."""
     for packet in covering_packets(run, operation, slice(1, None)):
-        send_packet(run, operation, run.shared(Sweeps).of(operation).beside(packet))
+        send_packet(run, operation, sweep_of(run, operation).beside(packet))
 
 
 def check_edges(run: Run, operation: Operation, part: int = SWEEP_PARTS - 1) -> None:
     """Send the packets up to a part, so that a budget cut anywhere leaves all operations tested about equally."""
     try:
-        run.shared(Sweeps).of(operation).until(part)
+        sweep_of(run, operation).until(part)
     except (Unavailable, NoBounds):
         return
 
@@ -171,7 +170,7 @@ def check_edges(run: Run, operation: Operation, part: int = SWEEP_PARTS - 1) -> 
 def check_foreign_values(run: Run, operation: Operation) -> None:
     """Send the values of other lists that the sweep did not send, to all list fields at once."""
     try:
-        sweep = run.shared(Sweeps).of(operation)
+        sweep = sweep_of(run, operation)
         for packet in sweep.foreign_packets():
             if not sweep.is_over:
                 sweep.send(packet)
@@ -187,7 +186,7 @@ def has_many_lists(run: Run, operation: Operation) -> bool:
 
 def check_array_for_text(run: Run, operation: Operation) -> Iterator[Packet]:
     """Yield a packet with an array in place of a text that no rule rejects. The check `arrays` tests every field."""
-    arrays = (["a"], []) if run.contract.crashes_are_refused else ()
+    arrays = (["a"], []) if run.contract.crashes_are_rejected else ()
     for array in arrays:
         names = [name for name in run.fixtures.fields(operation)
                  if not run.contract.takes(operation, name, array) and not messages_of(operation, name, array)]
@@ -212,7 +211,7 @@ def edge_packets(run: Run, operation: Operation) -> Iterator[Packet]:
 def wrong_values(run: Run, operation: Operation, fields: Iterable[str]) -> dict[str, Any]:
     """Return by field a value that is rejected with any rows of the target."""
     fixtures = run.fixtures
-    rejected = {field: refused_values(fixtures, operation, field, foreign=False) for field in fields
+    rejected = {field: rejected_values(fixtures, operation, field, foreign=False) for field in fields
              if field in fixtures.fields(operation) and not depends_on_rows(operation, field)}
     return {field: values[0] for field, values in rejected.items() if values and not is_placeholder(values[0])}
 
@@ -280,7 +279,7 @@ def foreign_values(run: Run, operation: Operation, field: str) -> list[Edge]:
 def edge_values(fixtures: Fixtures, operation: Operation, field: str) -> tuple[list[Any], list[Any]]:
     """Return what a field rejects and what it accepts, the most distinctive first."""
     right = accepted_values(fixtures, operation, field)
-    wrong = refused_values(fixtures, operation, field, foreign=False)
+    wrong = rejected_values(fixtures, operation, field, foreign=False)
     if fixtures.bounds(operation, field).foreign:  # the check `boundaries` tests misspellings of every listed value
         wrong = [*wrong[:NEIGHBOURS], *(value for value in wrong[NEIGHBOURS:] if value in NOTHING)]
     return values_without(wrong, EMPTIED), values_without(right, EMPTIED)

@@ -203,7 +203,7 @@ def opinions(
         case.validate_response(response, transport_kwargs={"auth": ("a", "token")} if operation.guard else None,
                                excluded_checks=[] if asks else [schemathesis.checks.ignored_auth])
     except FailureGroup as group:
-        # A refusal may be 404 or 405 where an operation is not public: authentication.py compares them.
+        # A rejection may be 404 or 405 where an operation is not public: authentication.py compares them.
         yield from (failure for failure in group.exceptions if not failure.title.startswith(UNEXPECTED))
     except (Unanswered, Withheld):
         return

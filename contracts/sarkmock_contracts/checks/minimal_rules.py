@@ -24,9 +24,9 @@ from .boundaries import (
     distinctive_value,
     has_new_crash,
     packet_problems,
-    refused_values,
+    rejected_values,
     rule_names,
-    surely_refused,
+    surely_rejected,
 )
 from .undocumented import foreign_fields, report_stored
 
@@ -41,7 +41,7 @@ def accept_once(run: Run, operation: Operation) -> None:
     strange = foreign_fields(run, operation) if operation.method == "POST" else {}
     exchange = send_packet(run, operation, Packet({**body, **strange}))
     crashed = exchange.response.status >= 500
-    if strange and (crashed or not strange.keys().isdisjoint(exchange.response.refused)):
+    if strange and (crashed or not strange.keys().isdisjoint(exchange.response.rejected)):
         exchange = send_packet(run, operation, Packet(body))
         if crashed and exchange.response.status >= 500:  # it crashes with any body
             run.coverage.strange.update((operation.id, name) for name in strange)
@@ -53,7 +53,7 @@ def accept_once(run: Run, operation: Operation) -> None:
         run.fixtures.keep(operation, exchange)
 
 
-def refuse_first(run: Run, operation: Operation) -> None:
+def reject_first(run: Run, operation: Operation) -> None:
     for packet in covering_packets(run, operation, slice(1)):
         send_packet(run, operation, packet)
 
@@ -83,7 +83,7 @@ def covering_packets(run: Run, operation: Operation, which: slice = slice(None))
                 if field not in wrong and has_accepted_value(run.fixtures, operation, field)}
         body |= {field: run.fixtures.value(operation, field, value) for field, value in wrong.items()
                  if value is not LEFT_OUT}
-        yield surely_refused(run.fixtures, operation, Packet(body, frozenset(wrong)))
+        yield surely_rejected(run.fixtures, operation, Packet(body, frozenset(wrong)))
 
 
 def passing_value(fixtures: Fixtures, operation: Operation, field: str) -> Any:
@@ -97,7 +97,7 @@ def passing_value(fixtures: Fixtures, operation: Operation, field: str) -> Any:
 def covering_values(fixtures: Fixtures, operation: Operation, field: str) -> list[Any]:
     """Return rejected values that together give every message of a field's rules, and one that only a check rejects."""
     required = "required" in rule_names(operation, field)
-    values = [value for value in refused_values(fixtures, operation, field) if value not in NOTHING or not required]
+    values = [value for value in rejected_values(fixtures, operation, field) if value not in NOTHING or not required]
     checked = [placeholder(value) for value in boundaries_beside_rules(operation, field).get("reject", ())[:1]]
     chosen = greedy_cover(operation, field, values) or values[: 0 if checked else 1]
     return [*chosen, *checked, *([LEFT_OUT] if required else [])]
@@ -106,7 +106,7 @@ def covering_values(fixtures: Fixtures, operation: Operation, field: str) -> lis
 def greedy_cover(operation: Operation, field: str, values: Sequence[Any]) -> list[Any]:
     """Choose values greedily: each adds the most messages that are still missing."""
     wanted = set(rule_messages(operation, field))
-    messages = [(value, messages_drawn(operation, field, value)) for value in values]
+    messages = [(value, messages_of(operation, field, value)) for value in values if not is_placeholder(value)]
     chosen: list[Any] = []
     while wanted and messages:
         value, best = max(messages, key=lambda pair: len(pair[1] & wanted))
@@ -117,18 +117,13 @@ def greedy_cover(operation: Operation, field: str, values: Sequence[Any]) -> lis
     return chosen
 
 
-def messages_drawn(operation: Operation, field: str, value: Any) -> frozenset[str]:
-    """Return the messages of a field's rules for a value; none for a placeholder of a row or file."""
-    return frozenset() if is_placeholder(value) else messages_of(operation, field, value)
-
-
 def send_packet(run: Run, operation: Operation, packet: Packet) -> Exchange:
     """Send a packet and report verdicts that differ from the boundary tables.
 
     A value that is known to crash the target's version hides the verdicts on all others. Its field is sent separately
     once, and left out if the target crashes.
     """
-    dying = run.shared(KnownCrashes)
+    dying = run.shared(known_crashes)
     for name, single in crashing_packets(run, operation, packet).items():
         key = operation.id, name
         if key not in dying:
@@ -138,11 +133,9 @@ def send_packet(run: Run, operation: Operation, packet: Packet) -> Exchange:
     return post(run, operation, packet)
 
 
-class KnownCrashes(dict[tuple[str, str], bool]):
-    """Whether a field of an operation crashes the target, as known for its version."""
-
-    def __init__(self, run: Run) -> None:
-        super().__init__()
+def known_crashes(_: Run) -> dict[tuple[str, str], bool]:
+    """Return whether a field of an operation crashes the target, as known for its version."""
+    return {}
 
 
 def post(run: Run, operation: Operation, packet: Packet) -> Exchange:

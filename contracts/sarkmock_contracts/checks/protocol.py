@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import replace
-from typing import Any
 
 from sarkmock.suite_api import Operation
 
@@ -33,19 +32,19 @@ def check_head(run: Run, operation: Operation) -> None:
     head = run.send(replace(got.request, method="HEAD"))
     if head.response.status != got.response.status:
         text = f"HEAD returned {head.response.status}, GET {got.response.status}"
-        add_problem(run, operation, "head", "status", text, got, head)
+        run.report(operation.id, Problem("head", "", "status", text), got, head)
     elif head.response.content_type != got.response.content_type:
         text = f"HEAD is {head.response.content_type or 'without type'}, GET {got.response.content_type}"
-        add_problem(run, operation, "head", "content type", text, got, head)
+        run.report(operation.id, Problem("head", "", "content type", text), got, head)
     if head.response.body:
-        add_problem(run, operation, "head", "body", "the response to HEAD has a body", head)
+        run.report(operation.id, Problem("head", "", "body", "the response to HEAD has a body"), head)
 
 
 def check_options(run: Run, operation: Operation) -> None:
     """OPTIONS on a known path must give 200, an empty body, and the methods of the path in Allow."""
     exchange = run.send(Request("OPTIONS", any_path(run, operation)))
     run.coverage.paths.add(operation.path)
-    report_if_any(run, operation.id, options_problem(run.contract, exchange), exchange)
+    run.report(operation.id, options_problem(run.contract, exchange), exchange)
 
 
 def options_problem(contract: Contract, exchange: Exchange) -> Problem | None:
@@ -62,14 +61,14 @@ def options_problem(contract: Contract, exchange: Exchange) -> Problem | None:
 
 def check_methods(run: Run, operation: Operation) -> None:
     """An unsupported method must give 405, with the supported methods in Allow."""
-    wanted = supported_methods(run, operation)
-    for method in [method for method in TRIED_METHODS if method not in wanted]:
+    supported = run.contract.router.allowed(any_path(run, operation))  # always GET: the fallback route takes any path
+    for method in [method for method in TRIED_METHODS if method not in supported]:
         check_method(run, operation, method)
 
 
 def check_method(run: Run, operation: Operation, method: str) -> None:
     exchange = run.send(Request(method, any_path(run, operation)))
-    report_if_any(run, operation.id, method_problem(run.contract, exchange), exchange)
+    run.report(operation.id, method_problem(run.contract, exchange), exchange)
 
 
 def method_problem(contract: Contract, exchange: Exchange) -> Problem | None:
@@ -94,11 +93,6 @@ def different_wording(contract: Contract, exchange: Exchange) -> str:
     return "" if said == wanted else f"the message of 405 is {said!r}, expected {wanted!r}"
 
 
-def supported_methods(run: Run, operation: Operation) -> set[str]:
-    """Return the methods of a path. GET and HEAD are always included: the product's fallback route takes any path."""
-    return set(run.contract.router.allowed(any_path(run, operation)))
-
-
 def any_path(run: Run, operation: Operation) -> str:
     """Return a path of the operation with placeholder parameters."""
     return fill_path(operation.path, dict.fromkeys(operation.parameters, run.fixtures.texts.prefix + UNKNOWN))
@@ -111,7 +105,7 @@ def check_unknown_key(run: Run, operation: Operation) -> None:
     exchange = run.send(Request(operation.method, any_path(run, operation)))
     if exchange.response.status != 404 and "404" in operation.spec["responses"]:
         text = f"{operation.method} of an unknown key returned {exchange.response.status}, expected 404"
-        add_problem(run, operation, "unknown-key", str(exchange.response.status), text, exchange)
+        run.report(operation.id, Problem("unknown-key", "", str(exchange.response.status), text), exchange)
 
 
 def check_unknown_paths(run: Run) -> None:
@@ -123,11 +117,12 @@ def check_unknown_paths(run: Run) -> None:
     for path in UNKNOWN_PATHS:
         exchange = run.send(Request("GET", path))
         problem = unknown_path_problem(run.contract, exchange)
-        report_if_any(run, "", problem, exchange)
+        run.report("", problem, exchange)
         if problem is None and run.contract.operation_of(exchange.request) is not None:
             look_for_lost_functions(run, exchange)
         with suppress(Withheld):
-            check_no_delete(run, path)
+            deleted = run.send(Request("DELETE", path))
+            run.report("", unknown_path_problem(run.contract, deleted), deleted)
 
 
 def look_for_lost_functions(run: Run, unknown: Exchange) -> None:
@@ -139,11 +134,6 @@ def look_for_lost_functions(run: Run, unknown: Exchange) -> None:
                 and path == operation.path and path.count("/") == unknown.request.path.count("/"):
             text = f"{operation.method} {path} returned the response for an unknown name"
             run.report(name, Problem("unknown-path", path, operation.method, text), sample)
-
-
-def check_no_delete(run: Run, path: str) -> None:
-    exchange = run.send(Request("DELETE", path))
-    report_if_any(run, "", unknown_path_problem(run.contract, exchange), exchange)
 
 
 def unknown_path_problem(contract: Contract, exchange: Exchange) -> Problem | None:
@@ -178,7 +168,7 @@ def check_unknown_fields(run: Run, operation: Operation) -> None:
     exchange = run.send(with_json(operation.method, path, {**run.fixtures.minimal(operation), **ignored}))
     if exchange.response.status != plain.response.status:
         text = f"with unknown fields the status is {exchange.response.status}, without {plain.response.status}"
-        add_problem(run, operation, "unknown-field", str(exchange.response.status), text, plain, exchange)
+        run.report(operation.id, Problem("unknown-field", "", str(exchange.response.status), text), plain, exchange)
 
 
 def check_fixed_columns(run: Run, operation: Operation) -> None:
@@ -213,17 +203,14 @@ def check_query(run: Run, operation: Operation) -> None:
     before = run.get(path).json
     value = run.fixtures.value(operation, name, accepted[-1])
     needed = run.fixtures.minimal(operation)
-    exchange = run.send(with_json(operation.method, path, needed, query_of(name, value)))
+    query = with_form("GET", "", {name: str(value)}).body.decode()
+    exchange = run.send(with_json(operation.method, path, needed, query))
     after = run.get(path).json
     if name in needed or not (exchange.response.ok and isinstance(before, dict) and isinstance(after, dict)):
         return
     if before.get(name) != after.get(name):
         text = f"{name} of the query string was stored: {before.get(name)!r} became {after.get(name)!r}"
         run.report(operation.id, Problem("query", name, "stored", text), exchange)
-
-
-def query_of(name: str, value: Any) -> str:
-    return with_form("GET", "", {name: str(value)}).body.decode()
 
 
 def text_values(run: Run, operation: Operation) -> dict[str, str]:
@@ -249,15 +236,6 @@ def form_problems(operation: Operation, body: Body, response: Response) -> Itera
 
 def request_path(run: Run, operation: Operation, body: Body | None = None) -> str:
     return run.fixtures.request(operation, body).path
-
-
-def report_if_any(run: Run, operation: str, problem: Problem | None, exchange: Exchange) -> None:
-    if problem is not None:
-        run.report(operation, problem, exchange)
-
-
-def add_problem(run: Run, operation: Operation, check: str, kind: str, text: str, *evidence: Exchange) -> None:
-    run.report(operation.id, Problem(check, "", kind, text), *evidence)
 
 
 PathCheck = Callable[[Run, Operation], None]

@@ -40,8 +40,8 @@ def check_answers(run: Run, operation: Operation) -> None:
     failed = status != operation.status and not never and operation.hazard in ("write", "operational")
     if failed and not exchange.problems and not is_excused(run, operation, exchange):
         text = f"{operation.method} {operation.path} returned {status} for a valid request, expected {operation.status}"
-        refused = [*exchange.response.refused]
-        field = refused[0] if len(refused) == 1 else ""
+        rejected = [*exchange.response.rejected]
+        field = rejected[0] if len(rejected) == 1 else ""
         run.report(operation.id, Problem("answer", field, str(status), text), exchange)
     if is_update and exchange.response.ok:
         run.send(Request("GET", exchange.request.path))  # the run compares rows that are shown
@@ -52,8 +52,8 @@ def check_answers(run: Run, operation: Operation) -> None:
 def is_excused(run: Run, operation: Operation, exchange: Exchange) -> bool:
     """Whether the document predicts another response: a crash, a check that is not described, or no usable row."""
     answer = exchange.response
-    if answer.refused:
-        return (open_fields(operation) | run.contract.unlisted(operation)).issuperset(answer.refused)
+    if answer.rejected:
+        return (open_fields(operation) | run.contract.unlisted(operation)).issuperset(answer.rejected)
     nothing_there = answer.status == 404 and bool(operation.parameters) and not run.fixtures.fixture(operation)
     return nothing_there or (answer.status == 500 and "500" in operation.spec["responses"])
 
@@ -79,11 +79,11 @@ def check_run_state(run: Run) -> None:
         exchange = run.send(Request("GET", "/syscommands/pbxrunstate"))
         if exchange.response.json != {"pbxrunstate": not stopped}:
             text = f"returned {exchange.response.json} after {stopped=}"
-            report_wrong_state(run, "syscommands.pbxrunstate", "wrong", text, exchange)
+            run.report("syscommands.pbxrunstate", Problem("run-state", "", "wrong", text), exchange)
         exchange = run.send(Request("GET", "/astamis/CoreStatus"))
         if exchange.response.status != (503 if stopped else 200):
             text = f"returned {exchange.response.status} with {stopped=}"
-            report_wrong_state(run, "astamis.CoreStatus", str(exchange.response.status), text, exchange)
+            run.report("astamis.CoreStatus", Problem("run-state", "", str(exchange.response.status), text), exchange)
         elif stopped:
             for request in requests:
                 run.send(request)
@@ -103,12 +103,8 @@ def command(run: Run, operation: Operation, status: int) -> bool:
     exchange = run.send(Request("GET", operation.path))
     if exchange.response.status != status:
         text = f"{operation.path} returned {exchange.response.status}, expected {status}"
-        report_wrong_state(run, operation.id, str(exchange.response.status), text, exchange)
+        run.report(operation.id, Problem("run-state", "", str(exchange.response.status), text), exchange)
     return exchange.response.status == status
-
-
-def report_wrong_state(run: Run, operation: str, kind: str, text: str, *evidence: Exchange) -> None:
-    run.report(operation, Problem("run-state", "", kind, text), *evidence)
 
 
 def check_read(run: Run, operation: Operation) -> None:
@@ -116,13 +112,8 @@ def check_read(run: Run, operation: Operation) -> None:
     if operation.table is not None and not operation.parameters:
         run.live.rows(operation.table.name)
     path = readable_path(run, operation)
-    if path is not None and not was_answered(run, operation):
+    if path is not None and not run.coverage.statuses[operation.id, operation.status]:
         run.send(Request("GET", path))
-
-
-def was_answered(run: Run, operation: Operation) -> bool:
-    """Whether a response with the documented status was judged already."""
-    return run.coverage.statuses[operation.id, operation.status] > 0
 
 
 def readable_path(run: Run, operation: Operation) -> str | None:

@@ -104,9 +104,7 @@ def check_duplicate_key(run: Run, resource: Resource, operation: Operation, made
     if resource.key not in operation.rules:
         return  # the server assigns the key
     again = run.send(made.request)
-    problem = duplicate_problem(run.contract, resource, operation, made, again)
-    if problem is not None:
-        run.report(operation.id, problem, made, again)
+    run.report(operation.id, duplicate_problem(run.contract, resource, operation, made, again), made, again)
 
 
 def look_at_list(run: Run, resource: Resource) -> None:

@@ -6,6 +6,7 @@ import json
 import re
 import threading
 from collections.abc import Callable, Iterable
+from concurrent.futures import Future, wait
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, TypeVar
@@ -30,28 +31,18 @@ class TooSlow(Exception):
 
 def call_with_timeout(seconds: float, call: Callable[[], Computed]) -> Computed:
     """Return or raise what a call does; raise TooSlow if it takes longer. The call then continues in its thread."""
-    outcome: list[Callable[[], Computed]] = []
-    done = threading.Event()
+    outcome = Future[Computed]()
 
     def run() -> None:
         try:
-            value = call()
+            outcome.set_result(call())
         except BaseException as error:
-            outcome.append(_raising(error))
-        else:
-            outcome.append(lambda: value)
-        done.set()
+            outcome.set_exception(error)
 
     threading.Thread(target=run, daemon=True).start()
-    if not done.wait(seconds):
+    if not wait([outcome], seconds).done:
         raise TooSlow
-    return outcome[0]()
-
-
-def _raising(error: BaseException) -> Callable[[], Any]:
-    def raises() -> Any:
-        raise error
-    return raises
+    return outcome.result()
 
 
 def first_bytes(chunks: Iterable[bytes]) -> bytes:
@@ -177,7 +168,7 @@ class Response:
         return self.json if isinstance(self.json, dict) else {}
 
     @property
-    def refused(self) -> dict[str, Any]:
+    def rejected(self) -> dict[str, Any]:
         """The messages of a 422 by field, else an empty dict. Laravel's default form nests them in ``errors``."""
         fields = self.fields if self.status == 422 else {}
         return fields["errors"] if fields.keys() == SUMMARY and isinstance(fields["errors"], dict) else fields

@@ -120,21 +120,21 @@ def signals_deferred(message: str) -> Iterator[None]:
 
 UNADMITTED = frozenset({401, 403, 404, 405})  # how a SARK responds to an unknown token
 RULED = frozenset({409, 422})
-DOUBTS = 10  # consecutive refusals before the target is asked
+DOUBTS = 10  # consecutive rejections before the target is asked
 
 Ask = Callable[[Transport], str | None]
 
 
 class Admission(Layer):
-    """Checks whether the target still admits the run: after consecutive refusals, and before one becomes a finding.
+    """Checks whether the target still admits the run: after consecutive rejections, and before one becomes a finding.
 
-    A refusal can be the right response. ``ask`` returns why the target does not admit the run, or None.
+    A rejection can be the right response. ``ask`` returns why the target does not admit the run, or None.
     """
 
     def __init__(self, inner: Transport, ask: Ask) -> None:
         super().__init__(inner)
         self.ask = ask
-        self.doubts = 0  # refusals since the last response that needs a valid token
+        self.doubts = 0  # rejections since the last response that needs a valid token
         self.lost = ""
 
     def send(self, request: Request) -> Response:

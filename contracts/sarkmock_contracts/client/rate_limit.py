@@ -23,7 +23,7 @@ USUAL_LIMIT = 60  # requests a minute, until the target reports its limit (recor
 MINUTE = 60.0
 MARGIN = 1.0  # the box counts whole seconds
 LONGEST_WAIT = 900.0  # a longer Retry-After is not waited for
-REFUSALS = 10  # responses with 429 until a request is given up
+REJECTIONS = 10  # responses with 429 until a request is given up
 BACKOFF = (1.0, 2.0, 4.0, 8.0, 15.0, 30.0)
 AWAY = {502, 503, 504}
 
@@ -74,7 +74,7 @@ class Window:
             self.ends = now + MINUTE + MARGIN
         self.left, self.limit = left, header_number(response.header("X-RateLimit-Limit"))
 
-    def refused(self, seconds: float, now: float) -> None:
+    def rejected(self, seconds: float, now: float) -> None:
         """Set the end of the window from the Retry-After of a 429."""
         self.left, self.ends = 0, now + seconds
 
@@ -94,7 +94,7 @@ class RateLimit(Layer):
         self.may_repeat, self.waiting = may_repeat, waiting
         self.answered = False
         self.away = ""  # why the target no longer responds
-        self.attempts = self.refusals = self.troubles = 0
+        self.attempts = self.rejections = self.troubles = 0
         self.each = seconds_each(rate)
         self._next = self._spent = 0.0
 
@@ -110,18 +110,18 @@ class RateLimit(Layer):
 
     def send(self, request: Request) -> Response:
         """Return the target's response. Raise Lost, or StaysAway once retries are used up."""
-        refused = 0
+        rejected = 0
         while True:
             response = self._persist(request)
             if response.status != 429:
                 return response
-            refused += 1
-            self.refusals += 1
+            rejected += 1
+            self.rejections += 1
             seconds = retry_after(response)
-            if refused >= REFUSALS or seconds > LONGEST_WAIT:
-                text = f"{self.url} returned 429 {refused} times in a row, the last with Retry-After {seconds:.0f}"
+            if rejected >= REJECTIONS or seconds > LONGEST_WAIT:
+                text = f"{self.url} returned 429 {rejected} times in a row, the last with Retry-After {seconds:.0f}"
                 raise self._away(text)
-            self.window.refused(seconds, self.clock.now())
+            self.window.rejected(seconds, self.clock.now())
 
     def _persist(self, request: Request) -> Response:
         """Send a request, and retry it with pauses while the network or the server fails."""

@@ -19,7 +19,7 @@ from .oracle import Problem, verdict
 OF_RULES = {"rules", "messages"}
 OF_COLUMN = {"schema", "stored", "default", "unrequested", "query", "form"}
 OF_ROWS = {"list"}
-STATUS_CHECKS = {"presence", "duplicate", "dependency", "unknown-key", "unknown-field", "no-input", "answer", "method",
+STATUS_CHECKS = {"presence", "duplicate", "dependency", "unknown-key", "unknown-field", "answer", "method",
              "options", "head", "crash", "status", "content-type"}
 OF_SERVING = {"unknown-path", "authentication"}  # the problem is that the request is served at all
 OF_WHOLE_ANSWER = STATUS_CHECKS | {"unknown-path"}  # problems of a response as a whole
@@ -99,7 +99,7 @@ def same_row(listing: Operation, made: Exchange, *lists: Response) -> bool:
 
 def messages(response: Response, field: str) -> Any:
     """Return the error messages for a field; None if it is not rejected."""
-    return response.refused.get(field)
+    return response.rejected.get(field)
 
 
 def columns(value: Any, field: str) -> Any:
@@ -227,7 +227,7 @@ class JudgedAnswers:
             by_contract[contract] = self._rejected(contract, exchange)
         said = by_contract[contract]
         return said is not None and field not in said.open and (
-            (field in said.rejected) != (field in exchange.response.refused))
+            (field in said.rejected) != (field in exchange.response.rejected))
 
     def _rejected(self, contract: Contract, exchange: Exchange) -> Rejected | None:
         """Apply the rules of a document to a request; None if it has no such operation or the request may crash PHP."""

@@ -39,9 +39,9 @@ from .agreement import (
     same_row,
 )
 from .findings import Finding, Identity, deviation_touches, places
-from .models import Models
+from .models import Model, Models
 from .oracle import Problem
-from .replica import Model, Replica
+from .replica import Replica
 
 UNKNOWN_PATH = ""  # the key for requests without an operation
 MOST_WAITING, WAITING_BYTES = 2_000, 64 << 20  # exchanges queued until a prediction is needed
@@ -70,7 +70,7 @@ class Attribution:
 
     @cached_property
     def _models(self) -> Models:
-        return Models(self.replica, self._version(), self.profile, self.contract.document)
+        return Models(self.replica.leader, self._version(), self.profile, self.contract.document)
 
     def observe(self, exchange: Exchange) -> None:
         """Record an exchange of the run. Call this for every exchange, in order."""

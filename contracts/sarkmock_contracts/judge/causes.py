@@ -20,7 +20,7 @@ from .findings import Finding
 
 SHOWN = 20  # the number of causes shown on a terminal
 OF_ANSWER = {"status", "schema", "body", "content-type", "header"}
-OF_VARIABLE = {"rules", "messages", "crash", "stored", "default", "unasked", "query", "form"}
+OF_VARIABLE = {"rules", "messages", "crash", "stored", "default", "unrequested", "query", "form"}
 QUOTED = re.compile(r"'(?:[^'\\]|\\.)*'|\"(?:[^\"\\]|\\.)*\"")
 NUMBER = re.compile(r"[+-]?\d+(?:\.\d+)?(?:e[+-]?\d+)?")
 Member = TypeVar("Member")

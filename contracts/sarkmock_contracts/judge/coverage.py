@@ -22,7 +22,7 @@ class Coverage:
         self.operations = list(operations)
         self.statuses: Counter[tuple[str, int]] = Counter()
         self.accepted: set[CoveredField] = set()
-        self.refused: set[CoveredField] = set()
+        self.rejected: set[CoveredField] = set()
         self.right: set[CoveredField] = set()  # sent with a value that the document accepts
         self.wrong: set[CoveredField] = set()  # sent with a value that the document rejects
         self.arrays = False  # whether a non-text value was sent that makes PHP crash
@@ -43,13 +43,13 @@ class Coverage:
         if exchange.response.ok and exchange.response.json:
             self.filled.add(operation.id)
         if verdict is not None and status < 500:
-            if exchange.response.refused.keys() - verdict.errors:
+            if exchange.response.rejected.keys() - verdict.errors:
                 self.checked.add(operation.id)
             self.wrong |= {(operation.id, name) for name in verdict.errors}
             self.right |= {(operation.id, name) for name in verdict.sent if name not in verdict.errors}
         if exchange.response.ok and verdict is not None:
             self.accepted |= {(operation.id, name) for name in verdict.sent if name in operation.rules}
-        self.refused |= {(operation.id, name) for name in exchange.response.refused if name in operation.rules}
+        self.rejected |= {(operation.id, name) for name in exchange.response.rejected if name in operation.rules}
 
     @property
     def seen(self) -> dict[str, Any]:

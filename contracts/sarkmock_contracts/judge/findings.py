@@ -115,7 +115,8 @@ class Finding:
         return f"{self.identity}: {self.message}"
 
 
-def _weight(evidence: Sequence[Exchange]) -> tuple[int, int]:
+def evidence_weight(evidence: Sequence[Exchange]) -> tuple[int, int]:
+    """Return the number of exchanges and the bytes of their requests."""
     return len(evidence), sum(exchange.size for exchange in evidence)
 
 
@@ -136,7 +137,7 @@ class Findings:
             return kept
         kept.count += finding.count
         kept.deviations = tuple(dict.fromkeys((*kept.deviations, *finding.deviations)))
-        if _weight(finding.evidence) < _weight(kept.evidence):
+        if evidence_weight(finding.evidence) < evidence_weight(kept.evidence):
             kept.message, kept.evidence, kept.steps = finding.message, finding.evidence, finding.steps
         return kept
 

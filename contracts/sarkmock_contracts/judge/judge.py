@@ -105,7 +105,7 @@ class Judge:
         known = self.contract.by_id.get(operation)
         if known is not None and self.only is not None and not in_section(known, self.only):
             return False
-        if not self._is_of_refusal(operation, problem, evidence) and self._pbx_is_down(evidence):
+        if not self._is_of_rejection(operation, problem, evidence) and self._pbx_is_down(evidence):
             self.gaps.unavailable.add("the PBX is stopped")
             return False
         identity = Identity(operation, problem.check, problem.field, problem.kind)
@@ -149,8 +149,8 @@ class Judge:
     def _enter(self, finding: Finding) -> None:
         kept = self.findings.add(finding)
         if kept.evidence is finding.evidence:
-            refused = finding.identity.check in OF_RULES and not finding.evidence[-1].response.ok
-            kept.steps = self.history.leading_to(finding.evidence, refused=refused)
+            rejected = finding.identity.check in OF_RULES and not finding.evidence[-1].response.ok
+            kept.steps = self.history.leading_to(finding.evidence, rejected=rejected)
 
     def _bear_witness(self, operation: Operation, judged: Judged) -> None:
         """Check whether a response refutes the deviations of earlier findings about its variables."""
@@ -211,13 +211,13 @@ class Judge:
 
     def _rule_messages_beyond(self, operation: Operation, exchange: Exchange, expected: Verdict) -> Iterator[Problem]:
         """Yield messages of rules, for fields that a check may name, that neither the rules nor the checks give."""
-        refused = exchange.response.refused
-        for name in operation.rules.keys() & refused.keys() & self.contract.may_name(operation):
+        rejected = exchange.response.rejected
+        for name in operation.rules.keys() & rejected.keys() & self.contract.may_name(operation):
             known = {*expected.errors.get(name, ()), *rule_messages(operation, name)}
-            others = [message for message in map(str, refused[name]) if message not in known
+            others = [message for message in map(str, rejected[name]) if message not in known
                       and is_rule_message(name, message)]
             if others and expected.crash is None:
-                predicted = self.attribution.expected(exchange).refused.get(name, ())
+                predicted = self.attribution.expected(exchange).rejected.get(name, ())
                 if not all(message in predicted for message in others):
                     yield Problem("messages", name, "wording", f"{name}: no rule and no check returns {others}")
 
@@ -240,7 +240,7 @@ class Judge:
             guilty = suspects
         return problem._replace(field=guilty[0]) if guilty else problem
 
-    def _is_of_refusal(self, operation: str, problem: Problem, evidence: Sequence[Exchange]) -> bool:
+    def _is_of_rejection(self, operation: str, problem: Problem, evidence: Sequence[Exchange]) -> bool:
         """Whether the problem is how, or when, the target reports that its PBX is stopped."""
         known = self.contract.by_id.get(operation)
         documented = known is not None and str(PBX_DOWN) in known.spec["responses"]

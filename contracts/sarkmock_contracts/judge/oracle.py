@@ -157,7 +157,7 @@ def unreadable_field(operation: Operation, everything: Mapping[str, Any]) -> str
     return None
 
 
-def certainly_refused(contract: Contract, operation: Operation, request: Request) -> frozenset[str]:
+def certainly_rejected(contract: Contract, operation: Operation, request: Request) -> frozenset[str]:
     """Return the fields that are rejected with any rows, except fields that make PHP crash."""
     everything = request.variables
     left, deadly = dict(everything), set[str]()
@@ -196,16 +196,16 @@ def verdict_problems(contract: Contract, operation: Operation, expected: Verdict
     if expected.crash is not None:
         yield from _crash(contract, operation, expected, response)
     elif response.status == 422:
-        yield from _named(contract, operation, expected, response.refused)
+        yield from _named(contract, operation, expected, response.rejected)
     elif response.ok:
         yield from (_accepted(name, response.status) for name in expected.errors)
 
 
 def crashed_in_check(contract: Contract, expected: Verdict, response: Response) -> bool:
     """Whether the response is that of a check that crashed on a non-text value."""
-    if not contract.crashes_are_refused:
+    if not contract.crashes_are_rejected:
         return response.status == 500 and bool(expected.may_crash)
-    return any(set(response.refused) == {name} for name in expected.may_crash)
+    return any(set(response.rejected) == {name} for name in expected.may_crash)
 
 
 def _crash(contract: Contract, operation: Operation, expected: Verdict, response: Response) -> Iterator[Problem]:
@@ -214,9 +214,9 @@ def _crash(contract: Contract, operation: Operation, expected: Verdict, response
     Depending on x-crashes of the document: 422 for that field, or 500 (409 where the product catches the exception).
     """
     name = expected.crash or ""
-    if not contract.crashes_are_refused:
-        if expected.late and response.refused:
-            yield from _named(contract, operation, Verdict(sent=expected.sent), response.refused)
+    if not contract.crashes_are_rejected:
+        if expected.late and response.rejected:
+            yield from _named(contract, operation, Verdict(sent=expected.sent), response.rejected)
             return  # a check rejected it first
         caught = response.status == 409 and "409" in operation.spec["responses"]
         if response.status != 500 and not caught:
@@ -226,9 +226,9 @@ def _crash(contract: Contract, operation: Operation, expected: Verdict, response
         yield _crashed(name, response, "the response to a value that is not text is")
     elif response.ok:
         yield _accepted(name, response.status)
-    elif response.refused and name and name not in response.refused:
+    elif response.rejected and name and name not in response.rejected:
         # Rules and checks run before anything is stored: a rejection by them is wrong here, and hides the field.
-        yield from _named(contract, operation, Verdict(), response.refused)
+        yield from _named(contract, operation, Verdict(), response.rejected)
 
 
 def _crashed(name: str, response: Response, text: str) -> Problem:
@@ -255,7 +255,7 @@ def _accepted(name: str, status: int) -> Problem:
 
 
 def _worded(name: str, expected: list[str], got: Any, extra: bool) -> Iterator[Problem]:
-    """Compare messages in the order of the rules. With ``extra``, a check may have added messages of its own."""
+    """Compare messages in the order of the rules. With ``extra``, a check may have added its own messages."""
     messages = got if isinstance(got, list) else [got]
     if messages[: len(expected)] != expected if extra else messages != expected:
         yield Problem("messages", name, "wording", f"{name}: {messages} instead of {expected}")

@@ -53,14 +53,14 @@ class History:
         while len(self.writes) > REMEMBERED_WRITES or self._bytes > REMEMBERED_BYTES:
             self._bytes -= self.writes.popleft().exchange.weight
 
-    def leading_to(self, evidence: Sequence[Exchange], *, refused: bool) -> tuple[Exchange, ...]:
+    def leading_to(self, evidence: Sequence[Exchange], *, rejected: bool) -> tuple[Exchange, ...]:
         """Return the evidence, preceded by every write without which a fresh target would respond differently.
 
         Rules depend on which rows exist, not on their other columns: a request that they reject needs no updated row.
         """
         shown = {id(exchange.response) for exchange in evidence}
         rest, steps = list(evidence), list[Exchange]()
-        for write in self._needed(Search(evidence, refused=refused), shown):
+        for write in self._needed(Search(evidence, rejected=rejected), shown):
             if id(write.exchange.response) in shown:
                 while rest and rest[0].response is not write.exchange.response:
                     steps.append(rest.pop(0))
@@ -89,8 +89,8 @@ class History:
 class Search:
     """The state of the backward search: what the writes found so far depend on."""
 
-    def __init__(self, evidence: Sequence[Exchange], *, refused: bool) -> None:
-        self.refused = refused
+    def __init__(self, evidence: Sequence[Exchange], *, rejected: bool) -> None:
+        self.rejected = rejected
         requests = [exchange.request for exchange in evidence]
         self.names = set[str]().union(*map(names_of, requests))
         self.whole = {path_steps(request)[0] for request in requests
@@ -113,7 +113,7 @@ class Search:
             self.removed |= dict.fromkeys(touched, write)
             return False
         if method == "PUT":
-            if self.refused and not write.renames:
+            if self.rejected and not write.renames:
                 return False
             covered = self.covered.setdefault(write.exchange.request.path, set())
             if write.fields and write.fields <= covered:

@@ -229,9 +229,9 @@ def duplicate_problem(contract: Contract, resource: Resource, operation: Operati
     return Problem("duplicate", resource.key, "wording", f"the key {key!r} is taken: {again.response.json}")
 
 
-def is_database_message(refusal: Any) -> bool | None:
+def is_database_message(rejection: Any) -> bool | None:
     """Whether an error message comes from the database; None if there is no message."""
-    return str(refusal.get("Error")).startswith("SQLSTATE") if isinstance(refusal, dict) else None
+    return str(rejection.get("Error")).startswith("SQLSTATE") if isinstance(rejection, dict) else None
 
 
 def out_of_order(listing: Operation, items: list[dict[str, Any]]) -> Iterator[Problem]:

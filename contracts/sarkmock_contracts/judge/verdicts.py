@@ -189,7 +189,11 @@ def causes(outcome: Outcome) -> list[tuple[Cause, list[Classified]]]:
     classified = {id(failure.finding): failure for failure in outcome.failures}
     found = [(cause, [classified[id(finding)] for finding in cause.findings])
              for cause in causes_of([judged.finding for judged in outcome.failures])]
-    return sorted(found, key=lambda pair: (min(SEVERITIES.index(judged.severity) for judged in pair[1]), -len(pair[1])))
+    return sorted(found, key=lambda pair: (SEVERITIES.index(worst_severity(pair[1])), -len(pair[1])))
+
+
+def worst_severity(members: Iterable[Classified]) -> str:
+    return min((member.severity for member in members), key=SEVERITIES.index)
 
 
 @dataclass(frozen=True)
@@ -237,8 +241,8 @@ def severity_of(finding: Finding, deviations: Iterable[Deviation]) -> str:
     if listed:
         return min(listed, key=SEVERITIES.index)
     check, kind = finding.identity.check, finding.identity.kind
-    refused = (check, kind) == ("rules", "rejected")  # a client cannot send what the documentation allows
-    return BREAKS if refused else FINDING_TYPES[check].severity
+    rejected = (check, kind) == ("rules", "rejected")  # a client cannot send what the documentation allows
+    return BREAKS if rejected else FINDING_TYPES[check].severity
 
 
 def status_of(contract: Contract, findings: Findings, coverage: Coverage, deviation: Deviation) -> Listed:

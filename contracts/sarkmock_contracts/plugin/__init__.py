@@ -28,7 +28,7 @@ from ..safety.fingerprint import AUTO
 from .console import ConsolePlugin, Display
 from .plan import INTERRUPTED, Planning
 from .verdict import OpenedRun, Results, SafetyPlugin, VerdictPlugin, read_accepted_of
-from .xdist import Spread, is_spread, is_worker, options_of_worker, refuse_to_spread
+from .xdist import Spread, check_spreadable, is_spread, is_worker, options_of_worker
 
 RUN: pytest.StashKey[Run] = pytest.StashKey()
 OPTION_PREFIX = "--sark-"
@@ -83,7 +83,7 @@ def register_plugins(config: pytest.Config, run: Run, opened: OpenedRun | None) 
     config.addinivalue_line("markers", "xdist_group(name): cases of one process")
     try:
         if is_spread(config):
-            refuse_to_spread(run.options)
+            check_spreadable(run.options)
     except CannotRun as error:
         pytest.exit(str(error), returncode=2)
     register = config.pluginmanager.register

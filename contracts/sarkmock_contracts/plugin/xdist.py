@@ -44,7 +44,7 @@ def options_of_worker(config: pytest.Config) -> RunOptions:
     return options
 
 
-def refuse_to_spread(options: RunOptions) -> None:
+def check_spreadable(options: RunOptions) -> None:
     """Raise CannotRun for a run that needs a single process: with a URL, budget, time limit, rate or plan."""
     if not is_spreadable(options):
         what = "a box at a URL is judged by one process" if options.url else "requests are counted in one process"
@@ -67,7 +67,7 @@ def processes_for(options: RunOptions, wanted: str | None) -> int:
         raise CannotRun("-n needs pytest-xdist: pip install 'sarkmock[check]'")
     number = cores if wanted == "auto" else int(wanted)
     if number > 1:
-        refuse_to_spread(options)
+        check_spreadable(options)
     return number
 
 

@@ -14,7 +14,7 @@ from sarkmock.suite_api import Passed, Record, profiles
 
 from ..client.http import Exchange, Request, Response
 from ..errors import Withheld
-from ..safety.gate import refuse_method_override
+from ..safety.gate import reject_method_override
 from ..safety.routing import HAZARDS, MEANT, RequestReader, method_of
 from ..spec.contract import contract_of
 
@@ -48,7 +48,7 @@ class TrafficGuard:
         permitted_already = self._worst((method,), path) in self._hazards
         return method == "POST" and permitted_already and self._worst(PASSED_METHODS, path) not in self._hazards
 
-    def refusal(self, record: Record, body: bytes) -> str:
+    def rejection(self, record: Record, body: bytes) -> str:
         """Return why a request may not pass; empty if it may."""
         path, query = self._path(record), record.target.partition("?")[2]
         worst = self._worst(methods_of(Request(record.head.method, path, query, header_names(record), body)), path)
@@ -91,7 +91,7 @@ def methods_of(request: Request) -> tuple[str, ...]:
     request = replace(request, method=own)
     meant = method_of(request)
     try:
-        refuse_method_override(request)
+        reject_method_override(request)
     except Withheld:
         return tuple(dict.fromkeys((own, meant, *PASSED_METHODS)))
     return (own,) if meant == own else tuple(dict.fromkeys((own, meant, *PASSED_METHODS)))

@@ -30,7 +30,7 @@ from ..reports.data import as_json, exchange_data
 from ..safety.routing import method_of
 from ..spec.contract import Contract, operation_name
 
-REFUSED = 422
+REJECTED = 422
 # Header fields that clients use, and those that only browsers use. Others come from the web server or depend on time.
 HEADERS = ("Allow", "Location", "Content-Disposition", "Cache-Control", "Retry-After", "WWW-Authenticate",
            "Accept-Ranges")
@@ -54,19 +54,19 @@ def answer_differences(op: str, contract: Contract, operation: Operation | None,
         yield from of_bodies(op, contract, operation, before, after)
     elif before.status != after.status:
         return
-    elif before.status == REFUSED:
-        yield from of_refusals(op, before.refused, after.refused)
+    elif before.status == REJECTED:
+        yield from of_rejections(op, before.rejected, after.rejected)
     else:
         yield from of_errors(op, before, after)
 
 
 def of_status(op: str, before: Response, after: Response) -> Difference:
-    was, now = (response.status if response.ok else max(response.status, REFUSED)  # a redirect is not a success
+    was, now = (response.status if response.ok else max(response.status, REJECTED)  # a redirect is not a success
                 for response in (before, after))
     kind = status_kind(was, now)
     if kind == "now crashes" and not before.ok:
         kind = "crash instead of rejection"
-    return Difference(kind, op, ", ".join(after.refused), answer_shown(before), answer_shown(after))
+    return Difference(kind, op, ", ".join(after.rejected), answer_shown(before), answer_shown(after))
 
 
 def of_headers(op: str, before: Response, after: Response, names: tuple[str, ...]) -> Iterator[Difference]:
@@ -80,7 +80,7 @@ def of_headers(op: str, before: Response, after: Response, names: tuple[str, ...
             yield Difference(kind, op, name, was or None, now or None)
 
 
-def of_refusals(op: str, before: Any, after: Any) -> Iterator[Difference]:
+def of_rejections(op: str, before: Any, after: Any) -> Iterator[Difference]:
     """Yield differences in the rejected fields and their messages."""
     for name in dict.fromkeys([*before, *after]):
         if name not in before:
@@ -142,7 +142,7 @@ def changed_fields(before: Any, after: Any) -> Iterator[str]:
 
 def answer_shown(response: Response) -> str:
     """Return the status and the messages of a response."""
-    said = "; ".join(str(text) for texts in response.refused.values()
+    said = "; ".join(str(text) for texts in response.rejected.values()
                      for text in (texts if isinstance(texts, list) else [texts]))
     return f"{response.status} {said}".strip()
 

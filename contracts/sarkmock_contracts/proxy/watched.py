@@ -96,7 +96,7 @@ def implied_rows(operation: Operation, exchange: Exchange, live: ImpliedTables) 
     result: set[ImpliedRow] = set()
     for name in fields_that_query(operation):
         if name in everything:
-            result |= _supposed_by(operation, name, everything[name], response.refused.get(name), live)
+            result |= _supposed_by(operation, name, everything[name], response.rejected.get(name), live)
     return result
 
 

@@ -13,7 +13,8 @@ from rich.text import Text
 from sarkmock.suite_api import Operation, counted, printable, redacted
 
 from ..judge.causes import SHOWN, Cause
-from ..judge.verdicts import Classified, Outcome, causes, page_lines
+from ..judge.findings import SEVERITIES, evidence_weight
+from ..judge.verdicts import Classified, Outcome, causes, page_lines, worst_severity
 from ..run import Run
 from .data import SHOWN_STEPS, reproduction_script
 
@@ -55,7 +56,7 @@ def coverage_row(run: Run, title: str, operations: list[Operation]) -> list[str]
     answered = sum(run.coverage.answered(operation) for operation in operations)
     findings = sum(finding.identity.operation in ids or title == "all" for finding in run.findings)
     return [title, f"{answered}/{len(operations)}", str(len(rules)), str(len(rules & run.coverage.accepted)),
-            str(len(rules & run.coverage.refused)), str(findings)]
+            str(len(rules & run.coverage.rejected)), str(findings)]
 
 
 def failure_lines(run: Run, outcome: Outcome) -> Iterator[Text]:
@@ -66,7 +67,7 @@ def failure_lines(run: Run, outcome: Outcome) -> Iterator[Text]:
     for cause, members in grouped[:SHOWN]:
         if len(members) > 1:
             yield from cause_lines(cause, members)
-        yield from finding_lines(run, min(members, key=evidence_length))
+        yield from finding_lines(run, min(members, key=lambda member: evidence_weight(member.finding.evidence)))
     if len(grouped) > SHOWN:
         yield Text(f"and {len(grouped) - SHOWN} more causes: --report DIR writes all of them", style="bold")
 
@@ -76,15 +77,9 @@ def printable_text(value: object) -> str:
     return printable(str(redacted(value)))
 
 
-def evidence_length(judged: Classified) -> tuple[int, int]:
-    """Return the length of a finding's evidence, in exchanges and in bytes."""
-    evidence = judged.finding.evidence
-    return len(evidence), sum(exchange.size for exchange in evidence)
-
-
 def cause_lines(cause: Cause, members: list[Classified]) -> Iterator[Text]:
     """Yield the lines of a cause with several findings, which introduce one of them as an example."""
-    severity = min((member.severity for member in members), key=list(STYLES).index)
+    severity = worst_severity(members)
     yield Text.assemble((counted(len(members), "finding"), "bold"), " ", (severity, STYLES[severity]), " ",
                         (printable_text(cause.title), "bold"))
     yield Text(f"  in {listed_names(cause.operations)}")
@@ -122,7 +117,7 @@ def listed_lines(outcome: Outcome) -> Iterator[Text]:
     """Yield known and fixed deviations, the worst first, in one line each; if there are many, the rest by name."""
     titles = {"known": "Known deviations", "fixed": "FIXED: known deviations that this target no longer has"}
     for status, title in titles.items():
-        listed = sorted(outcome.deviations(status), key=lambda entry: list(STYLES).index(entry.deviation.severity))
+        listed = sorted(outcome.deviations(status), key=lambda entry: SEVERITIES.index(entry.deviation.severity))
         if listed:
             yield Text(f"\n{title}", style="bold")
         for entry in listed[:SHOWN]:

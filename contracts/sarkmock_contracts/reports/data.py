@@ -32,8 +32,8 @@ from ..client.formats import curl_line, curl_script, with_run_headers
 from ..client.http import Exchange, Request
 from ..client.transports import LOGIN_TOKEN, header_in_shell
 from ..judge.causes import Cause
-from ..judge.findings import SEVERITIES, Finding, places
-from ..judge.verdicts import Classified, Listed, Outcome, causes, page_lines
+from ..judge.findings import Finding, places
+from ..judge.verdicts import Classified, Listed, Outcome, causes, page_lines, worst_severity
 from ..run import Run
 from ..run_options import RunOptions
 from ..spec.boundary_values import ARRAYS, NOTHING
@@ -117,7 +117,7 @@ def finding_counts(outcome: Outcome) -> dict[str, int]:
 def cause_members_data(cause: Cause, members: list[Classified]) -> Data:
     """Return a cause for which the run fails, with its findings."""
     return {"title": redacted(cause.title), "kind": cause.feature.kind, "operations": cause.operations,
-            "fields": cause.fields, "severity": min((member.severity for member in members), key=SEVERITIES.index),
+            "fields": cause.fields, "severity": worst_severity(members),
             "findings": [member.id for member in members]}
 
 
@@ -252,7 +252,7 @@ def variable_data(run: Run, findings: list[Classified], operation: Operation) ->
     for name, rules in operation.rules.items():
         field = (operation.id, name)
         yield {"field": name, "rules": rules if isinstance(rules, list) else rules.split("|"),
-               "accepted": field in run.coverage.accepted, "rejected": field in run.coverage.refused,
+               "accepted": field in run.coverage.accepted, "rejected": field in run.coverage.rejected,
                "findings": [judged.id for judged in findings if judged.finding.identity.field == name]}
 
 

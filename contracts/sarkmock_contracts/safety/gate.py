@@ -65,7 +65,7 @@ class Gate(Layer):
         """Raise Withheld, or record in the ledger what the request may create and return."""
         self._pending = []  # entries whose response was lost stay open in the ledger
         try:
-            refuse_method_override(request)
+            reject_method_override(request)
             self._judge(request)
         except Withheld as reason:
             self.withheld[self._name(request), reason.reason] += 1
@@ -84,8 +84,8 @@ class Gate(Layer):
             self._permit(meaning.operation.id, self.reader.hazard(request, meaning))
         if not meanings:
             self._permit_unknown(request)
-        self._refuse_logout(request, meanings)
-        self._refuse_commands(request)
+        self._reject_logout(request, meanings)
+        self._reject_commands(request)
         unsafe = None if self.permissions.hostile else unsafe_segment(request, meanings)
         if unsafe is not None:
             raise Withheld("an unusual path value; --hostile-input allows it")
@@ -95,7 +95,7 @@ class Gate(Layer):
         if hazard not in self.permissions.hazards:
             raise Withheld(f"is {hazard}; allowed: {self.permissions}", name)
 
-    def _refuse_logout(self, request: Request, meanings: list[Meaning]) -> None:
+    def _reject_logout(self, request: Request, meanings: list[Meaning]) -> None:
         """Withhold a logout with the run's own token, which is needed until the end."""
         own = request.method != "OPTIONS" and header(request.headers, "Authorization") is None
         if own and any(meaning.operation.action == "logout" for meaning in meanings):
@@ -107,7 +107,7 @@ class Gate(Layer):
             raise Withheld(f"{request.method} of a path where no profile has it")
         self._permit("an unknown path with this word", self.reader.worst_word(request))
 
-    def _refuse_commands(self, request: Request) -> None:
+    def _reject_commands(self, request: Request) -> None:
         """Withhold unknown names where names are commands, except names with the mark of test keys."""
         if self.reader.is_unknown_command(request):
             steps = [step for path in spellings(request.path) for step in path.strip("/").split("/")[1:2]]
@@ -224,7 +224,7 @@ def undo_requests(step: Mapping[str, object]) -> list[list[object]]:
     return [list(pair) for pair in step.get("any", ())]  # type: ignore[attr-defined]
 
 
-def refuse_method_override(request: Request) -> None:
+def reject_method_override(request: Request) -> None:
     """Withhold requests whose header or variable could override the method, as in Laravel and other servers."""
     if request.method not in MEANT:
         raise Withheld(f"the API does not use the method {request.method!r}")

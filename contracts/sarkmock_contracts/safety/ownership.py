@@ -13,7 +13,7 @@ from ..client.http import Request, Response, fill_path
 from ..client.target import CachedReads, Client
 from ..errors import Withheld
 from ..fixtures.keys import Keys, folded_key
-from ..judge.oracle import certainly_refused, verdict
+from ..judge.oracle import certainly_rejected, verdict
 from ..spec.contract import Contract
 from ..spec.operation_data import LiveTables, recipe
 from .ledger import Ledger, LedgerEntry, Undo, added_names, content_digest, keys_with_prefix, removal_request, stamp
@@ -62,7 +62,7 @@ class Ownership:
         if any(isinstance(value, UploadedFile) for value in everything.values()):
             return self._upload(meaning, everything)
         if takes_uploads(operation):
-            self._needs_refusal(meaning, request, None)
+            self._needs_rejection(meaning, request, None)
             return LedgerEntry(operation.id, meaning.collection)
         if operation.method == "GET":
             return self._command(meaning)
@@ -89,7 +89,7 @@ class Ownership:
         if key and self._owner(collection, key):
             return None  # a repeated create, which the target must reject
         if collection in self.keepers or not key or not self.keys.mine(key):
-            self._needs_refusal(meaning, request, key)
+            self._needs_rejection(meaning, request, key)
         elif not self.is_free(collection, key):
             raise Withheld("exists already", f"{collection} {key}")
         self._is_removable(collection)
@@ -100,26 +100,26 @@ class Ownership:
         marked = any(isinstance(value, str) and value.startswith(self.keys.prefix) for name, value in post.items()
                      if not is_secret(name))
         if not marked:
-            self._needs_refusal(meaning, request, None)
+            self._needs_rejection(meaning, request, None)
         self._is_removable(meaning.collection)
         table = meaning.operation.table
         key = table.key if table is not None else recipe("rows_of", meaning.operation.id)["key"]
         step = {"list": f"/{meaning.collection}", "holds": self.keys.prefix, "key": key}
         return LedgerEntry(meaning.operation.id, meaning.collection, None, [step] if marked else [])
 
-    def _needs_refusal(self, meaning: Meaning, request: Request, key: str | None) -> None:
+    def _needs_rejection(self, meaning: Meaning, request: Request, key: str | None) -> None:
         """Withhold a row not recognisable as the run's, unless the rules reject it and its key is unused."""
-        if not self._is_refused(meaning, request):
+        if not self._is_rejected(meaning, request):
             raise Withheld("would not be recognisable as the run's", f"{meaning.collection} {key or ''}")
-        surely = len(certainly_refused(meaning.contract, meaning.operation, request)) >= SURELY
+        surely = len(certainly_rejected(meaning.contract, meaning.operation, request)) >= SURELY
         there = self.taken | frozenset(() if surely or not key else map(folded_key, self._listed(meaning.collection)))
         if key and folded_key(key) in there:
             raise Withheld("exists already", f"{meaning.collection} {key}")
 
-    def _is_refused(self, meaning: Meaning, request: Request) -> bool:
+    def _is_rejected(self, meaning: Meaning, request: Request) -> bool:
         """Whether a request is rejected by the rules alone, or by the rules and the current rows of the target."""
         contract, operation = meaning.contract, meaning.operation
-        if certainly_refused(contract, operation, request):
+        if certainly_rejected(contract, operation, request):
             return True
         live = self._tables(contract)
         live.forget()

@@ -123,7 +123,7 @@ def answer_problem(target: Target, answer: Response) -> str | None:
     if 300 <= answer.status < 400:
         return redirect_text(target, answer)
     if answer.status in (401, 403):
-        return refusal_text(target, answer)
+        return rejection_text(target, answer)
     if is_login(answer):
         return f"{PROBE} returned a login page{page_title(answer)}: wrong base path, or a token is needed"
     if answer.status == HTTPStatus.TOO_MANY_REQUESTS:
@@ -186,7 +186,7 @@ def why_token_ended(transport: Transport) -> str | None:
     return answer_problem(target, answer) if answer.status in UNADMITTED else None
 
 
-def refusal_text(target: Target, answer: Response) -> str:
+def rejection_text(target: Target, answer: Response) -> str:
     """Describe the login that a web server before the API requires; the API has no 401 for this path."""
     challenge = answer.header("WWW-Authenticate")
     if challenge is None:

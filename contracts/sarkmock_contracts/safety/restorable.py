@@ -20,7 +20,7 @@ from ..client.http import Request, Response, request_for
 from ..client.target import Client
 from ..errors import Withheld
 from ..judge.judge import RUN_STATE
-from ..judge.oracle import certainly_refused, verdict
+from ..judge.oracle import certainly_rejected, verdict
 from ..spec.contract import Contract
 from ..spec.operation_data import LiveTables
 from .ledger import Ledger, LedgerEntry
@@ -68,7 +68,7 @@ class Restorable:
         old = {name: values[name] for name in changed if name in values}
         for name in self._not_restorable(meaning.contract, operation, old):
             del old[name]
-        if len(old) < len(changed) and not self._surely_refused(meaning, request):
+        if len(old) < len(changed) and not self._surely_rejected(meaning, request):
             lost = [name for name in changed if name not in old]
             raise Withheld("could not be restored", f"{path} {', '.join(lost)}")
         sent = {name: post[name] for name in operation.rules if name in old or (name in post and name in before)}
@@ -100,14 +100,14 @@ class Restorable:
         return self._unrestorable[operation.id]
 
     def _not_restorable(self, contract: Contract, operation: Operation, values: Values) -> list[str]:
-        refused = operation.validator.errors(values, self.tables(contract)) if values else {}
-        return [name for name, value in values.items() if name in refused or not is_stored_as_sent(value)]
+        rejected = operation.validator.errors(values, self.tables(contract)) if values else {}
+        return [name for name, value in values.items() if name in rejected or not is_stored_as_sent(value)]
 
     def _is_certain(self, meaning: Meaning, request: Request) -> bool:
         """Whether a request is rejected regardless of the rows in the tables, even by a target that lacks one rule."""
-        return len(certainly_refused(meaning.contract, meaning.operation, request)) >= SURELY
+        return len(certainly_rejected(meaning.contract, meaning.operation, request)) >= SURELY
 
-    def _surely_refused(self, meaning: Meaning, request: Request) -> bool:
+    def _surely_rejected(self, meaning: Meaning, request: Request) -> bool:
         if self._is_certain(meaning, request):
             return True
         live = self.tables(meaning.contract)

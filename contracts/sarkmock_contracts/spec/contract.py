@@ -72,9 +72,9 @@ class Contract:
         return jsonschema_rs.Registry([(_URI, self.document)])  # lazy: takes about 4 MB and is rarely needed
 
     @property
-    def crashes_are_refused(self) -> bool:
+    def crashes_are_rejected(self) -> bool:
         """Whether a value that PHP cannot convert to text is rejected with 422, instead of crashing with 500."""
-        return bool(self.document["x-crashes"] == "refuse")
+        return bool(self.document["x-crashes"] == "reject")
 
     @cached_property
     def sections(self) -> list[str]:

@@ -260,8 +260,8 @@ class LiveTables:
 
     def observe(self, operation: Operation, exchange: Exchange) -> None:
         """Update the rows from an exchange. Discard all of them after a disruptive operation."""
-        refused = 400 <= exchange.response.status < 500
-        if refused or (operation.method == "GET" and operation.hazard == "read"):
+        rejected = 400 <= exchange.response.status < 500
+        if rejected or (operation.method == "GET" and operation.hazard == "read"):
             self._saw_list(operation, exchange)
         elif operation.hazard == "disruptive":
             self.forget()

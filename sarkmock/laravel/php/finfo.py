@@ -77,7 +77,7 @@ def mime_type(content: bytes) -> str:
 
 
 def _ends_as_zip(content: bytes) -> bool:
-    """Whether the last bytes are the end of an archive and point to its directory, whatever the first bytes are."""
+    """Whether the last bytes are the end of an archive and point to its directory, regardless of its first bytes."""
     directory = int.from_bytes(content[-6:-2], "little")
     return content[-22:-18] == b"PK\5\6" and content[directory:directory + 4] == b"PK\1\2"
 

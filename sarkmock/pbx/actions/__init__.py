@@ -169,7 +169,7 @@ ACTION_FUNCTIONS: dict[str, Action] = {
     "users_by_endpoint": accounts.list_users_by("endpoint"),
     "users_revoke": accounts.revoke_all,
     "users_delete": accounts.delete_user,
-    "ami_db_refused": ami.refuse_family,
+    "ami_db_rejected": ami.reject_family,
     # logs
     "logs_list": system.call_records,
     "logs_cdrs": system.cdrs,
@@ -203,7 +203,7 @@ AFTER_CHECKS: dict[str, AfterCheck] = {
     "blfkeyname_only_in_sip_template": AfterCheck(extensions.only_in_sip_template, ("blfkeyname",)),
     "blfkeyname_is_blf_template": AfterCheck(extensions.is_blf_template, ("blfkeyname",)),
     "blfkeyname_names_blf_template": AfterCheck(extensions.names_blf_template, ("blfkeyname",)),
-    "refuse_blfkeyname": AfterCheck(extensions.always_refuse, ("blfkeyname",)),
+    "reject_blfkeyname": AfterCheck(extensions.always_reject, ("blfkeyname",)),
     "system_template_stays": AfterCheck(extensions.system_template_stays),
     # backups, snapshots, greetings
     "upload_fits": AfterCheck(

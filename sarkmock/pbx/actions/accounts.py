@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from sarkmock.http.context import Context, MissingPart
-from sarkmock.http.replies import NotFound, PhpError, Refusal, Reply, Summarised
+from sarkmock.http.replies import NotFound, PhpError, Rejection, Reply, Summarised
 from sarkmock.laravel import php
 from sarkmock.pbx import accounts
 from sarkmock.pbx.accounts import USERS
@@ -23,7 +23,7 @@ def login(context: Context) -> Reply:
     tables = context.state.tables
     user = accounts.user_by_email(tables, php.to_text(context.input["email"]))
     if user is None or not accounts.verify_password(php.to_text(context.input["password"]), user["password"]):
-        raise Refusal(401, {"message": "Unauthorized"})
+        raise Rejection(401, {"message": "Unauthorized"})
     accounts.revoke_tokens(tables, user["id"])
     return Reply({"accessToken": new_token(context, user["id"], accounts.abilities_of(user)), "token_type": "Bearer"})
 

@@ -97,7 +97,7 @@ def delete_value(context: Context) -> Reply:
     return keyed_object(context, db_delete(context.state.astdb, family, key))
 
 
-def refuse_family(context: Context) -> Reply:
+def reject_family(context: Context) -> Reply:
     """Respond that Asterisk failed: the published handler reads a family that the path does not have."""
     require_pbx(context.state)
     return keyed_object(context, False)

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from io import BytesIO
 
 from sarkmock.http.context import Context
-from sarkmock.http.replies import NotFound, PhpError, Refusal, Reply
+from sarkmock.http.replies import NotFound, PhpError, Rejection, Reply
 from sarkmock.laravel.php import UploadedFile
 from sarkmock.pbx import pbx_files
 from sarkmock.pbx.actions.stored import FileSet, upload_so_far
@@ -126,9 +126,9 @@ def snapshot_is_sound(context: Context) -> None:
     try:
         restorable_database(unpacked(file.content), context.state.tables.name)
     except BadArchive as error:
-        context.refuse(SNAPSHOT_FIELD, f"The {SNAPSHOT_FIELD} {error}.")
+        context.reject(SNAPSHOT_FIELD, f"The {SNAPSHOT_FIELD} {error}.")
     except BadDatabase as error:
-        context.refuse(SNAPSHOT_FIELD, f"The {SNAPSHOT_FIELD} cannot be restored: {error}.")
+        context.reject(SNAPSHOT_FIELD, f"The {SNAPSHOT_FIELD} cannot be restored: {error}.")
 
 
 def unpacked(content: bytes) -> bytes:
@@ -183,5 +183,5 @@ def restore_snapshot(context: Context) -> Reply:
     return Reply({"restored": name})
 
 
-def unrestorable(name: str, problem: str | sqlite3.Error) -> Refusal:
-    return Refusal(422, {"Error": f"{name} cannot be restored: {problem}."})
+def unrestorable(name: str, problem: str | sqlite3.Error) -> Rejection:
+    return Rejection(422, {"Error": f"{name} cannot be restored: {problem}."})

@@ -8,7 +8,7 @@ from itertools import islice
 from typing import Any, NoReturn
 
 from sarkmock.http.context import Context, MissingPart
-from sarkmock.http.replies import Conflict, Later, PhpError, QueryError, QueryRefused, Reply, to_json
+from sarkmock.http.replies import Conflict, Later, PhpError, QueryError, QueryRejected, Reply, to_json
 from sarkmock.laravel import php
 from sarkmock.pbx.database import ROWS_AT_ONCE, Database, Row
 from sarkmock.pbx.sql import quote_name
@@ -141,7 +141,7 @@ def store_row(context: Context, row: Row) -> Reply:
 
 
 def insert_row(context: Context, row: Row) -> int:
-    """Insert the row with its time stamps; QueryRefused if the database rejects it, QueryError for an array."""
+    """Insert the row with its time stamps; QueryRejected if the database rejects it, QueryError for an array."""
     table = table_of(context)
     stamp = context.state.clock.stamp()
     stamps = {"z_created": stamp, "z_updated": stamp} if table.stamps else {}
@@ -168,7 +168,7 @@ def guarded_write(write: Callable[[], int], sql: Callable[[], str]) -> int:
         reason = f"SQLSTATE[23000]: Integrity constraint violation: 19 {spelt}"
     except sqlite3.Error as error:
         reason = f"SQLSTATE[HY000]: General error: {getattr(error, 'sqlite_errorcode', 1)} {error}"
-    raise QueryRefused(QueryError(reason, sql()))
+    raise QueryRejected(QueryError(reason, sql()))
 
 
 def bound_text(value: Any) -> str:
@@ -213,7 +213,7 @@ def key_is_new(context: Context) -> None:
     """Reject a duplicate key with 422 under the name ``save``."""
     key = context.input.get("pkey")
     if key_exists(context, key):
-        context.refuse("save", f"Duplicate Key - {trimmed_text('pkey', key)}")
+        context.reject("save", f"Duplicate Key - {trimmed_text('pkey', key)}")
 
 
 def key_is_free(context: Context) -> None:

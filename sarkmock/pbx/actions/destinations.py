@@ -99,7 +99,7 @@ def targets_resolve(context: Context) -> None:
     for field in known_targets(context):
         value = context.input.get(field)
         if has_no_destination(context, field, value):
-            context.refuse(field, f"The target could not be resolved {php.to_text(value)}")
+            context.reject(field, f"The target could not be resolved {php.to_text(value)}")
 
 
 def targets_crash(context: Context) -> None:

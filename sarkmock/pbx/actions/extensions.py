@@ -12,7 +12,7 @@ from math import isfinite
 from typing import Any
 
 from sarkmock.http.context import Context
-from sarkmock.http.replies import Conflict, PhpError, QueryError, QueryRefused, Reply
+from sarkmock.http.replies import Conflict, PhpError, QueryError, QueryRejected, Reply
 from sarkmock.laravel import php
 from sarkmock.pbx.actions.ami import require_pbx
 from sarkmock.pbx.actions.crud import (
@@ -116,7 +116,7 @@ def crash_as_conflict(action: Callable[[Context], Reply]) -> Callable[[Context],
         try:
             return action(context)
         except QueryError as error:
-            raise QueryRefused(error) from None
+            raise QueryRejected(error) from None
         except PhpError as error:
             if error.exception != "ErrorException":
                 raise  # not caught by the product
@@ -146,9 +146,9 @@ def mac_is_usable(context: Context) -> None:
     mac = context.post.get("macaddr")
     text = "" if isinstance(mac, (list, dict)) else php.to_text(mac)
     if vendor(context.state, text) is None:
-        context.refuse("macaddr", f"Can't find Manufacturer for this MAC! {text}")
+        context.reject("macaddr", f"Can't find Manufacturer for this MAC! {text}")
     elif context.state.tables.count("ipphone", "macaddr", text):
-        context.refuse("macaddr", f"This MAC already exists in the DB! {text}")
+        context.reject("macaddr", f"This MAC already exists in the DB! {text}")
 
 
 def mac_lookup_crashes(context: Context) -> None:
@@ -165,7 +165,7 @@ def mac_is_listed(context: Context) -> None:
     if listed_vendor(context.state, text) is None:
         raise PhpError("Undefined array key 2", field="macaddr")
     if context.state.tables.count("ipphone", "macaddr", text):
-        context.refuse("macaddr", f"This MAC already exists in the DB! {text}")
+        context.reject("macaddr", f"This MAC already exists in the DB! {text}")
 
 
 def mac_to_look_up(context: Context) -> str | None:
@@ -173,7 +173,7 @@ def mac_to_look_up(context: Context) -> str | None:
     mac = context.post.get("macaddr")
     text = php.to_text(mac)
     if not mac or text == "0":
-        context.refuse("macaddr", f"Can't find Manufacturer for this MAC! {text}")
+        context.reject("macaddr", f"Can't find Manufacturer for this MAC! {text}")
         return None
     if not re.match("[0-9A-Fa-f]{6}", text):
         raise PhpError("Undefined array key 1", field="macaddr")
@@ -312,13 +312,13 @@ def system_template_stays(context: Context) -> None:
 
 def only_in_new_sip_template(context: Context) -> None:
     if is_not_null(context) and not equals_sip(context.post.get("technology")):
-        context.refuse("blfkeyname", "blfkeyname only allowed for template type of SIP! ")
+        context.reject("blfkeyname", "blfkeyname only allowed for template type of SIP! ")
 
 
 def only_in_sip_template(context: Context) -> None:
     """Check the stored technology, not the one that was sent."""
     if is_not_null(context) and current_row(context)["technology"] != "SIP":
-        context.refuse("blfkeyname", "blfkeyname only allowed in template type of SIP! ")
+        context.reject("blfkeyname", "blfkeyname only allowed in template type of SIP! ")
 
 
 def is_blf_template(context: Context) -> None:
@@ -332,12 +332,12 @@ def names_blf_template(context: Context) -> None:
     name = first_scalar(context.post.get("blfkeyname"))
     row = None if name is None else context.state.tables.first("device", "pkey", php.to_text(name))
     if row is None or row["technology"] != "BLF Template":
-        context.refuse("blfkeyname", NOT_A_BLF_TEMPLATE)
+        context.reject("blfkeyname", NOT_A_BLF_TEMPLATE)
 
 
-def always_refuse(context: Context) -> None:
+def always_reject(context: Context) -> None:
     """Reject every name: the product compares with a query that it never runs."""
-    context.refuse("blfkeyname", NOT_A_BLF_TEMPLATE)
+    context.reject("blfkeyname", NOT_A_BLF_TEMPLATE)
 
 
 def is_not_null(context: Context) -> bool:

@@ -13,7 +13,7 @@ from sarkmock.pbx import pbx_files
 from sarkmock.pbx.state import PbxFile, State
 
 if TYPE_CHECKING:
-    from sarkmock.pbx import shorewall
+    from sarkmock.pbx.shorewall.site import Site
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,9 +53,9 @@ def are_lines(context: Context) -> None:
     if rules is None or context.errors:
         return
     if not isinstance(rules, (list, dict)):
-        context.refuse("rules", "The rules must be an array.")
+        context.reject("rules", "The rules must be an array.")
     elif any(isinstance(element, (list, dict, php.UploadedFile)) for element in elements(rules)):
-        context.refuse("rules", "The rules must be an array of lines.")
+        context.reject("rules", "The rules must be an array of lines.")
 
 
 def store_and_check(family: Family, context: Context) -> Reply:
@@ -104,15 +104,15 @@ def shorewall_output(family: Family, state: State) -> list[str]:
     return [*progress_lines(family), f"   ERROR: {mistake.problem} {path} {mistake.place}", ""]
 
 
-def site(family: Family, state: State) -> shorewall.Site:
+def site(family: Family, state: State) -> Site:
     """Return what the rules may refer to, read from the configuration files beside them."""
-    from sarkmock.pbx import shorewall
+    from sarkmock.pbx.shorewall.site import FIREWALL, Site
 
     zones = {columns[0].partition(":")[0]: columns[1:] for columns in table(state, f"{family.directory}/zones")}
-    firewall = next((zone for zone, kind in zones.items() if kind[:1] == ["firewall"]), shorewall.FIREWALL)
+    firewall = next((zone for zone, kind in zones.items() if kind[:1] == ["firewall"]), FIREWALL)
     interfaces = frozenset(columns[1] for columns in table(state, f"{family.directory}/interfaces") if columns[1:])
-    return shorewall.Site(
-        family.version, tuple(zones) or (shorewall.FIREWALL, "net"), firewall, interfaces or None,
+    return Site(
+        family.version, tuple(zones) or (FIREWALL, "net"), firewall, interfaces or None,
         params_variables(state, f"{family.directory}/params"),
         lambda name: included(state, f"{family.directory}/{name}"))
 

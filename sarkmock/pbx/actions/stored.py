@@ -13,7 +13,7 @@ from typing import Any
 from urllib.parse import quote
 
 from sarkmock.http.context import Context
-from sarkmock.http.replies import NotFound, PhpError, Refusal, Reply
+from sarkmock.http.replies import NotFound, PhpError, Rejection, Reply
 from sarkmock.laravel.php import UploadedFile
 from sarkmock.laravel.php.finfo import EMPTY, OCTETS, PLAIN_TEXT, mime_type
 from sarkmock.pbx import pbx_files
@@ -93,7 +93,7 @@ def upload_fits(context: Context) -> None:
     """
     for field, value in context.input.items():
         if isinstance(value, UploadedFile) and len(value.content) > LARGEST_UPLOAD * 1024 and not context.errors:
-            context.refuse(field, f"The {field} may not be greater than {LARGEST_UPLOAD} kilobytes.")
+            context.reject(field, f"The {field} may not be greater than {LARGEST_UPLOAD} kilobytes.")
 
 
 def upload_so_far(context: Context, field: str) -> UploadedFile | None:
@@ -106,7 +106,7 @@ def upload_is_named(context: Context, field: str, pattern: re.Pattern[str], name
     """Reject an upload whose name would not be listed, unless the request has another error already."""
     file = upload_so_far(context, field)
     if file is not None and not pattern.fullmatch(file.name):
-        context.refuse(field, f"The {field} must be named {names}.")
+        context.reject(field, f"The {field} must be named {names}.")
 
 
 def media_type(name: str, content: bytes) -> str:
@@ -166,7 +166,7 @@ def upload_greeting(context: Context) -> Reply:
     """Store the file under its full name; response and duplicate check use only the greeting's name at its end."""
     file, greeting = named_upload(context)
     if GREETING_SET.path(greeting) in context.state.files:
-        raise Refusal(422, {"Message": "UserGreeting Already exists"})
+        raise Rejection(422, {"Message": "UserGreeting Already exists"})
     GREETING_SET.put(context.state, file.name, file.content)
     return Reply([f"Uploaded {greeting}"])
 

@@ -87,7 +87,7 @@ def cdrs_shipped(context: Context) -> Reply:
 def limit_is_whole(context: Context) -> None:
     limit = context.path["limit"]
     if not limit.isascii() or not limit.isdecimal() or len(limit) > 18:
-        context.refuse("limit", "The limit must be an integer.")
+        context.reject("limit", "The limit must be an integer.")
 
 
 def record_file(state: State) -> bytes:

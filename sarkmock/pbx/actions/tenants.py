@@ -55,9 +55,9 @@ def pair_is_complete(context: Context) -> None:
     """Reject an incomplete pair, though no rule says required (E56); the path may give the extension (E13)."""
     extension = extension_in_path(context)
     if EXTENSION_COLUMN not in context.post and not context.state.tables.count("ipphone", "pkey", extension):
-        context.refuse(EXTENSION_COLUMN, "The selected i pphone pkey is invalid.")
+        context.reject(EXTENSION_COLUMN, "The selected i pphone pkey is invalid.")
     if RULE_COLUMN not in context.post:
-        context.refuse(RULE_COLUMN, "The c o s pkey field is required.")
+        context.reject(RULE_COLUMN, "The c o s pkey field is required.")
 
 
 def pair_is_new(context: Context) -> None:
@@ -65,7 +65,7 @@ def pair_is_new(context: Context) -> None:
     table = crud.table_of(context).name
     if context.state.tables.rows(table, {name: pair_value(context, name) for name in (EXTENSION_COLUMN, RULE_COLUMN)}):
         key = php.to_text(context.input.get("pkey"))
-        context.refuse("save", f"Duplicate Keys, relationship already exists - {key}")
+        context.reject("save", f"Duplicate Keys, relationship already exists - {key}")
 
 
 def pair_value(context: Context, name: str) -> str | None:
@@ -126,7 +126,7 @@ def holiday_route_resolves(context: Context) -> None:
     else:
         lost = route_class(context.state.tables, route, "route") is None
     if lost:
-        context.refuse("route", f"The routing target could not be resolved {php.to_text(route)}")
+        context.reject("route", f"The routing target could not be resolved {php.to_text(route)}")
 
 
 def is_unresolved(stored: str | None) -> bool:

@@ -102,7 +102,7 @@ def host_is_valid(context: Context) -> None:
         message = "checkdnsrr(): Argument #1 ($hostname) must be of type string, array given"
         raise PhpError(message, "TypeError", "host")
     if not (is_ip(php.to_text(host)) or DOMAIN.fullmatch(php.to_text(host))):
-        context.refuse("host", f"Host must be valid IP or valid domain name {php.to_text(host)}")
+        context.reject("host", f"Host must be valid IP or valid domain name {php.to_text(host)}")
 
 
 def without_outcome(context: Context, row: Row) -> None:

@@ -191,7 +191,7 @@ class Writer:
     def writes(self, row: Row) -> bool:
         return all(row.get(column) in options for column, options in self.where.items())
 
-    def refusal(self, column: str, texts: Mapping[str, str], tables: Database) -> str | None:
+    def rejection(self, column: str, texts: Mapping[str, str], tables: Database) -> str | None:
         """Return why the operation rejects a row's value; None if it accepts it."""
         if texts[column] == to_text(self.default):
             return None
@@ -249,7 +249,7 @@ def why_invalid(writers: list[Writer], column: str, texts: Mapping[str, str], ta
     """Return why every writer rejects the value, in the words of the last one (an update); None if one accepts it."""
     text, problem = texts[column], None
     for writer in writers:
-        problem = writer.refusal(column, texts, tables)
+        problem = writer.rejection(column, texts, tables)
         if problem is None:
             return None
     hint = [f"; did you mean {name}?" for name in nearest_names(text, writer.known(column, tables))] if problem else []

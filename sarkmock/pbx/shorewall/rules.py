@@ -153,12 +153,12 @@ class ZoneRule:
                 if not parameter:
                     raise BadRule("PARAM requires a parameter to be supplied in macro invocation")
                 target = parameter + target[5:]
-            self.refuse_in_macro(target)
+            self.reject_in_macro(target)
             for proto in comma_list(body.proto, "Protocol"):
                 row = self.row.merged(body._replace(proto=proto), target)
                 ZoneRule(row, self.session, setting, parameter).check()
 
-    def refuse_in_macro(self, target: str) -> None:
+    def reject_in_macro(self, target: str) -> None:
         name = basic_target(target)
         action = self.words.actions.get(name)
         known = action or name in self.words.targets or name in self.words.macros

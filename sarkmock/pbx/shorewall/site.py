@@ -29,7 +29,7 @@ DECIMAL_DIGITS = compiled(r"\d+")
 
 def ipv4_network(text: str) -> None:
     net, slash, mask = text.partition("/")
-    refuse_set(net)
+    reject_set(net)
     if not net:
         raise BadRule("Missing address")
     if not slash:
@@ -46,7 +46,7 @@ def ipv4_network(text: str) -> None:
             raise BadRule(f"Invalid IP address ({net})")
 
 
-def refuse_set(net: str) -> None:
+def reject_set(net: str) -> None:
     if "+" in net:
         raise BadRule(f"Invalid ipset name ({net})" if not re.fullmatch(r"\+[a-zA-Z][-\w]*", net, re.ASCII)
                       else f"An ipset name ({net}) is not allowed in this context")
@@ -98,7 +98,7 @@ def ipv6_network(text: str) -> None:
     net, slash, mask = net.partition("/")
     if "/" in mask:
         raise BadRule(f"Invalid Network Address({text}")
-    refuse_set(net)
+    reject_set(net)
     if not net or (slash and not mask):
         raise BadRule(f"Invalid Network address ({text})")
     if not slash:

@@ -15,8 +15,8 @@ const path = { tenant: "acme" };
 const changed = await client.PUT("/tenants/{tenant}", { params: { path }, body: { description: "Acme Ltd" } });
 expect(changed.data?.description === "Acme Ltd", "update");
 
-const refused = await client.PUT("/tenants/{tenant}", { params: { path }, body: { operator: "x" } });
-expect(refused.error !== undefined && "operator" in refused.error, "refuse");
+const rejected = await client.PUT("/tenants/{tenant}", { params: { path }, body: { operator: "x" } });
+expect(rejected.error !== undefined && "operator" in rejected.error, "reject");
 
 const shown = await client.GET("/tenants/{tenant}", { params: { path } });
 expect(shown.data?.description === "Acme Ltd", "show");
