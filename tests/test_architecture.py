@@ -261,6 +261,15 @@ def test_no_repeated_group_of_an_expression_is_possessive():
             if possessive.search(ast.unparse(node))] == []
 
 
+def test_text_files_are_read_and_written_in_utf_8():
+    """A C locale, or Windows, has another default."""
+    calls = {(path, node) for path in SOURCES for node in nodes(path)
+             if isinstance(node, ast.Call) and getattr(node.func, "attr", "") in {"read_text", "write_text"}}
+    assert calls
+    assert [f"{path.relative_to(ROOT)}:{node.lineno}" for path, node in calls
+            if "encoding" not in {keyword.arg for keyword in node.keywords}] == []
+
+
 def test_nothing_is_left_undone():
     marks = re.compile(r"\b(TODO|FIXME|XXX|HACK)\b|raise NotImplementedError")
     assert [str(path) for path in SOURCES if marks.search(path.read_text())] == []

@@ -158,7 +158,7 @@ def plain_value(value: Any) -> Any:
 
 def layout(name: str) -> str:
     """Return the SQL that creates the tables of a database."""
-    return "".join(files("sarkmock.pbx").joinpath(script).read_text() for script in DATABASES[name])
+    return "".join(files("sarkmock.pbx").joinpath(script).read_text(encoding="utf-8") for script in DATABASES[name])
 
 
 @cache

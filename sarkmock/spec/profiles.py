@@ -242,7 +242,7 @@ def definitions() -> dict[str, Any]:
 @cache
 def vocabulary() -> dict[str, Any]:
     """Return the JSON Schema of overlay files, which also defines the project's x- keys."""
-    return json.loads((openapi_dir() / "vocabulary.schema.json").read_text())  # type: ignore[no-any-return]
+    return json.loads((openapi_dir() / "vocabulary.schema.json").read_text(encoding="utf-8"))  # type: ignore[no-any-return]
 
 
 def clear_file_cache() -> None:

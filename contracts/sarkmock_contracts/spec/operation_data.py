@@ -31,7 +31,7 @@ _FILE = Path(__file__).parent / "boundary_values" / "operations.yaml"
 
 @cache
 def _operations_yaml() -> dict[str, dict[str, Any]]:
-    return yaml.safe_load(_FILE.read_text())  # type: ignore[no-any-return]
+    return yaml.safe_load(_FILE.read_text(encoding="utf-8"))  # type: ignore[no-any-return]
 
 
 @cache

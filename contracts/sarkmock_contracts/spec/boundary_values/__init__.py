@@ -102,7 +102,7 @@ def listed_bounds(rules: str | Sequence[str]) -> Bounds:
 @cache
 def table_rows() -> list[dict[str, Any]]:
     """Return the rows of the hand-written table of rule lists."""
-    return yaml.safe_load((_HERE / "rules.yaml").read_text())  # type: ignore[no-any-return]
+    return yaml.safe_load((_HERE / "rules.yaml").read_text(encoding="utf-8"))  # type: ignore[no-any-return]
 
 
 @cache
@@ -156,7 +156,7 @@ def placeholder(value: Any) -> Any:
 
 @cache
 def _foreign() -> list[Any]:
-    return list(yaml.safe_load((_HERE / "lists.yaml").read_text())["foreign"])
+    return list(yaml.safe_load((_HERE / "lists.yaml").read_text(encoding="utf-8"))["foreign"])
 
 
 @cache
