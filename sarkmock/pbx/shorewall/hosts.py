@@ -104,7 +104,7 @@ def ipv6_parts(text: str, signs: str, source: bool) -> tuple[str, str]:
     if colon > 0:
         rest = text[colon + 1:]
         if rest.endswith("]") and ",[" in rest[2:-2]:
-            return text[:colon], ranged(rest)
+            return text[:colon], rest if source else ranged(rest)
         if rest.endswith("]") and len(rest) > 2:
             return text[:colon], ranged(rest[1:-1]) if source else rest[1:-1]
         if re.fullmatch(r"\[.+\]/[0-9]+", rest):

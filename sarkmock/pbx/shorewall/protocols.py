@@ -13,6 +13,7 @@ from sarkmock.pbx.shorewall.lists import (
     compiled,
     decimal,
     fields,
+    level,
     parse_number,
 )
 from sarkmock.pbx.shorewall.site import ip_set
@@ -316,15 +317,21 @@ def switch(text: str, chain: str) -> tuple[str, str] | None:
 
 def check_helper_name(text: str, proto: str, words: Words) -> None:
     """Check the helper of a connection, and the protocol that it requires."""
-    name, _, level = text.partition(":")
+    name, _, log = text.partition(":")
     match = re.fullmatch(r"([-\w.]+)\((.+)\)", name, re.ASCII | re.DOTALL)
-    if match:
-        raise Undecided
+    name = match[1] if match else name
     if "," in name:
         raise BadRule(f"Invalid helper' ({name})")
     base = re.sub(r"-[0-9]+$", "", name)
-    if base not in HELPERS or level:
+    if base not in HELPERS:
         raise BadRule(f"Unrecognized helper ({base})")
+    if base != name:
+        raise BadRule("The  helper is not enabled")
     value = None if proto == "-" else protocol_number(proto, words)
     if value != HELPERS[base]:
         raise BadRule(f"The {base} helper requires PROTO={PORTED[HELPERS[base]]}")
+    if match and not re.match(r"(?:ctevents|expevents)=.", match[2]):
+        raise BadRule(f"Invalid helper option ({match[2].partition(',')[0]})")
+    if match:
+        raise Undecided
+    level(log, words.version)

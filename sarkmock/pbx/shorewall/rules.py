@@ -37,7 +37,6 @@ NOT_IN_MACROS = frozenset(("IPTABLES", "IP6TABLES", "INLINE"))
 NONE = re.compile(r"none(:|$)", re.IGNORECASE)
 MACRO_PARAMETER = re.compile(r"PARAM(:|$)")
 JUMP = re.compile(r"(?:.*\s)?-j\s+(\S+)", re.DOTALL)
-USER_SPACE_LOG = re.compile(r"(NFLOG|ULOG)\b")
 
 
 @dataclass(slots=True)
@@ -292,13 +291,5 @@ class ZoneRule:
 
 
 def merged_levels(superior: str, subordinate: str) -> str:
-    """Return the action of a macro's rule with the log level of the rule that invokes the macro."""
-    above, below = action_parts(superior, "Action"), action_parts(subordinate, "Action")
-    tag = f":{above[2]}" if len(above) > 2 else ""
-    if len(above) < 2 or (USER_SPACE_LOG.match(below[0]) and not tag):
-        return subordinate
-    if USER_SPACE_LOG.match(below[0]):
-        return f"{subordinate}{tag}"
-    if above[1].endswith("!") or len(below) < 2:
-        return f"{below[0]}:{above[1]}{tag}"
-    return subordinate
+    """Return the action of a macro's rule, which has no log level, with that of the rule that invokes the macro."""
+    return ":".join((subordinate, *action_parts(superior, "Action")[1:]))

@@ -182,16 +182,16 @@ def set_options(text: str) -> None:
     numbered = re.fullmatch(r"[1-6]", parts[0])
     parts = parts[1:] if numbered else list(dropwhile(("src", "dst").__contains__, parts))
     for option in comma_list(",".join(parts), "ipset option") if parts else []:
-        match = re.fullmatch(r"([^<>=]*)(?:(<>|=|<|>)(.*))?", option)
-        if match is None or match[1] not in SET_OPTIONS:
-            raise BadRule(f"Unknown ipset option ({option})")
-        if match[1] in SET_OPTIONS[3:]:
-            if not match[3]:
-                raise BadRule(f"The {match[1]} option requires a value")
-            if parse_number(match[3]) is None:
-                raise BadRule(f"Invalid number ({match[3]})")
-        elif match[2]:
-            raise BadRule(f"The {match[1]} option does not require a value")
+        name, relation, value = [*re.split("(<>|=|<|>)", option), "", ""][:3]
+        if name not in SET_OPTIONS:
+            raise BadRule(f"Unknown ipset option ({name})")
+        if name in SET_OPTIONS[3:]:
+            if not value:
+                raise BadRule(f"The {name} option requires a value")
+            if parse_number(value) is None:
+                raise BadRule(f"Invalid number ({value})")
+        elif relation:
+            raise BadRule(f"The {name} option does not require a value")
 
 
 FIREWALL = "fw"
