@@ -59,6 +59,14 @@ def to_text(value: Any, field: str | None = None) -> str:
     raise PhpError("Array to string conversion", field=field)
 
 
+def text_argument(value: Any, function: str, field: str, *, parameter: str = "string") -> str:
+    """Return the text that a PHP function gets as its first argument; PhpError (with the field's name) for an array."""
+    if isinstance(value, (list, dict)):
+        message = f"{function}(): Argument #1 (${parameter}) must be of type string, array given"
+        raise PhpError(message, "TypeError", field)
+    return to_text(value)
+
+
 def to_float(value: float) -> float:
     """Convert a number to a float, or infinity: PHP has no integers beyond 64 bits."""
     try:

@@ -126,10 +126,7 @@ def fill(context: Context, row: Row) -> None:
 
 def trimmed_text(name: str, value: Any) -> str:
     """Return PHP's trim((string) $value); PhpError naming the field for arrays."""
-    if isinstance(value, (list, dict)):
-        message = "trim(): Argument #1 ($string) must be of type string, array given"
-        raise PhpError(message, "TypeError", name)
-    return php.trim(php.to_text(value))
+    return php.trim(php.text_argument(value, "trim", name))
 
 
 def store_row(context: Context, row: Row) -> Reply:

@@ -171,7 +171,7 @@ def mac_is_listed(context: Context) -> None:
 def mac_to_look_up(context: Context) -> str | None:
     """Return the MAC address that the product looks up; None if it was rejected before."""
     mac = context.post.get("macaddr")
-    text = php.to_text(mac)
+    text = php.text_argument(mac, "substr", "macaddr") if mac else php.to_text(mac)
     if not mac or text == "0":
         context.reject("macaddr", f"Can't find Manufacturer for this MAC! {text}")
         return None

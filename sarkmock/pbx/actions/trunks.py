@@ -98,11 +98,9 @@ def host_is_valid(context: Context) -> None:
     host = context.input.get("host")
     if not host or host == "0":  # PHP: falsy
         return
-    if isinstance(host, (list, dict)):
-        message = "checkdnsrr(): Argument #1 ($hostname) must be of type string, array given"
-        raise PhpError(message, "TypeError", "host")
-    if not (is_ip(php.to_text(host)) or DOMAIN.fullmatch(php.to_text(host))):
-        context.reject("host", f"Host must be valid IP or valid domain name {php.to_text(host)}")
+    text = php.text_argument(host, "checkdnsrr", "host", parameter="hostname")
+    if not (is_ip(text) or DOMAIN.fullmatch(text)):
+        context.reject("host", f"Host must be valid IP or valid domain name {text}")
 
 
 def without_outcome(context: Context, row: Row) -> None:
