@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     import pytest
 
 PROCESS = [sys.executable, "-m", "sarkmock"]
+BEFORE = "SARKMOCK_TESTS_BEFORE"  # code that a command runs first
 PASSED_ON = (signal.SIGTERM, signal.SIGHUP, signal.SIGINT)
 
 
@@ -148,6 +149,7 @@ def become(words: list[str], files: list[int], environment: dict[str, str]) -> N
                                   line_buffering=number == 2 or file.isatty())
         setattr(sys, name, stream)
         setattr(sys, f"__{name}__", stream)
+    exec(environment.get(BEFORE, ""), {})
 
 
 def settings(environment: os._Environ[str] | dict[str, str]) -> dict[str, str]:

@@ -20,7 +20,7 @@ from sarkmock_contracts.reports.console import write_report
 from sarkmock_contracts.run import open_run
 from sarkmock_contracts.run_options import RunOptions
 
-from tests.prefork import PROCESS
+from tests.prefork import BEFORE, COMMAND, PROCESS
 
 CASE = "smoke:destinations.list"
 FAULTY = f"""
@@ -34,10 +34,13 @@ def run(case, suite):
 Case.run = run
 """
 UNCOLLECTED = """
+import sys
 import sarkmock_contracts.checks
 def cases(run):
     raise RuntimeError("no cases")
-sarkmock_contracts.checks.cases = cases
+for name in ("checks", "plugin"):
+    if module := sys.modules.get(f"sarkmock_contracts.{name}"):
+        module.cases = cases
 """
 INTERNAL = """
 from sarkmock_contracts.plugin.console import ConsolePlugin
@@ -63,8 +66,10 @@ SCHEMA = Path(sarkmock_contracts.reports.__file__).with_name("report.schema.json
 def checked(tmp_path: Path, fault: str, *options: str, faulty: str = FAULTY) -> subprocess.CompletedProcess[str]:
     """A check by a suite with a fault, in each of its processes."""
     (tmp_path / "sitecustomize.py").write_text(faulty)
-    environment = os.environ | {"PYTHONPATH": str(tmp_path), "FAULT": fault}
-    command = [*PROCESS, "check", *QUICK, "--report", str(tmp_path / "report"), *options]
+    anew = {"PYTHONPATH": str(tmp_path)} if faulty is EARLY or "2" in options else {BEFORE: faulty}
+    environment = os.environ | {"FAULT": fault} | anew
+    program = COMMAND if BEFORE in anew else PROCESS
+    command = [*program, "check", *QUICK, "--report", str(tmp_path / "report"), *options]
     return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120, check=False)
 
 

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import stat
 import subprocess
 import sys
@@ -27,16 +28,28 @@ def entries(home):
     return {file.stem: file for file in (home / "sarkmock" / __version__).iterdir()}
 
 
+@pytest.fixture(scope="module")
+def made(tmp_path_factory):
+    """A cache that one run has made."""
+    home = tmp_path_factory.mktemp("made")
+    loaded(home)
+    return home
+
+
+@pytest.fixture
+def home(made, tmp_path):
+    return shutil.copytree(made, tmp_path / "home")
+
+
 def test_the_second_run_finds_what_the_first_one_has_made(tmp_path):
     assert loaded(tmp_path)
     assert entries(tmp_path).keys() == {"document-shipped", "profiles"}
     assert not loaded(tmp_path)
 
 
-def test_an_entry_is_for_its_user_alone(tmp_path):
-    loaded(tmp_path)
-    assert {stat.S_IMODE(file.stat().st_mode) for file in entries(tmp_path).values()} == {0o600}
-    assert stat.S_IMODE((tmp_path / "sarkmock" / __version__).stat().st_mode) == 0o700
+def test_an_entry_is_for_its_user_alone(made):
+    assert {stat.S_IMODE(file.stat().st_mode) for file in entries(made).values()} == {0o600}
+    assert stat.S_IMODE((made / "sarkmock" / __version__).stat().st_mode) == 0o700
 
 
 DAMAGES = {
@@ -51,22 +64,21 @@ DAMAGES = {
 
 
 @pytest.mark.parametrize("damage", DAMAGES)
-def test_a_damaged_entry_is_made_anew(tmp_path, damage):
-    loaded(tmp_path)
-    whole = entries(tmp_path)["document-shipped"].read_bytes()
-    entries(tmp_path)["document-shipped"].write_bytes(DAMAGES[damage](whole))
-    assert loaded(tmp_path)
-    assert entries(tmp_path)["document-shipped"].read_bytes() == whole
+def test_a_damaged_entry_is_made_anew(home, damage):
+    file = entries(home)["document-shipped"]
+    whole = file.read_bytes()
+    file.write_bytes(DAMAGES[damage](whole))
+    assert loaded(home)
+    assert file.read_bytes() == whole
 
 
 @pytest.mark.skipif(os.name != "posix", reason="permissions are POSIX's")
-def test_an_entry_that_others_can_write_is_not_believed(tmp_path):
-    loaded(tmp_path)
-    file = entries(tmp_path)["document-shipped"]
+def test_an_entry_that_others_can_write_is_not_believed(home):
+    file = entries(home)["document-shipped"]
     digest, _ = json.loads(file.read_bytes())
     file.write_text(json.dumps([digest, {"paths": {}}]))
     file.chmod(0o666)
-    assert loaded(tmp_path)
+    assert loaded(home)
 
 
 @pytest.mark.parametrize("environment", [{"XDG_CACHE_HOME": "/dev/null"}, {"XDG_CACHE_HOME": "/proc"},

@@ -1,4 +1,4 @@
-"""Compare what clients wrote with what they read later. Sound only if nobody else changes the box (`--exclusive`)."""
+"""Compare what clients wrote with what they read. Sound only if no other client changes the box (`--exclusive`)."""
 
 from __future__ import annotations
 

@@ -188,7 +188,7 @@ class WatchedRun(Run):
             self._rows_of_clients.forget()
 
     def _compare(self, exchange: Exchange, alone: bool) -> Iterable[BlamedProblem]:
-        """Return where an exchange contradicts earlier ones, if nobody else writes and their order is known."""
+        """Return where an exchange contradicts earlier ones, if no other client writes and their order is known."""
         operation = self.contract.operation_of(exchange.request)
         admitted = operation is None or not operation.guard or VALID_TOKEN in exchange.request.headers
         if self._rows_of_clients is not None and alone and admitted and time.monotonic() > self._unsure_until:
