@@ -10,6 +10,7 @@ import pytest
 from sarkmock.http.engine import Engine
 from sarkmock.pbx.seed import Seed
 from tests.boxes import NOW, box, send
+from tests.engines import client_of
 
 COLUMNS = 18
 DURATION, BILLED, DISPOSITION = 12, 13, 14
@@ -41,6 +42,32 @@ def test_the_seeded_records_are_plausible() -> None:
         assert int(record[DURATION]) >= int(record[BILLED])
         assert (record[DISPOSITION] == "ANSWERED") == (record[10] != "") == (record[BILLED] != "0")
     assert [record[9] for record in records] == sorted(record[9] for record in records)
+
+
+@pytest.mark.parametrize(("wanted", "first", "last"), [
+    ("bytes=0-9", 0, 10), ("bytes=10-", 10, None), ("bytes=-5", -5, None), ("bytes=3-99999999", 3, None),
+    ("bytes=7", None, None), ("bytes=0", 0, 1), ("bytes=9-3", None, None), ("bytes=0-", None, None),
+    ("items=0-9", None, None), ("bytes=x-9", 0, 10)])
+def test_a_part_of_the_download(wanted: str, first: int | None, last: int | None) -> None:
+    """As Symfony reads Range: what is no range is the whole file."""
+    engine = box()
+    whole = send(engine, "GET /logs/cdrs").body
+    reply = client_of(engine).get("/api/logs/cdrs", headers={"Range": wanted})
+    assert reply.status_code == (200 if first is None else 206)
+    assert reply.data == whole[first:last]
+    if first is not None:
+        start = first % len(whole)
+        assert reply.headers["Content-Range"] == f"bytes {start}-{start + len(reply.data) - 1}/{len(whole)}"
+
+
+@pytest.mark.parametrize("wanted", ["bytes=99999999-", "bytes=99999998-99999999", "bytes=-99999999"])
+def test_a_part_that_is_not_there(wanted: str) -> None:
+    engine = box()
+    size = len(send(engine, "GET /logs/cdrs").body)
+    reply = client_of(engine).get("/api/logs/cdrs", headers={"Range": wanted})
+    open_end = wanted.endswith("9-")  # begins behind the end that is put in
+    assert reply.status_code == (200 if open_end else 416)
+    assert reply.headers.get("Content-Range") == (None if open_end else f"bytes */{size}")
 
 
 @pytest.mark.parametrize(("limit", "count"), [(0, 0), (1, 1), (7, 7), (20, 20), (21, 20), (10**17, 20)])

@@ -10,9 +10,10 @@ from importlib.metadata import entry_points
 
 import pytest
 import yaml
+from click.testing import CliRunner
 
 from sarkmock import profiles
-from sarkmock.cli import SUITE, cli, summary
+from sarkmock.cli import SUITE, cli, document, summary
 from sarkmock.suite_api import compile_document, deviations_of, load
 from tests.prefork import COMMAND
 from tests.serving import mistake, sarkmock
@@ -107,6 +108,54 @@ def test_deviations_for_programs_and_people():
 
 def test_the_documented_profile_has_no_deviations():
     assert output("deviations", "--profile", "documented", "--json") == "[]\n"
+
+
+def listed_by(command, *options):
+    """What a command prints that runs in this process, where the profiles are loaded once."""
+    result = CliRunner(env={"COLUMNS": "300"}).invoke(command, options, catch_exceptions=False)
+    assert result.exit_code == 0
+    return result.stdout
+
+
+def cells(text):
+    """The rows of a Markdown table."""
+    return [[cell.strip() for cell in line.strip("|").split("|")] for line in text.splitlines()]
+
+
+def test_the_matrix_says_which_version_has_which_deviation():
+    versions = [name for name in profiles() if deviations_of(name)]
+    having = {name: {deviation.id for deviation in deviations_of(name)} for name in versions}
+    described = {one["id"]: one for one in json.loads(listed_by(document.deviations, "--matrix", "--json"))}
+    assert set(described) == set().union(*having.values())
+    heading, _, *rows = cells(listed_by(document.deviations, "--matrix", "--markdown"))
+    assert heading == ["deviation", "severity", *versions, "what happens"]
+    head, *lines = listed_by(document.deviations, "--matrix").splitlines()
+    assert head.split() == ["deviation", "severity", *versions]
+    assert len(rows) == len(lines) == len(described)
+    for row, line in zip(rows, lines, strict=True):
+        identity, severity, *marks = row[:2 + len(versions)]
+        one = described[identity.strip("`")]
+        expected = [name for name in versions if one["id"] in having[name]]
+        assert one["profiles"] == expected
+        assert marks == ["yes" if name in expected else "" for name in versions]
+        assert line.split() == [one["id"], severity, *["x"] * len(expected)]
+        assert one["severity"] == severity
+
+
+def test_the_deviations_of_a_profile_as_a_markdown_table():
+    heading, _, *rows = cells(listed_by(document.deviations, "--markdown"))
+    assert heading == ["deviation", "severity", "what happens"]
+    assert [row[:2] for row in rows] == [[f"`{known.id}`", known.severity] for known in deviations_of("shipped")]
+
+
+def test_profiles_for_programs_and_people():
+    listed = {one["name"]: one for one in json.loads(listed_by(document.profiles, "--json"))}
+    assert list(listed) == list(profiles())
+    lines = listed_by(document.profiles).splitlines()
+    for (name, one), line in zip(listed.items(), lines[1:], strict=True):
+        assert one["deviations"] == len(deviations_of(name))
+        assert line.split()[0] == name
+        assert all(str(one[key] or "-") in line for key in ("line", "framework", "date", "deviations", "title"))
 
 
 @pytest.mark.parametrize("command", ["routes", "deviations"])

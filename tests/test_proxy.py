@@ -211,6 +211,39 @@ def test_whatever_the_upstream_sends_the_next_request_works(name):
         assert all(len(passed.answer_body) <= 8 << 20 for passed in way.passed)
 
 
+@pytest.mark.parametrize(("answer", "reason"), [
+    (CLOSE, "closed the connection without a response"),
+    (b"HTTP/1.1 200 OK\r\nContent-" + CLOSE, "closed the connection in the head of its response"),
+    (b"HTTP/1.1 101 Switching Protocols\r\n\r\n", "sent an invalid HTTP/1.1 response: it sends only interim responses"),
+    (ANSWERS["a long header"], "sent a head of more than 65536 bytes"),
+    (HEAD + b"Content-Length: 2\r\nTransfer-Encoding: chunked\r\n\r\nok",
+     "sent an invalid HTTP/1.1 response: its length is ambiguous or of an unknown kind"),
+])
+def test_the_client_is_told_what_is_wrong_with_the_upstream(answer, reason):
+    with scripted(answer) as box, proxied(box.url, patience=IMPATIENT) as way:
+        found = get(f"{way.url}/tenants")
+        assert (found.status_code, found.json()) == (502, {
+            "message": f"sarkmock proxy: {box.url.removesuffix('/api')} {reason}"})
+        assert get(f"{way.url}/tenants").text == "[]"
+
+
+@pytest.mark.parametrize(("body", "reason"), [
+    (b"5\r\nhello!!\r\n", "a chunk is longer than its size"),
+    (b"5\r\nhello\r\nzz\r\n", "a chunk has no size"),
+    (b"5\r\nhello\r\n" + b"0" * 200_000, "a line is too long"),
+    (b"5\r\nhello\r\n0\r\n" + b"A: b\r\n" * 100, "its trailers are too long"),
+])
+def test_a_body_with_invalid_chunks_ends_the_connection_and_is_told(body, reason):
+    with scripted(HEAD + b"Transfer-Encoding: chunked\r\n\r\n" + body) as box, proxied(
+            box.url, patience=IMPATIENT) as way:
+        with Wire(way.url) as wire:
+            wire.send(b"GET /api/a HTTP/1.1\r\nHost: h\r\n\r\n")
+            wait_for(lambda: len(way.told) == 1)
+        assert way.told[0].endswith(reason)
+        wait_for(lambda: [passed.whole for passed in way.passed] == [False])
+        assert get(f"{way.url}/tenants").text == "[]"
+
+
 @pytest.mark.parametrize("answer", [HEAD + b"Content-Length: 2\r\n\r\nok", b"HTTP/1.1 204 No Content\r\n\r\n"])
 def test_what_comes_behind_an_answer_is_not_the_next_one(answer):
     behind = b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nwrong"

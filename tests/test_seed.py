@@ -87,6 +87,20 @@ def test_a_number_that_the_database_gave_to_another_row_is_told(tmp_path):
     assert caught.value.line == 4
 
 
+@pytest.mark.parametrize(("content", "problem"), [
+    ([], "expected a mapping with tables, "),
+    ({"tables": [1]}, "tables: must be a mapping"),
+    ({"tables": {"cluster": {"pkey": "one"}}}, "tables.cluster: must be a list of rows"),
+    ({"astdb": {"cfim": ["441234"]}}, "astdb.cfim: must be a mapping of keys to values"),
+    ({"calls": {"from": "1001"}}, "calls: must be a list of calls"),
+    ({"calls": [{"from": "1001"}]}, "calls.0: must have the keys from and to"),
+    ({"unchecked": "yes"}, "unchecked: must be true or false"),
+])
+def test_a_wrong_shape_is_told_with_its_place(content, problem):
+    with pytest.raises(SeedError, match=problem):
+        Seed.of(content)
+
+
 @pytest.mark.parametrize("content", [
     {"tables": {"cluster": [{"pkey": "\ud800"}]}},
     {"files": {"/greeting": "\ud800"}},

@@ -1,8 +1,11 @@
 """What a user tells `sarkmock serve`: profile, certificate, port, host, seed; and what it says of mistakes."""
 
+import errno
 import ipaddress
 import json
+import os
 import re
+import resource
 import shlex
 import socket
 import ssl
@@ -25,7 +28,9 @@ from cryptography.hazmat.primitives.serialization import (
 )
 
 from sarkmock.server import certificates
+from sarkmock.server.http11 import Limits
 from sarkmock.server.https_server import Server
+from sarkmock.server.listener import CannotListen, allow_open_files, most_connections
 from sarkmock.spec.yaml12 import FileError
 from tests.serving import mistake, proxying, serving
 
@@ -231,3 +236,31 @@ def test_a_token_from_the_environment_is_asked_for_and_not_printed(monkeypatch):
 ])
 def test_what_is_wrong_with_an_option_of_the_control_plane(options, told):
     assert told in mistake("serve", *options)
+
+
+def test_a_server_may_open_as_many_files_as_its_connections_need():
+    before = resource.getrlimit(resource.RLIMIT_NOFILE)
+    try:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (256, before[1]))
+        assert most_connections(Limits(connections=100)) == 100
+        assert most_connections(Limits(connections=500)) == 192
+        allow_open_files(100)
+        assert resource.getrlimit(resource.RLIMIT_NOFILE)[0] == 256
+        allow_open_files(500)
+        assert most_connections(Limits(connections=500)) == 500
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, before)
+
+
+@pytest.mark.parametrize(("number", "said"), [
+    (errno.EACCES, "port 7 on 127.0.0.1 needs privileges; choose one above 1023 with --port"),
+    (errno.ENOBUFS, f"cannot listen on port 7 on 127.0.0.1: {os.strerror(errno.ENOBUFS)}"),
+])
+def test_why_it_cannot_listen(monkeypatch, number, said):
+    def refuse(*_, **__):
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(socket, "create_server", refuse)
+    with pytest.raises(CannotListen) as caught:
+        Server(application, "127.0.0.1", 7)
+    assert str(caught.value) == said

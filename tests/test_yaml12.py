@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -47,3 +48,41 @@ def test_a_merged_key_may_be_overridden_and_a_node_may_hold_itself(tmp_path: Pat
     file.write_text("a: &a {b: 1}\nc: {<<: *a, b: 2}\nd: &d [1: x, '1': y, *d]\n", encoding="utf-8")
     read = yaml12.read(file)
     assert (read["c"], read["d"][:2]) == ({"b": 2}, [{1: "x"}, {"1": "y"}])
+
+
+ALIASES = "a: &a [x, x, x, x, x, x, x, x, x, x]\n" + "".join(
+    f"{name}: &{name} [{', '.join([f'*{before}'] * 10)}]\n" for before, name in zip("abcde", "bcdef", strict=True))
+
+
+@pytest.mark.parametrize(("text", "line", "problem"), [
+    ("a: 1\nb: !!int x\n", 2, "'x' cannot be read as int"),
+    ("a: !!float x\n", 1, "'x' cannot be read as float"),
+    (f"a: 1\nb: {'9' * 5000}\n", 2, f"'{'9' * 40}' cannot be read as int"),
+    ("[" * 250 + "]" * 250, 1, "it is nested deeper than 200 levels"),
+    ("[" * 5000 + "]" * 5000, 1, "nesting depth"),
+    (ALIASES, 5, "its aliases expand to too many values"),
+    ("a: [\n", 2, "did not find expected node content"),
+    ("a: \x01", None, "control characters are not allowed"),
+    ("a: \ud800", None, "surrogates not allowed"),
+])
+def test_what_cannot_be_read_is_told_with_its_line(text: str, line: int | None, problem: str) -> None:
+    with pytest.raises(yaml12.FileError, match=re.escape(problem)) as caught:
+        yaml12.parse(text, "x.yaml")
+    assert caught.value.line == line
+
+
+@pytest.mark.parametrize(("text", "value"), [
+    ("7", 7), ("1.5", 1.5), ("true", True), ("null", None), ("NO", "NO"), ("9" * 5000, "9" * 5000)])
+def test_a_scalar_that_is_no_number_is_a_text(text: str, value: Any) -> None:
+    assert yaml12.scalar(text) == value
+
+
+@pytest.mark.parametrize(("path", "line"), [
+    (("b", 1), 3), (("b", "x"), 2), (("b", 7), 2), (("c", "d"), 4), (("c", "a"), 5), (("x",), 1)])
+def test_the_line_of_a_place_or_of_what_is_nearest_to_it(path: tuple[str | int, ...], line: int) -> None:
+    assert yaml12.line_in("a: &a 1\nb: [1,\n  2]\nc: {d: 1,\n  a: 2}\n", path) == line
+
+
+@pytest.mark.parametrize("text", ["{", ""])
+def test_a_text_without_content_has_no_lines(text: str) -> None:
+    assert yaml12.line_in(text, ("a",)) is None

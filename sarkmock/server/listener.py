@@ -130,7 +130,7 @@ def open_files() -> int | None:
     """Return the process's limit of open files; None if there is none."""
     try:
         import resource
-    except ImportError:  # Windows
+    except ImportError:  # pragma: no cover - Windows
         return None
     soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
     return None if soft == resource.RLIM_INFINITY else soft

@@ -16,7 +16,7 @@ from sarkmock.spec.pointers import keys_of
 
 try:
     from yaml import CSafeLoader as _Base
-except ImportError:  # PyYAML without libyaml
+except ImportError:  # pragma: no cover - PyYAML without libyaml
     from yaml import SafeLoader as _Base  # type: ignore[assignment]
 
 
@@ -160,7 +160,7 @@ def _mistakes(file: Path | str) -> Iterator[None]:
         raise FileError(file, mark.line + 1 if mark else None, error.problem or str(error)) from None
     except (yaml.YAMLError, UnicodeEncodeError) as error:
         raise FileError(file, None, " ".join(str(error).split())) from None
-    except RecursionError:
+    except RecursionError:  # pragma: no cover - only the parser that is used without libyaml recurses
         raise FileError(file, None, "it is nested too deep") from None
 
 
