@@ -357,3 +357,44 @@ def test_verbose_says_why_and_once_what_the_product_does_otherwise():
     lines = [line.strip() for line in running.errors]
     assert lines[1].startswith("why: the API has no path /api/tenant; the nearest are GET /api/tenants (tenants.list)")
     assert [line.startswith("mind: The global settings are at") for line in lines] == [False, False, False, True, False]
+
+
+def test_a_client_that_ends_tls_is_answered_and_the_server_ends_it_too(tmp_path):
+    """The request and TLS's close_notify may come together."""
+    pair = certificates.make_certificate(tmp_path, "127.0.0.1")
+    context = ssl.create_default_context(cafile=pair.authority)
+    with Server(application, tls=pair) as server, socket.create_connection((server.host, server.port), 5) as plain:
+        incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
+        tls = context.wrap_bio(incoming, outgoing, server_hostname="127.0.0.1")
+        while True:
+            try:
+                tls.do_handshake()
+                break
+            except ssl.SSLWantReadError:
+                plain.sendall(outgoing.read())
+                incoming.write(plain.recv(65536))
+        tls.write(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+        with suppress(ssl.SSLWantReadError):
+            tls.unwrap()
+        plain.sendall(outgoing.read())
+        while part := plain.recv(65536):
+            incoming.write(part)
+        assert tls.read().startswith(b"HTTP/1.1 200 OK\r\n")
+        with pytest.raises(ssl.SSLZeroReturnError):
+            tls.read()
+
+
+def test_a_handshake_that_fails_or_ends_early_frees_its_connection(tmp_path):
+    pair = certificates.make_certificate(tmp_path, "127.0.0.1")
+    context = ssl.create_default_context(cafile=pair.authority)
+    with Server(application, tls=pair, limits=Limits(connections=1, header_timeout=0.5)) as server:
+        address = server.host, server.port
+        for octets in (b"", b"GET / HTTP/1.1\r\nHost: x\r\n\r\n", b"\x16\x03\x01") * 100:
+            with socket.create_connection(address, timeout=5) as plain:
+                plain.sendall(octets)
+                plain.shutdown(socket.SHUT_WR)
+                while plain.recv(65536):
+                    pass
+        with socket.create_connection(address, timeout=5) as silent:
+            assert silent.recv(1) == b""  # after the time for a head
+        assert urllib.request.urlopen(server.url, context=context, timeout=5).status == 200
