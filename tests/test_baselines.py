@@ -87,6 +87,11 @@ def test_a_box_between_the_profiles_gets_what_it_has_of_both():
     assert contract.validator(contract.row_place(contract.by_id["globals.list"])) is not None
 
 
+def test_a_box_that_answers_every_path_gets_all_operations():
+    operations = working_contract(dict.fromkeys(catalogue(), True)).operations
+    assert {one.id for one in operations} == {name for known in catalogue().values() for name in known.ids}
+
+
 @pytest.mark.parametrize("known", [one for one in catalogue().values() if one.fields], ids=lambda one: one.name)
 def test_packets_try_every_value_of_every_variable(known):
     sent = {}

@@ -138,8 +138,12 @@ def missing_parts(document: Document, entry: CatalogueEntry) -> tuple[dict[str, 
             if f"{profile}.{name}" not in document["components"].get(kind, {}):
                 component = rename_references(other["components"][kind][name], profile)
                 components.setdefault(kind, {})[f"{profile}.{name}"] = component
-    return components, {key: rename_references(value, profile) for key, value in item.items()
-                        if key == entry.method.lower() or (key not in METHODS and key not in present)}
+    members = {key: rename_references(value, profile) for key, value in item.items()
+               if key == entry.method.lower() or (key not in METHODS and key not in present)}
+    operation, schemes = members[entry.method.lower()], document["components"].get("securitySchemes", {})
+    if not all(name in schemes for requirement in operation.get("security", ()) for name in requirement):
+        del operation["security"]  # a box without tokens asks for none
+    return components, members
 
 
 def rename_references(value: Any, profile: str) -> Any:
