@@ -33,7 +33,8 @@ HIDDEN = {"backup-greetings-not-restored", "backup-restore-name-in-body", "ivr-t
 
 
 CHEAP = ("reads", "rules", "undocumented-paths", "undocumented-fields", "unknown-rows", "scenarios", "boundary-sweep",
-         "links", "smoke", "options", "unknown-paths", "framework", "foreign-values", "disruptive", "rows", "run-state")
+         "links", "smoke", "options", "unknown-paths", "framework", "foreign-values", "array-for-text",
+         "disruptive", "rows", "run-state")
 TO_THE_SWEEP = [check.name for check in CHECKS][:[check.name for check in CHECKS].index("boundary-sweep") + 1]
 
 

@@ -64,11 +64,30 @@ def test_mutants_are_found(profile: str, first: int) -> None:
     ("shipped", "required lost: firewalls.ipv4.upload rules without required"),  # it crashes if the variable is absent
     ("shipped", "nullable gained: queues.update greetnum with nullable"),  # every text crashes, null does not
     ("documented", "order: holidaytimers.list by cluster"),  # the server assigns the keys
+    ("shipped", "order: holidaytimers.list by cluster"),  # the key is a variable, but the server assigns another
+    ("documented", "order: cosrules.list by dialplan"),  # a required text
+    ("shipped", "order: cosopens.list by COS_pkey"),  # both keys are those of other rows
+    ("shipped", "filter: trunks.list without technology"),  # rows of another list
+    ("shipped", "check: templates.update without blfkeyname_only_in_sip_template"),  # no template can be made
 ])
 def test_a_mutant_is_found(profile: str, text: str) -> None:
     """What a published version does is expected of it, but not after an answer that it does not give."""
     mutation = next(one for one in every(profile)[text.partition(":")[0]] if str(one) == text)
     assert [fate.status for fate in hunt(profile, profile, [mutation])[1]] == ["found"]
+
+
+@pytest.mark.parametrize(("profile", "text"), [
+    ("documented", "order: ringgroups.list by obeydnd"),
+    ("shipped", "order: cosrules.list by defaultclosed"),
+    ("shipped", "order: trunks.list by swoclip"),
+    ("documented", "filter: inboundroutes.list without technology"),
+])
+def test_how_a_list_is_sorted_and_filtered_is_found_early(profile: str, text: str) -> None:
+    """Rows with other values are made before and after one with the defaults."""
+    mutation = next(one for one in every(profile)[text.partition(":")[0]] if str(one) == text)
+    fate = hunt(profile, profile, [mutation], limit=EARLY)[1][0]
+    assert fate.request is not None
+    assert fate.request <= EARLY
 
 
 @pytest.mark.parametrize(("profile", "text", "reason"), [
@@ -83,6 +102,8 @@ def test_a_mutant_is_found(profile: str, text: str) -> None:
     ("documented", "method: astamis.DBdel DELETE for PUT", "it is the listed deviation"),
     ("documented", "value: holidaytimers.show etime cut short", "the column holds numbers"),
     ("shipped", "error body: backups.upload 422 the first field alone", "only one field can be rejected"),
+    ("shipped", "error body: snapshots.restore 422 one text a field", "no field can be rejected"),
+    ("shipped", "order: inboundroutes.list by devicerec", "no variable sets the column"),
     ("shipped", "filter: trunks.list carrier as in the first", "every row that is listed has the same value"),
     ("documented", "filter: trunks.list carrier as in the first", ""),
     ("documented", "path: cosrules.create gone", ""),

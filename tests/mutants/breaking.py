@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
-from sarkmock_contracts.checks import boundaries, fuzz, openapi_core_check, protocol, smoke, stateful
+from sarkmock_contracts.checks import boundaries, fuzz, openapi_core_check, protocol, row_lifecycle, smoke, stateful
 from sarkmock_contracts.client.http import Request, Response
 from sarkmock_contracts.client.transports import InProcess, SignedIn
 from sarkmock_contracts.judge.findings import Identity
@@ -107,7 +107,7 @@ def sequences(*names: str) -> Part:
 
 
 def rows(name: str) -> Part:
-    return lambda suite: stateful.check_row_lifecycle(
+    return lambda suite: row_lifecycle.check_row_lifecycle(
         suite, next(resource for resource in resources(suite.contract) if resource.name == name))
 
 

@@ -20,6 +20,7 @@ from sarkmock.suite_api import load
 from tests.mutants.generated import RULE_KINDS, Mutated, Mutation
 
 BY_CHANCE = {"fuzz", "openapi-core"}  # what they find depends on chance, or was found before
+OF_LIST = {"list", "order", "filter"}
 OF_COLUMN = {*RULE_KINDS, "field", "type", "hidden column", "default", "stored", "unasked", "value"}
 
 
@@ -81,6 +82,9 @@ def meant(run: Run, case: Case, mutations: Sequence[Mutation]) -> bool:
     """Whether a case has to do with the section of a mutation."""
     by_id = run.contract.by_id
     sections = {by_id[name].section for one in mutations for name in one.operations if name in by_id}
+    restores = case.operation is not None and case.operation.hazard == "disruptive"
+    if case.check.name in ("rules", "rows") and not restores and any(one.kind in OF_LIST for one in mutations):
+        return True  # rows that are made for other sections are listed, too
     if case.check.name in ("rules", "rows", "smoke") and any(by_id[name].table is None for one in mutations
                                                              for name in one.operations if name in by_id):
         return True  # it may show rows of any section

@@ -90,6 +90,8 @@ def of_rejection(contract: Contract, mutation: Mutation, operation: Operation) -
     names = {*operation.rules, *(SAVING & {*chain.from_iterable(check_fields(operation).values())})}
     if mutation.kind == "error body" and mutation.text.endswith("the first field alone") and len(names) < 2:
         return "only one field can be rejected"
+    if mutation.kind == "error body" and mutation.text.endswith("one text a field") and not names:
+        return "no field can be rejected"
     if mutation.kind == "check" and operation.method == "DELETE" and not changed_answers(contract, mutation):
         return "a run deletes rows of its own alone, and no answer changes"
     if mutation.text.startswith("with key_is_") and not changed_answers(contract, mutation):
@@ -152,7 +154,8 @@ def is_set(contract: Contract, operation: Operation, column: str) -> bool:
     """Whether a variable of an operation on the same rows sets a column; a new row is shown as it was sent."""
     table = operation.table
     writers = [operation] if operation.method == "POST" else [
-        one for one in contract.operations if one.table and table and one.table.name == table.name]
+        one for one in contract.operations
+        if one.table and table and one.table.name == table.name and one.section == operation.section]
     return table is None or any(column in one.rules and takes_some(one.rules[column]) and not never_succeeds(one)
                                 for one in writers)
 

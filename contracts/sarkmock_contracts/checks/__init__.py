@@ -17,7 +17,17 @@ from ..run_options import RunOptions
 from ..safety.routing import HAZARDS
 from ..spec.boundary_values import number_of_values
 from ..spec.operation_data import Resource, resources
-from . import authentication, boundaries, boundary_sweep, protocol, scenarios, smoke, stateful, undocumented
+from . import (
+    authentication,
+    boundaries,
+    boundary_sweep,
+    protocol,
+    row_lifecycle,
+    scenarios,
+    smoke,
+    stateful,
+    undocumented,
+)
 
 AT_A_BOX = 1.15  # the gate reads existing data before a write
 Subject = Operation | Resource | scenarios.Scenario | None
@@ -179,7 +189,7 @@ def with_rules(run: Run) -> list[Operation]:
 
 
 def with_many_lists(run: Run) -> list[Operation]:
-    return [operation for operation in with_rules(run) if boundary_sweep.has_many_lists(run, operation)]
+    return [operation for operation in with_rules(run) if boundary_sweep.has_many_lists(operation)]
 
 
 def with_links(run: Run) -> list[Operation]:
@@ -244,26 +254,27 @@ CHECKS = (
           parts=boundary_sweep.RULE_PARTS, cost=Cost(1.3)),
     Check("undocumented-fields", "undocumented fields", undocumented.check_strange_fields, with_rules,
           ("stored",), cost=Cost(0.13)),
-    Check("rows", "rows from creation to deletion", stateful.check_row_lifecycle, resources_of_run,
+    Check("rows", "rows from creation to deletion", row_lifecycle.check_row_lifecycle, resources_of_run,
           ("stored", "default", "unrequested", "duplicate", "presence", "list", "unknown-field"), cost=Cost(9.5)),
     Check("smoke", "each operation once", smoke.check_answers, harmless_operations, ("answer",), cost=Cost(0.42)),
     Check("unknown-paths", "unknown paths", protocol.check_unknown_paths, once, ("unknown-path",), cost=Cost(8)),
     Check("framework", "behaviour of the framework", scenarios.check_scenario, framework_scenarios,
           ("behaviour", "header"), cost=Cost(3)),
     Check("boundary-sweep", "all boundary values, many per request", boundary_sweep.check_edges, with_rules,
-          parts=boundary_sweep.SWEEP_PARTS, cost=Cost(1.37)),
-    Check("undocumented-paths", "undocumented paths and methods", undocumented.check_strange_operations, once,
-          ("unknown-path", "method"), whole=True, cost=Cost(32)),
+          parts=boundary_sweep.SWEEP_PARTS, cost=Cost(1.27)),
     Check("unknown-rows", "rows that do not exist", protocol.check_unknown_key, naming_rows, ("unknown-key",),
           cost=Cost(0.35)),
     Check("disruptive", "each operation that restores or stops something", smoke.check_answers,
           disruptive_operations, ("answer",), "disruptive", cost=Cost(1.5)),
-    Check("run-state", "stopping and starting the PBX", smoke.check_run_state, once, ("run-state",), "disruptive",
-          whole=True, cost=Cost(45)),
     Check("foreign-values", "values from the lists of other fields", boundary_sweep.check_foreign_values,
           with_many_lists, cost=Cost(83)),
+    Check("run-state", "stopping and starting the PBX", smoke.check_run_state, once, ("run-state",), "disruptive",
+          whole=True, cost=Cost(45)),
+    Check("undocumented-paths", "undocumented paths and methods", undocumented.check_strange_operations, once,
+          ("unknown-path", "method"), whole=True, cost=Cost(32)),
     Check("scenarios", "behaviour described in prose", scenarios.check_scenario, documented_scenarios,
           ("behaviour", "dependency", "unknown-field", "list"), cost=Cost(7.2)),
+    Check("array-for-text", "an array in place of text", boundary_sweep.check_array_for_text, with_rules),
     Check("links", "links between operations", smoke.check_links, with_links, ("link", "presence"), cost=Cost(5.5)),
     Check("options", "OPTIONS of every path", protocol.check_options, one_operation_per_path, ("options",)),
     Check("boundaries", "boundary values and how they are stored", boundaries.check_bounds, with_rules, ("stored",),

@@ -6,7 +6,7 @@ each field separately and names those that it rejects; fields that it does not n
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import zip_longest
 from math import ceil
 from typing import Any
@@ -18,7 +18,7 @@ from ..fixtures import Fixtures
 from ..judge.oracle import messages_of
 from ..run import Run
 from ..safety.restorable import SURELY
-from ..spec.boundary_values import NOTHING, is_placeholder
+from ..spec.boundary_values import NOTHING, is_placeholder, listed_values
 from ..spec.operation_data import recipe
 from .boundaries import Packet, accepted_values, depends_on_rows, distinctive_value, rejected_values, surely_rejected
 from .minimal_rules import accept_once, covering_packets, covering_values, passing_value, reject_first, send_packet
@@ -32,7 +32,7 @@ FEW_VALUES = 6  # a field with at most this number of values sends them all
 MOST_LISTED = 20  # lists up to this length are sent in full by every operation; lists of days are longer
 EMPTIED = "", "  "  # the framework turns these into None in any field
 ELSEWHERE = 17  # offset between the first foreign values of two operations
-MANY_LISTS = 20  # minimum number of `in:` rules of an operation
+MANY_LISTS = 20  # minimum number of `in:` lists of an operation
 CERTAIN = SURELY + 1  # with this many rejected values no guard asks the target: versions differ by about one rule
 RULE_PARTS = 3  # an accepted request, a rejected one, the other rejected ones
 SWEEP_PARTS = 10  # the packets of an operation are sent in this number of parts, in turns with other operations
@@ -96,6 +96,18 @@ class Sweep:
         for turn in range(max(map(len, self.foreign.values()), default=0)):
             yield self.packed({field: values[turn] for field, values in self.foreign.items() if turn < len(values)})
 
+    def array_packets(self) -> Iterator[Packet]:
+        """Yield a packet with an array in place of a text that no rule rejects, if there is one."""
+        contract, fixtures, operation = self.run.contract, self.run.fixtures, self.operation
+        for array in (["a"], []) if contract.crashes_are_rejected else ():
+            names = [name for name in fixtures.fields(operation)
+                     if not contract.takes(operation, name, array) and not messages_of(operation, name, array)]
+            required = [name for name in names if name in contract.required(operation)]
+            for name in (required or names)[-1:]:
+                body = {**fixtures.minimal(operation), name: array}
+                yield Packet(body, frozenset({name}), hidden=True)
+                return
+
     def filled(self, field: str, value: Any, passes: bool) -> Any:
         """Return the value; for a taken key, a free one."""
         fixtures, table = self.run.fixtures, self.operation.table
@@ -112,9 +124,6 @@ class Sweep:
         while self.turn < ceil(self.turns * (part + 1) / SWEEP_PARTS) and not self.is_over:
             self.turn += 1
             self.send(self.packet(self.turn - 1))
-        if part == SWEEP_PARTS - 1 and not self.is_over:
-            for array in check_array_for_text(self.run, self.operation):
-                self.send(array)
 
     @property
     def is_over(self) -> bool:
@@ -169,32 +178,27 @@ def check_edges(run: Run, operation: Operation, part: int = SWEEP_PARTS - 1) -> 
 
 def check_foreign_values(run: Run, operation: Operation) -> None:
     """Send the values of other lists that the sweep did not send, to all list fields at once."""
+    send_all(run, operation, Sweep.foreign_packets)
+
+
+def check_array_for_text(run: Run, operation: Operation) -> None:
+    """Send an array in place of one text that no rule rejects. The check `arrays` tests every field."""
+    send_all(run, operation, Sweep.array_packets)
+
+
+def send_all(run: Run, operation: Operation, packets: Callable[[Sweep], Iterator[Packet]]) -> None:
     try:
         sweep = sweep_of(run, operation)
-        for packet in sweep.foreign_packets():
+        for packet in packets(sweep):
             if not sweep.is_over:
                 sweep.send(packet)
     except (Unavailable, NoBounds):
         return
 
 
-def has_many_lists(run: Run, operation: Operation) -> bool:
+def has_many_lists(operation: Operation) -> bool:
     """Whether an operation has MANY_LISTS `in:` lists or more, so that one request tests many of them."""
-    rules = "|".join(str(rules) for rules in operation.rules.values())
-    return rules.count("in:") >= MANY_LISTS
-
-
-def check_array_for_text(run: Run, operation: Operation) -> Iterator[Packet]:
-    """Yield a packet with an array in place of a text that no rule rejects. The check `arrays` tests every field."""
-    arrays = (["a"], []) if run.contract.crashes_are_rejected else ()
-    for array in arrays:
-        names = [name for name in run.fixtures.fields(operation)
-                 if not run.contract.takes(operation, name, array) and not messages_of(operation, name, array)]
-        required = [name for name in names if name in run.contract.required(operation)]
-        for name in (required or names)[-1:]:
-            body = {**run.fixtures.minimal(operation), name: array}
-            yield Packet(body, frozenset({name}), hidden=True)
-            return
+    return sum(bool(listed_values(rules)) for rules in operation.rules.values()) >= MANY_LISTS
 
 
 def is_silent(run: Run, operation: Operation) -> bool:
@@ -271,7 +275,7 @@ def values_of_other_versions(run: Run, operation: Operation, field: str) -> list
 def foreign_values(run: Run, operation: Operation, field: str) -> list[Edge]:
     """Return values of other lists that a field rejects. Every operation starts at another position."""
     values = run.fixtures.bounds(operation, field).foreign
-    likely = [value for value in values if value in run.contract.listed] or values
+    likely = [*{str(value): value for value in values if str(value) in run.contract.listed}.values()] or values
     first = run.contract.operations.index(operation) * ELSEWHERE % max(1, len(likely))
     return [(value, False) for value in [*likely[first:], *likely[:first]]]
 

@@ -77,6 +77,17 @@ def rows_of_the_system_stay(run: Run) -> None:
         run.report("tenants.list", problem, listed)
 
 
+def only_phone_templates_name_keys(run: Run) -> None:
+    """Only a template of the type SIP can name a BLF template. Other variables are rejected, so nothing is changed."""
+    operation, templates = run.contract.by_id["templates.update"], run.get("/templates").rows
+    keys, others = ([row["pkey"] for row in templates if row.get("technology") == technology and "pkey" in row]
+                    for technology in ("BLF Template", "Descriptor"))
+    for key in keys[:1] if others and "blfkeyname_only_in_sip_template" in operation.checks else ():
+        sent = run.send(request_for("PUT", f"/templates/{others[0]}", {"blfkeyname": key, "desc": 0, "provision": 0}))
+        if sent.response.rejected and "blfkeyname" not in sent.response.rejected:
+            unmet(run, operation.id, "blfkeyname", f"{key} is not rejected in a template of the type Descriptor", sent)
+
+
 def pairs_go_with_their_extension(run: Run) -> None:
     """Class of Service pairs of an extension are deleted with it."""
     for kind in ("coscloses", "cosopens"):
@@ -291,6 +302,7 @@ def the_limit_gives_the_last_rows(run: Run) -> None:
 SCENARIOS = (
     Scenario(tenants_with_rows_stay, ("tenants.create", "tenants.delete", "queues.create")),
     Scenario(rows_of_the_system_stay, ("tenants.delete", "templates.delete")),
+    Scenario(only_phone_templates_name_keys, ("templates.list", "templates.update")),
     Scenario(destinations_follow_the_state, ("destinations.list", "queues.create")),
     Scenario(pairs_go_with_their_extension, ("extensions.delete", "coscloses.create", "cosopens.create")),
     Scenario(new_extensions_get_the_default_rules, ("cosrules.create", "extensions.create.unprovisioned")),

@@ -1,4 +1,4 @@
-"""Sequences of writes and reads, fixed and random, against a model of the rows. Values are compared, not only statuses.
+"""Random sequences of writes and reads against a model of the rows. Values are compared, not only statuses.
 
 The run compares what responses show (judge/rows.py). A difference becomes a finding and the sequence continues:
 Hypothesis only chooses the steps.
@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from typing import Any
 
 import hypothesis
@@ -17,108 +16,18 @@ from hypothesis.stateful import RuleBasedStateMachine, rule, run_state_machine_a
 
 from sarkmock.suite_api import Operation
 
-from ..client.http import Exchange, Request, fill_path, request_for
+from ..client.http import Exchange, Request, fill_path
 from ..errors import NoBounds, Unanswered, Unavailable, Withheld
 from ..fixtures import Body
 from ..judge.oracle import Problem
 from ..judge.row_model import STRANGE, RowModel
-from ..judge.rows import duplicate_problem
 from ..run import Run
-from ..spec.boundary_values import listed_values
 from ..spec.operation_data import Resource, key_text, recipe
 from ..spec.operation_data import resources as all_resources
-from .boundaries import Packet
-from .minimal_rules import full_body, send_packet
-
-USUAL_KEY = "pkey"
-
-
-def check_row_lifecycle(run: Run, resource: Resource) -> None:
-    """Test the life of a row: creation, list, GET, DELETE, and requests for the deleted row, which must give 404.
-
-    A minimal row for each create operation is placed among rows with more values, so that the list shows by which
-    columns it is sorted or filtered.
-    """
-    made = [exchange for operation in resource.creates if (exchange := check_minimal_row(run, resource, operation))]
-    create, full = resource.creates[0], None
-    if resource.key in create.rules and not recipe("made", create.id):
-        with suppress(Unavailable, NoBounds):
-            full = send_packet(run, create, Packet(full_body(run.fixtures, create) | other_values(run, resource)))
-    look_at_list(run, resource)
-    if full is not None and full.response.ok and resource.key in full.response.fields:
-        run.send(Request("GET", row_path(resource, resource.show, full)))
-    if made and resource.delete is not None:
-        run.send(Request("DELETE", row_path(resource, resource.delete, made[0])))
-        for operation in filter(None, (resource.show, resource.update, resource.delete)):
-            body: Body | None = {} if operation.rules else None
-            run.send(request_for(operation.method, row_path(resource, operation, made[0]), body))
-
-
-def other_values(run: Run, resource: Resource) -> Body:
-    """Return the second value of required variables that have two, since most rows have the first."""
-    create, listing = resource.creates[0], resource.list
-    filters = listing.table.where if listing is not None and listing.table is not None else {}
-    choices = {name: values for name in run.contract.required(create)
-               if name not in filters and len(values := listed_values(create.rules[name])) == 2}
-    return {name: second for name, (_, second) in choices.items()}
-
-
-def last_tenant(run: Run, resource: Resource, operation: Operation) -> Body:
-    """Return a tenant that most rows do not have, if there is one. If the server assigns keys, other rows follow.
-
-    Rows that cannot be deleted are skipped: they would keep the tenant from being deleted.
-    """
-    names = run.contract.required(operation) if resource.key in operation.rules else operation.rules
-    tenants = run.live.keys("cluster", "pkey") if TENANT in names and resource.delete is not None else []
-    return {TENANT: tenants[-1]} if tenants else {}
-
-
-def check_minimal_row(run: Run, resource: Resource, operation: Operation) -> Exchange | None:
-    """Create a row with required variables only, then the same once more. Lists show it later."""
-    try:
-        body = run.fixtures.minimal(operation) | last_tenant(run, resource, operation)
-        exchange = run.send(run.fixtures.request(operation, body))
-    except (Unavailable, NoBounds):
-        return None
-    if not exchange.response.ok or resource.key not in exchange.response.fields:
-        return None
-    if resource.list is None:
-        run.send(Request("GET", row_path(resource, resource.show, exchange)))
-    check_duplicate_key(run, resource, operation, exchange)
-    if USUAL_KEY not in operation.rules:
-        check_taken_key(run, resource, operation, exchange)
-    return exchange
-
-
-def check_taken_key(run: Run, resource: Resource, operation: Operation, made: Exchange) -> None:
-    """A taken key must change nothing where the key is not a variable."""
-    body = {**run.fixtures.minimal(operation), USUAL_KEY: made.response.fields[resource.key]}
-    exchange = run.send(run.fixtures.request(operation, body))
-    if not exchange.response.ok:
-        text = f"{USUAL_KEY} is not a variable, but with it the status is {exchange.response.status}"
-        run.report(operation.id, Problem("unknown-field", USUAL_KEY, str(exchange.response.status), text), exchange)
-
-
-def check_duplicate_key(run: Run, resource: Resource, operation: Operation, made: Exchange) -> None:
-    """A taken key must be rejected as documented: by the database, or by a check before it."""
-    if resource.key not in operation.rules:
-        return  # the server assigns the key
-    again = run.send(made.request)
-    run.report(operation.id, duplicate_problem(run.contract, resource, operation, made, again), made, again)
-
-
-def look_at_list(run: Run, resource: Resource) -> None:
-    if resource.list is not None:
-        run.send(Request("GET", resource.list.path))
-
-
-def row_path(resource: Resource, operation: Operation, made: Exchange) -> str:
-    return fill_path(operation.path, {operation.parameters[0]: made.response.fields[resource.key]})
-
+from .row_lifecycle import TENANT, check_duplicate_key
 
 # A choice that does not depend on the target, so that Hypothesis sees the same choices for any responses.
 STEP_SEED = st.integers(min_value=0, max_value=2**32)
-TENANT = "cluster"
 STEPS = 20
 EXAMPLES, EXAMPLES_TOGETHER = (10, 4), (20, 8)  # full run, quick run
 

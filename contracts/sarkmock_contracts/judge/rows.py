@@ -186,6 +186,10 @@ class RowTracker:
             for operation, problem in row.differences(listing, listed[row.key]):
                 yield operation, problem, (*row.history, exchange)
             self._confirm(row)
+        for row in self._rows_beside(resource):
+            if row.key in listed:
+                text = f"{row.key!r} is listed, but is of {row.resource.name}"
+                yield listing, Problem("list", "", "of another kind", text), (*row.history, exchange)
         for place in [place for place in self.gone if place[0] == resource.name and place[1] in listed]:
             text = f"{place[1]!r} was deleted but is still listed"
             yield listing, Problem("list", "", "stale", text), (*self.gone.pop(place).history, exchange)
@@ -208,6 +212,13 @@ class RowTracker:
 
     def _rows(self, resource: Resource) -> list[RowModel]:
         return [row for (name, _), row in self.alive.items() if name == resource.name]
+
+    def _rows_beside(self, resource: Resource) -> list[RowModel]:
+        """Return the rows of the same table that belong to another list."""
+        table = resource.show.table
+        return [row for row in self.alive.values() if row.resource != resource and row.resource.list is not None
+                and row.resource.show.table is not None and table is not None
+                and row.resource.show.table.name == table.name]
 
 
 def last_segment(request: Request) -> str:

@@ -226,6 +226,11 @@ class LiveTables:
             self._rows[table] = [row for operation in self._lists.get(table, ()) for row in self._list(operation)]
         return self._rows[table]
 
+    def _known_rows(self, table: str) -> Rows | None:
+        """Return the rows of a table if nothing has to be fetched for them."""
+        is_shown = all(operation.path in self._shown for operation in self._lists.get(table, ()))
+        return self.rows(table) if is_shown else self._rows.get(table)
+
     def _list(self, operation: Operation) -> Rows:
         if operation.path not in self._shown:
             answer = self._client.get(operation.path)
@@ -268,7 +273,7 @@ class LiveTables:
         elif operation.hazard != "write" and operation.table is not None:
             self._forget(operation.table.name)
         elif operation.table is not None and exchange.response.ok:
-            rows = self._rows.get(operation.table.name)
+            rows = self._known_rows(operation.table.name)
             self._forget(operation.table.name)
             if rows is not None and self._followed(rows, operation, operation.table, exchange):
                 self._rows[operation.table.name] = rows
@@ -282,11 +287,13 @@ class LiveTables:
                 self._rows.pop(operation.table.name, None)
 
     def _followed(self, rows: Rows, operation: Operation, table: Table, exchange: Exchange) -> bool:
-        """Apply a created or deleted row to ``rows``; return False if the rows must be fetched again."""
-        answer = exchange.response.json
+        """Apply a created, changed or deleted row to ``rows``; return False if the rows must be fetched again."""
+        answer, key = exchange.response.json, unquote(exchange.request.path.rpartition("/")[2])
         if operation.method == "DELETE":
-            key = unquote(exchange.request.path.rpartition("/")[2])
             rows[:] = [row for row in rows if str(row.get(table.key)) != key]
+            return True
+        if operation.method == "PUT" and isinstance(answer, dict) and str(answer.get(table.key)) == key:
+            rows[:] = [{**row, **answer} if str(row.get(table.key)) == key else row for row in rows]
             return True
         if operation.method == "POST" and isinstance(answer, dict) and answer.get(table.key) is not None:
             rows.append({name: _stored(value) for name, value in answer.items()})
