@@ -14,7 +14,7 @@ from sarkmock_contracts.checks import stateful
 from sarkmock_contracts.client.http import Exchange, request_for
 from sarkmock_contracts.client.transports import InProcess, SignedIn, embedded_mock
 from sarkmock_contracts.judge.verdicts import Accepted
-from sarkmock_contracts.proxy import guard
+from sarkmock_contracts.proxy.guard import ExchangeQueue
 from sarkmock_contracts.proxy.running import TrafficJudge
 from sarkmock_contracts.proxy.watched import WatchedRun
 from sarkmock_contracts.run import Run
@@ -182,10 +182,9 @@ def test_a_request_that_the_box_got_and_did_not_answer_is_passed_on_as_incomplet
         assert [(passed.method, passed.whole) for passed in way.passed] == [("PUT", False)]
 
 
-def test_what_did_not_fit_into_the_queue_is_a_gap(monkeypatch):
-    monkeypatch.setattr(guard, "BYTES", 4)
+def test_what_did_not_fit_into_the_queue_is_a_gap():
     heard, go_on = [], threading.Event()
-    exchanges = guard.ExchangeQueue(lambda passed: (go_on.wait(5), heard.append((passed.target, passed.gap))))
+    exchanges = ExchangeQueue(lambda passed: (go_on.wait(5), heard.append((passed.target, passed.gap))), max_bytes=4)
     for target, body in (("/a", b"[1]"), ("/b", b"[2]"), ("/c", b"3")):
         exchanges(Passed("GET", target, (), b"", 200, (), body, True, 0.0))
     go_on.set()

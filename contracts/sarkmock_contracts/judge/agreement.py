@@ -183,6 +183,7 @@ def mask_volatile(name: str, value: Any) -> Any:
 # Evidence against a deviation: a box that accepts one value may have a deviation that accepts every value. If the
 # box rejects another value, as the judging document requires, it does not have that deviation.
 
+LARGE = 64 << 10  # bytes of exchanges that are not kept for this
 MOST_ANSWERS = 60  # responses kept for each operation
 MOST_VERDICTS = 2_000  # responses for which verdicts are cached
 
@@ -204,7 +205,7 @@ class JudgedAnswers:
         self._said = OrderedDict[int, tuple[Exchange, WeakKeyDictionary[Contract, Rejected | None]]]()
 
     def observe(self, operation: Operation, exchange: Exchange, problems: Collection[str]) -> None:
-        if judged(exchange.response):
+        if judged(exchange.response) and exchange.weight < LARGE:
             self._answers[operation.id].append((exchange, frozenset(problems)))
 
     def speaking_of(self, operation: str, field: str) -> Iterator[Exchange]:
@@ -218,6 +219,11 @@ class JudgedAnswers:
         operation = contract.operation_of(exchange.request)
         if operation is not None and field not in operation.rules and (operation.id, field) in self._stored:
             return True  # a field that is not a variable is not stored
+        said = self._cached(contract, exchange) if exchange.weight < LARGE else self._rejected(contract, exchange)
+        return said is not None and field not in said.open and (
+            (field in said.rejected) != (field in exchange.response.rejected))
+
+    def _cached(self, contract: Contract, exchange: Exchange) -> Rejected | None:
         if id(exchange.response) not in self._said:
             self._said[id(exchange.response)] = exchange, WeakKeyDictionary()
             if len(self._said) > MOST_VERDICTS:
@@ -225,9 +231,7 @@ class JudgedAnswers:
         _, by_contract = self._said[id(exchange.response)]
         if contract not in by_contract:
             by_contract[contract] = self._rejected(contract, exchange)
-        said = by_contract[contract]
-        return said is not None and field not in said.open and (
-            (field in said.rejected) != (field in exchange.response.rejected))
+        return by_contract[contract]
 
     def _rejected(self, contract: Contract, exchange: Exchange) -> Rejected | None:
         """Apply the rules of a document to a request; None if it has no such operation or the request may crash PHP."""

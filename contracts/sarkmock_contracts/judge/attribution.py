@@ -53,7 +53,8 @@ class Attribution:
     """Compares responses with the predictions of known deviations."""
 
     def __init__(self, contract: Contract, version: Callable[[], str], profile: str = BASE,
-                 unlike: set[str] | None = None) -> None:
+                 unlike: set[str] | None = None, max_bytes: int = WAITING_BYTES) -> None:
+        self._max_bytes = max_bytes
         self.contract, self.profile = contract, profile
         self.unlike = set() if unlike is None else unlike  # places where the responses differ from those of the version
         self._known: Sequence[Deviation] = ()
@@ -83,7 +84,7 @@ class Attribution:
 
     @property
     def _is_full(self) -> bool:
-        return len(self._waiting) > MOST_WAITING or self._bytes > WAITING_BYTES
+        return len(self._waiting) > MOST_WAITING or self._bytes > self._max_bytes
 
     @property
     def is_other_version(self) -> bool:

@@ -46,7 +46,8 @@ class Coverage:
             if exchange.response.rejected.keys() - verdict.errors:
                 self.checked.add(operation.id)
             self.wrong |= {(operation.id, name) for name in verdict.errors}
-            self.right |= {(operation.id, name) for name in verdict.sent if name not in verdict.errors}
+            right = verdict.sent.keys() & operation.rules.keys() - verdict.errors.keys()
+            self.right |= {(operation.id, name) for name in right}
         if exchange.response.ok and verdict is not None:
             self.accepted |= {(operation.id, name) for name in verdict.sent if name in operation.rules}
         self.rejected |= {(operation.id, name) for name in exchange.response.rejected if name in operation.rules}

@@ -21,6 +21,7 @@ from ..client.http import Exchange
 from ..spec.contract import Contract
 
 ABSENT = "Not on this target"  # prefix for deviations that the judging profile has and the target lacks
+MOST_FINDINGS, OTHERS = 5_000, "others"  # further findings than the most are summarised under this kind
 BREAKS, SURPRISES, COSMETIC = SEVERITIES = ("breaks", "surprises", "cosmetic")
 
 
@@ -123,14 +124,20 @@ def evidence_weight(evidence: Sequence[Exchange]) -> tuple[int, int]:
 class Findings:
     """All findings of a run in the order found. An identity can have a known and a new finding."""
 
-    def __init__(self) -> None:
+    def __init__(self, most: int = MOST_FINDINGS) -> None:
+        self._most = most
         self.findings: dict[tuple[Identity, bool], Finding] = {}
         self._of_operation = defaultdict[str, dict[tuple[Identity, bool], None]](dict)
         self._named: frozenset[str] | None = None
 
     def add(self, finding: Finding) -> Finding:
-        """Add a finding. If it exists, count it, and keep the smaller evidence."""
+        """Add a finding. If it exists, count it, and keep the smaller evidence.
+
+        If there are too many, further ones of an operation and check are one finding.
+        """
         self._named = None
+        if len(self.findings) >= self._most and not self.of(finding.identity):
+            finding = replace(finding, identity=finding.identity._replace(field="", kind=OTHERS))
         kept = self.findings.setdefault((finding.identity, bool(finding.deviations)), finding)
         if kept is finding:
             self._of_operation[finding.identity.operation][finding.identity, bool(finding.deviations)] = None

@@ -37,8 +37,8 @@ class Write:
 class History:
     """The most recent writes of a run."""
 
-    def __init__(self, contract: Contract) -> None:
-        self.contract = contract
+    def __init__(self, contract: Contract, max_bytes: int = REMEMBERED_BYTES) -> None:
+        self.contract, self._max_bytes = contract, max_bytes
         self.writes: deque[Write] = deque()
         self._bytes = 0
 
@@ -50,7 +50,7 @@ class History:
         renames = operation.table is not None and operation.table.key in sent
         self.writes.append(Write.of(exchange, list(self._made(operation, exchange, sent)), sent, renames))
         self._bytes += exchange.weight
-        while len(self.writes) > REMEMBERED_WRITES or self._bytes > REMEMBERED_BYTES:
+        while len(self.writes) > REMEMBERED_WRITES or self._bytes > self._max_bytes:
             self._bytes -= self.writes.popleft().exchange.weight
 
     def leading_to(self, evidence: Sequence[Exchange], *, rejected: bool) -> tuple[Exchange, ...]:

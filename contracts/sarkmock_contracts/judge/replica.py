@@ -46,7 +46,8 @@ class Remembered:
 class Replica:
     """The state, and the moments before the last exchanges. ``leader`` is the model that applies the requests."""
 
-    def __init__(self, leader: Document) -> None:
+    def __init__(self, leader: Document, max_bytes: int = REMEMBERED_BYTES) -> None:
+        self._max_bytes = max_bytes
         self.leader = Model(leader)
         self.state = self.leader.state
         self._moments: OrderedDict[int, Remembered] = OrderedDict()
@@ -71,7 +72,7 @@ class Replica:
             size += len(before.tables)
         self._moments[key] = Remembered(exchange, before, expected, size)
         self._size += size
-        while len(self._moments) > REMEMBERED_EXCHANGES or (self._size > REMEMBERED_BYTES and len(self._moments) > 1):
+        while len(self._moments) > REMEMBERED_EXCHANGES or (self._size > self._max_bytes and len(self._moments) > 1):
             self._size -= self._moments.popitem(last=False)[1].size
 
     def answer(self, model: Model, exchange: Exchange, without: Iterable[str] = ()) -> Response:

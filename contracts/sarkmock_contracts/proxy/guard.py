@@ -19,6 +19,7 @@ from ..safety.routing import HAZARDS, MEANT, RequestReader, method_of
 from ..spec.contract import contract_of
 
 OPTION = {"disruptive": "allow it with --allow-disruptive"}
+CACHED_LENGTH = 200  # of a path; longer ones are too rare to be cached
 PASSED_METHODS = ("GET", "POST", "PUT", "DELETE")
 
 
@@ -32,7 +33,7 @@ class TrafficGuard:
 
     def __init__(self, base: str, hazards: frozenset[str]) -> None:
         self._base, self._hazards = base, hazards
-        self._worst = lru_cache(4096)(self._worst_of)
+        self._cached = lru_cache(4096)(self._worst_of)
 
     @cached_property
     def _reader(self) -> RequestReader:
@@ -44,9 +45,10 @@ class TrafficGuard:
 
     def needs_body(self, record: Record) -> bool:
         """Whether the body must be read, because a method override in it could select a forbidden operation."""
-        method, path = record.head.method.upper(), self._path(record)
-        permitted_already = self._worst((method,), path) in self._hazards
-        return method == "POST" and permitted_already and self._worst(PASSED_METHODS, path) not in self._hazards
+        path = self._path(record)
+        if record.head.method.upper() != "POST" or self._worst(("POST",), path) not in self._hazards:
+            return False
+        return self._worst(PASSED_METHODS, path) not in self._hazards
 
     def rejection(self, record: Record, body: bytes) -> str:
         """Return why a request may not pass; empty if it may."""
@@ -59,6 +61,9 @@ class TrafficGuard:
     def _path(self, record: Record) -> str:
         path = record.target.partition("?")[0]
         return path[len(self._base):] if path.startswith(self._base + "/") else path
+
+    def _worst(self, methods: tuple[str, ...], path: str) -> str:
+        return (self._cached if len(path) < CACHED_LENGTH else self._worst_of)(methods, path)
 
     def _worst_of(self, methods: tuple[str, ...], path: str) -> str:
         """Return the worst hazard of a path over some methods."""
@@ -109,8 +114,8 @@ LEFT_BEHIND = frozenset(("host", "content-length", "connection", "user-agent", "
 class ExchangeQueue:
     """Passes exchanges to a callback in its own thread. ``missed`` counts those that did not fit or were incomplete."""
 
-    def __init__(self, hear: Callable[[Passed], None]) -> None:
-        self._hear = hear
+    def __init__(self, hear: Callable[[Passed], None], max_bytes: int = BYTES) -> None:
+        self._hear, self._max_bytes = hear, max_bytes
         self._waiting: queue.Queue[tuple[Passed, float] | None] = queue.Queue(QUEUED_EXCHANGES)
         self._size = self.missed = 0
         self._latest = 0.0  # time of the latest exchange
@@ -122,7 +127,7 @@ class ExchangeQueue:
     def __call__(self, passed: Passed) -> None:
         """Add an exchange to the queue; never blocks."""
         size = len(passed.body) + len(passed.answer_body)
-        if self._size + size > BYTES or self._waiting.full():
+        if self._size + size > self._max_bytes or self._waiting.full():
             self.missed += 1
             self._gap = True
             return

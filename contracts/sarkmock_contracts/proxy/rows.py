@@ -7,7 +7,7 @@ from typing import Any
 
 from sarkmock.suite_api import Operation
 
-from ..checks.stateful import TENANT
+from ..checks.row_lifecycle import TENANT
 from ..client.http import SAFE_METHODS, Exchange
 from ..judge.oracle import Problem
 from ..judge.row_model import RowModel
@@ -22,11 +22,11 @@ OF_COLUMNS_NOT_SENT = frozenset(("default", "unrequested"))  # a box sets some l
 class ClientRows(RowTracker):
     """Tracks the rows that clients create or update. Columns that no client sent are not compared."""
 
-    def __init__(self, contract: Contract) -> None:
+    def __init__(self, contract: Contract, max_bytes: int = MOST_BYTES) -> None:
         super().__init__(contract)
         self._of = {name: resource for name, resource in self._of.items()
                     if resource.show.table and len(contract.primary_key(resource.show.table.name)) == 1}
-        self._size = 0
+        self._max_bytes, self._size = max_bytes, 0
 
     def observe(self, exchange: Exchange) -> Iterator[BlamedProblem]:
         """Update the rows with an exchange, and yield where its response contradicts earlier ones."""
@@ -42,7 +42,7 @@ class ClientRows(RowTracker):
     def _bound(self, exchange: Exchange) -> None:
         """Stop tracking all rows when they become too many."""
         self._size += 0 if exchange.request.method in SAFE_METHODS else exchange.weight
-        if self._size > MOST_BYTES or len(self.alive) > MOST_ROWS:
+        if self._size > self._max_bytes or len(self.alive) > MOST_ROWS:
             self.forget()
             self._size = 0
 

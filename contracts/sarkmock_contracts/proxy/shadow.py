@@ -18,8 +18,9 @@ from sarkmock.suite_api import Document, Operation, Seed, redacted, write_whole
 from ..baselines.catalogue import field_types, response_fields
 from ..baselines.comparing import status_kind
 from ..baselines.severity import DIFFERENCE_LEVELS, INFORMATIVE, THE_ANSWER, Difference, as_text, compare_forms
+from ..checks.protocol import TRIED_METHODS
 from ..client.formats import curl_line
-from ..client.http import JSON, Exchange, Headers, Request, Response, header
+from ..client.http import JSON, SAFE_METHODS, Exchange, Headers, Request, Response, header
 from ..client.rate_limit import is_away
 from ..errors import SuiteError
 from ..judge.agreement import mask_volatile
@@ -31,6 +32,7 @@ from ..safety.routing import method_of
 from ..spec.contract import Contract, operation_name
 
 REJECTED = 422
+COMMON_METHODS = {*TRIED_METHODS, *SAFE_METHODS}
 # Header fields that clients use, and those that only browsers use. Others come from the web server or depend on time.
 HEADERS = ("Allow", "Location", "Content-Disposition", "Cache-Control", "Retry-After", "WWW-Authenticate",
            "Accept-Ranges")
@@ -216,7 +218,8 @@ class Shadow:
         request, box = replace(exchange.request, method=method_of(exchange.request)), exchange.response
         operation, there = self._own.leader.operation(request), contract.operation_of(request)
         named = operation or there
-        op = operation_name(named) if named else f"{request.method} of no operation"
+        method = request.method if request.method in COMMON_METHODS else "another method"
+        op = operation_name(named) if named else f"{method} of no operation"
         if operation is not None and there is None and box.status != answer.status and answer.status in (404, 405):
             moved = contract.by_id.get(operation.id)
             if moved is None or (moved.method, moved.path) != (operation.method, operation.path):

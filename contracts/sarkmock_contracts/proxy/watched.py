@@ -44,6 +44,7 @@ from .rows import ClientRows
 from .single import invalid_token, single_problems
 
 PENDING = 120.0  # seconds in which a box may still carry out a request that it did not answer
+MOST_NOTED = 10_000  # rows of which the attribution was told
 ASKING = ("exists:", "unique:")
 
 
@@ -170,6 +171,7 @@ class WatchedRun(Run):
         self._suppose(known)
         with self.findings.fresh() as fresh:
             self.judge.judge(known)
+            self.judge.samples.clear()  # only checks that send requests use them
             for operation, problem in single_problems(self, exchange):
                 self.report(operation, problem, known)
             for blamed, problem, evidence in self._compare(known, alone):
@@ -236,7 +238,7 @@ class WatchedRun(Run):
         if self._compares:
             for row in addressed if gone else {*self.live.supposed, *addressed} - self._noted:
                 self._note(row, gone)
-        if exchange.request.method == "DELETE" or gone:
+        if exchange.request.method == "DELETE" or gone or len(self._noted) > MOST_NOTED:
             self._noted.clear()
         if self.options.profile != self.version() and exchange.request.method == "GET" and exchange.response.ok:
             self.judge.attribution.observe(exchange)  # rows of others, before they are predicted

@@ -1,0 +1,132 @@
+"""What a proxy remembers of traffic that lasts for days is bounded, whatever clients and the box send."""
+
+from __future__ import annotations
+
+import gc
+import json
+import tracemalloc
+import weakref
+
+import pytest
+from sarkmock_contracts.client.http import Exchange, Request, Response
+from sarkmock_contracts.client.transports import embedded_mock
+from sarkmock_contracts.judge.attribution import Attribution
+from sarkmock_contracts.judge.findings import Finding, Findings, Identity
+from sarkmock_contracts.judge.preparation import History
+from sarkmock_contracts.judge.replica import Replica
+from sarkmock_contracts.judge.verdicts import Accepted
+from sarkmock_contracts.proxy.guard import ExchangeQueue, TrafficGuard, permitted_hazards
+from sarkmock_contracts.proxy.rows import ClientRows
+from sarkmock_contracts.proxy.shadow import Shadow
+from sarkmock_contracts.proxy.watched import WatchedRun
+from sarkmock_contracts.run_options import RunOptions
+from sarkmock_contracts.spec.contract import contract_of
+
+from sarkmock import Engine, Seed
+from sarkmock.suite_api import Passed, load
+from tests.proxied import record_of
+
+COUNT, LARGE, KEPT = 60, 20_000, 200_000
+CONTRACT = contract_of("documented")
+
+
+def created(number, size=LARGE):
+    row = json.dumps({"pkey": f"t{number}", "description": "x" * size}).encode()
+    headers = (("Content-Type", "application/json"),)
+    return Exchange(Request("POST", "/tenants", "", headers, row), Response(201, headers, row))
+
+
+def waiting(exchanges):
+    """An attribution that needs no prediction."""
+    attribution = Attribution(CONTRACT, lambda: "documented", max_bytes=KEPT)
+    for exchange in exchanges:
+        attribution.observe(exchange)
+    return attribution
+
+
+def history(exchanges):
+    writes = History(CONTRACT, max_bytes=KEPT)
+    for exchange in exchanges:
+        writes.observe(CONTRACT.by_id["tenants.create"], exchange)
+    return writes
+
+
+def moments(exchanges):
+    replica = Replica(load(), max_bytes=KEPT)
+    for exchange in exchanges:
+        replica.observe(exchange)
+    return replica
+
+
+def rows(exchanges):
+    tracked = ClientRows(CONTRACT, max_bytes=KEPT)
+    for exchange in exchanges:
+        assert list(tracked.observe(exchange)) == []
+    return tracked
+
+
+def judged(exchanges):
+    """The default limits: large bodies are not kept as evidence against deviations."""
+    watched = WatchedRun(RunOptions.of({"url": "http://127.0.0.1:1/api"}), "/api", Accepted())
+    for exchange in exchanges:
+        watched.judge.witnesses.observe(CONTRACT.by_id["tenants.create"], exchange, ())
+    return watched
+
+
+@pytest.mark.parametrize(("remember", "size"), [
+    (waiting, LARGE), (history, LARGE), (moments, LARGE), (rows, LARGE), (judged, 4 * LARGE)])
+def test_large_bodies_are_not_kept(remember, size):
+    kept = []
+
+    def exchanges():
+        for number in range(COUNT):
+            exchange = created(number, size)
+            kept.append(weakref.ref(exchange.response))
+            yield exchange
+
+    memory = remember(exchanges())
+    gc.collect()
+    assert sum(response() is not None for response in kept) <= KEPT // LARGE, memory
+
+
+def test_exchanges_that_wait_to_be_judged_take_bounded_memory():
+    heard = []
+    exchanges = ExchangeQueue(heard.append, max_bytes=LARGE)
+    exchanges(Passed("GET", "/a", (), b"", 200, (), b"x" * (LARGE + 1), True, 0.0))
+    exchanges(Passed("GET", "/b", (), b"", 200, (), b"x" * LARGE, True, 0.0))
+    exchanges.settle()
+    assert ([passed.target for passed in heard], exchanges.missed) == (["/b"], 1)
+    exchanges.close()
+
+
+def test_too_many_findings_are_one_of_their_check():
+    findings = Findings(most=3)
+    for number in range(10):
+        findings.add(Finding(Identity("tenants.list", "schema", f"column{number}", "type"), "", (created(0),)))
+    findings.add(Finding(Identity("tenants.list", "schema", "column1", "type"), "", (created(0),)))
+    assert {finding.identity.id: finding.count for finding in findings} == {
+        "tenants.list:schema:column0:type": 1, "tenants.list:schema:column1:type": 2,
+        "tenants.list:schema:column2:type": 1, "tenants.list:schema::others": 7}
+
+
+def test_methods_that_nobody_knows_are_one_place_of_a_shadow():
+    own = load("L10")
+    box = embedded_mock(Engine(own))
+    shadow = Shadow("shipped", load("shipped"), own, Seed.factory(own["x-database"]), box.send)
+    for number in range(20):
+        request = Request(f"METHOD{number}", "/tenants", "", (("Origin", "https://page.example"),))
+        shadow.receive(Exchange(request, box.send(request)))
+    assert {name for cause in shadow.causes.values() for name in cause.operations} == {"another method of no operation"}
+
+
+def test_long_paths_are_not_remembered():
+    guard = TrafficGuard("/api", permitted_hazards(read_only=True, disruptive=False))
+    guard.prepare()
+    tracemalloc.start()
+    try:
+        for number in range(200):
+            assert guard.rejection(record_of("GET", f"/api/tenants/{number}{'x' * 15_000}"), b"") == ""
+        gc.collect()
+        assert tracemalloc.get_traced_memory()[0] < 2_000_000
+    finally:
+        tracemalloc.stop()
