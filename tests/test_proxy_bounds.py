@@ -36,12 +36,15 @@ def created(number, size=LARGE):
     return Exchange(Request("POST", "/tenants", "", headers, row), Response(201, headers, row))
 
 
+def observed(model, exchanges):
+    for exchange in exchanges:
+        model.observe(exchange)
+    return model
+
+
 def waiting(exchanges):
     """An attribution that needs no prediction."""
-    attribution = Attribution(CONTRACT, lambda: "documented", max_bytes=KEPT)
-    for exchange in exchanges:
-        attribution.observe(exchange)
-    return attribution
+    return observed(Attribution(CONTRACT, lambda: "documented", max_bytes=KEPT), exchanges)
 
 
 def history(exchanges):
@@ -52,10 +55,7 @@ def history(exchanges):
 
 
 def moments(exchanges):
-    replica = Replica(load(), max_bytes=KEPT)
-    for exchange in exchanges:
-        replica.observe(exchange)
-    return replica
+    return observed(Replica(load(), max_bytes=KEPT), exchanges)
 
 
 def rows(exchanges):

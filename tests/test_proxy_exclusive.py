@@ -128,10 +128,7 @@ SEEN_IN_SEVERAL_EXCHANGES = [
 @pytest.mark.parametrize("name", SEEN_IN_SEVERAL_EXCHANGES)
 def test_what_check_finds_in_several_exchanges_is_found_with_the_statement_alone(name):
     mutant = next(mutant for mutant in MUTANTS if mutant.name == name)
-    run, exchanges = mutant.suite(), []
-    send = run.target.send
-    run.target.send = lambda request: exchanges.append(send(request)) or exchanges[-1]
-    mutant.run(run)
+    exchanges = mutant.traffic(mutant.suite())
     options = RunOptions(profile=mutant.profile, target_profile=mutant.profile, url="http://127.0.0.1:1/api")
     for exclusive in (False, True):
         watched = WatchedRun(options, "/api", Accepted(), exclusive)

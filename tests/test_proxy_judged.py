@@ -237,10 +237,8 @@ SEEN_IN_ONE_EXCHANGE = [
 @pytest.mark.parametrize("name", SEEN_IN_ONE_EXCHANGE)
 def test_what_check_finds_in_one_exchange_is_found_in_traffic(name):
     mutant = next(mutant for mutant in MUTANTS if mutant.name == name)
-    run, exchanges = mutant.suite(), []
-    send = run.target.send
-    run.target.send = lambda request: exchanges.append(send(request)) or exchanges[-1]
-    mutant.run(run)
+    run = mutant.suite()
+    exchanges = mutant.traffic(run)
     options = RunOptions(profile=mutant.profile, target_profile=mutant.profile, url="http://127.0.0.1:1/api")
     watched = WatchedRun(options, "/api", Accepted())
     found = {one.finding.identity for exchange in exchanges for one in watched.judge_exchange(exchange, 0)}

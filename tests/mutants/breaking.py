@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from sarkmock_contracts.checks import boundaries, fuzz, openapi_core_check, protocol, row_lifecycle, smoke, stateful
-from sarkmock_contracts.client.http import Request, Response
+from sarkmock_contracts.client.http import Exchange, Request, Response
 from sarkmock_contracts.client.transports import InProcess, SignedIn
 from sarkmock_contracts.judge.findings import Identity
 from sarkmock_contracts.run import Run
@@ -51,6 +51,18 @@ class Mutant:
         if self.unseen:
             suite.judge._problems = lambda *_: iter(())  # type: ignore[method-assign, assignment]
         return suite
+
+    def traffic(self, suite: Run) -> list[Exchange]:
+        """Run the part of the suite, and return its exchanges."""
+        send, exchanges = suite.target.send, []
+
+        def recorded(request: Request) -> Exchange:
+            exchanges.append(send(request))
+            return exchanges[-1]
+
+        suite.target.send = recorded  # type: ignore[method-assign]
+        self.run(suite)
+        return exchanges
 
     def _document(self) -> Document:
         document = load(self.profile)

@@ -44,7 +44,7 @@ from .rows import ClientRows
 from .single import invalid_token, single_problems
 
 PENDING = 120.0  # seconds in which a box may still carry out a request that it did not answer
-MOST_NOTED = 10_000  # rows of which the attribution was told
+MOST_NOTED = 10_000  # rows that the attribution learned from requests
 ASKING = ("exists:", "unique:")
 
 
