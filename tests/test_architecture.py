@@ -73,7 +73,7 @@ KEEPERS = {
     "rich": {"cli"},
     "sqlite3": {"pbx.database", "pbx.sql", "pbx.actions"},
     "trustme": {"server.certificates"},
-    "yaml": {"laravel.php", "spec.yaml12"},
+    "yaml": {"spec.yaml12"},
 }
 OF_OPTIONS = "sarkmock.spec.data_files.BASE"  # the default of options, whose help loads no library but click
 # What is used where it is installed, and not needed.

@@ -215,6 +215,14 @@ def test_check_judges_the_embedded_mock_and_leaves_nothing_behind(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
+def test_check_keeps_the_tables_of_hypothesis_in_the_cache_directory(tmp_path, monkeypatch):
+    monkeypatch.delenv("HYPOTHESIS_STORAGE_DIRECTORY")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    assert check("--only", "Agents", cwd=tmp_path).returncode == 0
+    [cache] = (tmp_path / "sarkmock").iterdir()
+    assert list((cache / "hypothesis").iterdir())
+
+
 def test_check_is_not_moved_by_the_project_it_runs_in(tmp_path):
     (tmp_path / "pytest.ini").write_text("[pytest]\naddopts = --no-such-option\n")
     (tmp_path / "conftest.py").write_text("raise SystemExit('not mine')\n")

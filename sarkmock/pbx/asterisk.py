@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Iterable, Mapping, MutableMapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 AstDb = MutableMapping[tuple[str, str], str]
@@ -39,7 +39,7 @@ class Channel:
     began: float
 
 
-@dataclass(slots=True)
+@dataclass
 class PhoneCall:
     """A call between two numbers. ``number`` is its first channel, counted since Asterisk's start; a call has two."""
 
@@ -99,7 +99,8 @@ class Pbx:
     def memory(self) -> dict[str, Any]:
         """Return everything that `restore_memory` needs, as JSON values."""
         return {"up_since": self.up_since, "reloaded": self.reloaded, "channels": self._channels,
-                "calls": list(map(asdict, self._calls)), "finished": list(map(asdict, self._finished))}
+                "calls": [vars(call).copy() for call in self._calls],
+                "finished": [vars(call).copy() for call in self._finished]}
 
     def restore_memory(self, memory: Mapping[str, Any]) -> None:
         """Restore what `memory` returned."""

@@ -68,7 +68,7 @@ def load(profile: str = BASE) -> Document:
 def _loaded(profile: str) -> Document:
     whole = overlay_with_parents(profile)
     try:
-        document = _completed(_apply(_base(), whole), whole)
+        document = _completed(_apply(bundle(openapi_dir() / "openapi.yaml"), whole), whole)
         mistakes = list(_vocabulary_mistakes(document))
     except (AttributeError, KeyError, TypeError):
         raise FileError(profile, None, "its document cannot be served: after its actions, a part is missing or not "
@@ -90,7 +90,7 @@ def load_toggled(profile: str, *deviations: str) -> Document:
     added = [action for origin in origins for action in overlay_with_parents(origin).actions
              if action["x-deviation"] in set(deviations).difference(whole.deviations)
              and _origin(action["x-deviation"]) == origin]
-    document = overlay.apply_possible(_base(), [*kept, *added])[0]
+    document = overlay.apply_possible(load(BASE), [*kept, *added])[0]
     for name in (profile, *origins):
         document = _lending(document, load(name))
     return _completed(document, whole)
@@ -139,7 +139,7 @@ def deviations_of(profile: str) -> tuple[Deviation, ...]:
     whole = overlay_with_parents(profile)
     places: dict[str, list[str]] = {name: [] for name in whole.deviations}
     with _placed(whole):
-        for action, place in overlay.changed_pointers(_base(), list(whole.actions)):
+        for action, place in overlay.changed_pointers(load(BASE), list(whole.actions)):
             places[action["x-deviation"]].append(place)
     return tuple(Deviation(name, **facts, pointers=tuple(places[name]), profile=whole.origins[name])
                  for name, facts in whole.deviations.items())
@@ -153,7 +153,7 @@ def load_with_deviation(deviation: str) -> tuple[Document, Document]:
     """
     origin = _origin(deviation)
     actions = [action for action in overlay_with_parents(origin).actions if action["x-deviation"] == deviation]
-    before = _base()
+    before = load(BASE)
     try:
         after = overlay.apply(before, actions)
     except overlay.OverlayError:
@@ -175,10 +175,6 @@ def _origin(deviation: str) -> str:
     if deviation not in origins:
         raise FileError("overlays", None, f"unknown deviation {deviation!r}")
     return origins[deviation]
-
-
-def _base() -> Document:
-    return bundle(openapi_dir() / "openapi.yaml")
 
 
 def _apply(document: Document, whole: OverlayLayer) -> Document:
@@ -266,7 +262,7 @@ def _vocabulary_mistakes(document: Document) -> Iterator[tuple[str, str]]:
 
 def _written_at(whole: OverlayLayer, place: str) -> tuple[Path | str, int | None]:
     """Return the file and line of the last action that changes a place of the document."""
-    changed = overlay.changed_pointers(_base(), list(whole.actions))
+    changed = overlay.changed_pointers(load(BASE), list(whole.actions))
     actions = [action for action, at in changed if covers(at, place) or covers(place, at)]
     if not actions:
         return "openapi", None

@@ -26,9 +26,10 @@ WRITABLE_BY_OTHERS = 0o022
 
 def cached_value(name: str, make: Callable[[], CachedValue]) -> CachedValue:
     """Return the cached result of ``make``, a JSON-serialisable value. Callers must not modify it."""
-    file, digest = entry_file(name), sources_digest()
-    if file is None:
+    directory, digest = cache_directory(), sources_digest()
+    if directory is None:
         return make()
+    file = directory / f"{name}.json"
     result = read_entry(file, digest)
     if result is None:
         result = make()
@@ -36,14 +37,14 @@ def cached_value(name: str, make: Callable[[], CachedValue]) -> CachedValue:
     return result  # type: ignore[no-any-return]
 
 
-def entry_file(name: str) -> Path | None:
-    """Return the path of an entry; None if the user has no home or cache directory."""
+def cache_directory() -> Path | None:
+    """Return the directory of this version's cached files; None if the user has no home or cache directory."""
     configured = os.environ.get("XDG_CACHE_HOME") or os.environ.get("LOCALAPPDATA") or ""
     try:
         home = Path(configured) if Path(configured).is_absolute() else Path.home() / ".cache"
     except RuntimeError:
         return None
-    return home / "sarkmock" / __version__ / f"{name}.json"
+    return home / "sarkmock" / __version__
 
 
 @cache

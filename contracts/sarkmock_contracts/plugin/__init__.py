@@ -10,11 +10,12 @@ import os
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from sarkmock.suite_api import FileError, Program
+from sarkmock.suite_api import FileError, Program, cache_directory
 
 from ..checks import cases
 from ..client import interrupts
@@ -135,6 +136,7 @@ def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> Non
 
 COULD_NOT_RUN = 2
 PYTEST_CODES = {int(pytest.ExitCode.OK): 0, int(pytest.ExitCode.TESTS_FAILED): 1}
+STORAGE = "HYPOTHESIS_STORAGE_DIRECTORY"  # of Hypothesis' tables, which take a second to compute
 NO_REPLACEMENT = ("--max-worker-restart", "0")  # do not replace a dead process: its findings are lost
 
 
@@ -148,7 +150,7 @@ def run_checks(options: RunOptions, processes: int = 1) -> int:
     with isolated_pytest():
         code = pytest.main([
             "-c", os.devnull, f"--rootdir={HOME.parent}", "--import-mode=importlib", "-p", "no:cacheprovider",
-            "-p", "no:terminal", "-p", "no:unraisableexception", "-p", "sarkmock_contracts.plugin",
+            "-p", "no:terminal", "-p", "no:tmpdir", "-p", "no:unraisableexception", "-p", "sarkmock_contracts.plugin",
             *(spread if processes > 1 else ()), str(HOME / "test_contract.py")], plugins=[opened])
     if opened.error:
         raise CannotRun(opened.error)
@@ -158,12 +160,13 @@ def run_checks(options: RunOptions, processes: int = 1) -> int:
 @contextmanager
 def isolated_pytest() -> Iterator[None]:
     """Run pytest and Hypothesis in the block without the settings and plugins of the environment."""
-    changed = {"PYTEST_ADDOPTS": None, "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1", "PYTEST_PLUGINS": None}
+    changed = {"PYTEST_ADDOPTS": None, "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1", "PYTEST_PLUGINS": None,
+               STORAGE: os.environ.get(STORAGE)}
     before = {name: os.environ.pop(name, None) for name in changed}
     os.environ.update({name: value for name, value in changed.items() if value is not None})
     try:
         with tempfile.TemporaryDirectory(prefix="sarkmock-") as scratch:
-            os.environ.setdefault("HYPOTHESIS_STORAGE_DIRECTORY", scratch)
+            os.environ.setdefault(STORAGE, str((cache_directory() or Path(scratch)) / "hypothesis"))
             yield
     finally:
         for name, value in before.items():

@@ -16,9 +16,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
 
-import yaml
-
-from sarkmock.suite_api import Operation, Table, check_fields, to_text
+from sarkmock.suite_api import Operation, Table, check_fields, read_yaml, to_text
 
 from ..client.http import Exchange
 from ..client.target import Client
@@ -31,7 +29,7 @@ _FILE = Path(__file__).parent / "boundary_values" / "operations.yaml"
 
 @cache
 def _operations_yaml() -> dict[str, dict[str, Any]]:
-    return yaml.safe_load(_FILE.read_text(encoding="utf-8"))  # type: ignore[no-any-return]
+    return read_yaml(_FILE)  # type: ignore[no-any-return]
 
 
 @cache

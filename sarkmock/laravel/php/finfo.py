@@ -9,10 +9,10 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from functools import cache
-from importlib.resources import files
+from pathlib import Path
 from typing import Any, Literal
 
-import yaml
+from sarkmock.spec import yaml12
 
 ZIP, OCTETS, PLAIN_TEXT, EMPTY = "application/zip", "application/octet-stream", "text/plain", "application/x-empty"
 MP3, AAC = "audio/mpeg", "audio/x-hx-aac-adts"
@@ -59,7 +59,7 @@ class FileTypes:
 
 @cache
 def _file_types() -> FileTypes:
-    data: dict[str, Any] = yaml.safe_load(files(__package__).joinpath("file-types.yaml").read_bytes())
+    data: dict[str, Any] = yaml12.read(Path(__file__).parent / "file-types.yaml")
     signatures = tuple((entry["at"], entry["starts"].encode("latin-1"), entry["type"])
                        for entry in data.pop("signatures"))
     patterns, texts = (tuple((re.compile(entry["matches"].encode("latin-1"), re.DOTALL), entry["type"])

@@ -8,9 +8,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-import yaml
-
-from sarkmock.suite_api import PhpError, State, Validator
+from sarkmock.suite_api import PhpError, State, Validator, read_yaml
 
 from ...errors import NoBounds
 
@@ -102,7 +100,7 @@ def listed_bounds(rules: str | Sequence[str]) -> Bounds:
 @cache
 def table_rows() -> list[dict[str, Any]]:
     """Return the rows of the hand-written table of rule lists."""
-    return yaml.safe_load((_HERE / "rules.yaml").read_text(encoding="utf-8"))  # type: ignore[no-any-return]
+    return read_yaml(_HERE / "rules.yaml")  # type: ignore[no-any-return]
 
 
 @cache
@@ -156,7 +154,7 @@ def placeholder(value: Any) -> Any:
 
 @cache
 def _foreign() -> list[Any]:
-    return list(yaml.safe_load((_HERE / "lists.yaml").read_text(encoding="utf-8"))["foreign"])
+    return list(read_yaml(_HERE / "lists.yaml")["foreign"])
 
 
 @cache
@@ -164,8 +162,9 @@ def _of_list(listed: tuple[str, ...]) -> Bounds:
     """Return the values for `in`: listed ones pass, similar ones and those of other lists do not."""
     numbers = [int(value) for value in listed if value.isdigit()]
     accept = [*listed, *dict.fromkeys((*numbers[:1], *numbers[-1:])), f" {listed[0]} "]
-    reject, foreign = ([value for value in others if not any(equals_loosely(value, member) for member in listed)]
-                         for others in (_neighbours(listed), _foreign()))
+    members = set(map(loosely, listed))
+    reject, foreign = ([value for value in others if loosely(value) not in members]
+                       for others in (_neighbours(listed), _foreign()))
     return Bounds(accept, reject, foreign=foreign)
 
 
@@ -176,15 +175,14 @@ def _neighbours(listed: Sequence[str]) -> Iterator[Any]:
         yield from (value.swapcase(), value[:-1] or "x", value + "x")
 
 
-def equals_loosely(value: Any, listed: str) -> bool:
-    """Compare a value with a listed text like PHP's ``==``: numeric strings compare as numbers."""
+def loosely(value: Any) -> float | str:
+    """Return what PHP's ``==`` compares of a value and a text: numeric strings compare as numbers."""
     if isinstance(value, bool):
         value = "1" if value else ""
-    text = str(value)
     try:
-        return float(text) == float(listed)
+        return float(str(value))
     except ValueError:
-        return text == listed
+        return str(value)
 
 
 def _of_reference(arguments: str) -> Bounds:
