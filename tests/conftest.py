@@ -1,6 +1,7 @@
 """Fixtures of all tests: engines of two profiles, and an environment in which no test runs as an xdist worker."""
 
 import os
+import signal
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,8 @@ import pytest
 CACHE = Path(__file__).parents[1] / "build" / "cache"
 os.environ.update(XDG_CACHE_HOME=str(CACHE), HYPOTHESIS_STORAGE_DIRECTORY=str(CACHE / "hypothesis"))
 pytest_plugins = ["pytester"]
+# A shell starts background jobs with SIGINT ignored, and what tests start would inherit that.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session", autouse=True)

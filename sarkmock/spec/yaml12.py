@@ -39,6 +39,19 @@ class Loader(_Base):
     A duplicate key in a mapping is an error, as YAML requires: PyYAML would silently drop the first entry.
     """
 
+    level = 0
+
+    def descend_resolver(self, parent: yaml.Node | None, index: Any) -> None:
+        """Called at the start of each node: composing recurses, and libyaml before 0.2.6 would overflow the C stack."""
+        self.level += 1
+        if parent is not None and self.level > MOST_YAML_LEVELS:
+            raise _too_deep(parent)
+        super().descend_resolver(parent, index)
+
+    def ascend_resolver(self) -> None:
+        self.level -= 1
+        super().ascend_resolver()
+
     def construct_document(self, node: yaml.Node) -> Any:
         for key in _repeated(node):
             raise _wrong(key, f"duplicate key {key.value!r}")
@@ -48,6 +61,10 @@ class Loader(_Base):
 
 def _wrong(node: yaml.Node, problem: str) -> yaml.constructor.ConstructorError:
     return yaml.constructor.ConstructorError(None, None, problem, node.start_mark)
+
+
+def _too_deep(node: yaml.Node) -> yaml.constructor.ConstructorError:
+    return _wrong(node, f"it is nested deeper than {MOST_YAML_LEVELS} levels")
 
 
 def _scalar(construct: Callable[[Any, yaml.Node], Any]) -> Callable[[Any, yaml.Node], Any]:
@@ -114,7 +131,7 @@ def _check_size(root: yaml.Node) -> None:
             sizes[id(node)] = 1 + sum(sizes.get(id(child), 0) for child in _children(node))
             levels[id(node)] = 1 + max((levels.get(id(child), 0) for child in _children(node)), default=0)
             if levels[id(node)] > MOST_YAML_LEVELS:
-                raise _wrong(root, f"it is nested deeper than {MOST_YAML_LEVELS} levels")
+                raise _too_deep(root)
             if sizes[id(node)] > len(entered) + MOST_REPETITIONS:
                 raise _wrong(node, "its aliases expand to too many values")
 
@@ -160,8 +177,6 @@ def _mistakes(file: Path | str) -> Iterator[None]:
         raise FileError(file, mark.line + 1 if mark else None, error.problem or str(error)) from None
     except (yaml.YAMLError, UnicodeEncodeError) as error:
         raise FileError(file, None, " ".join(str(error).split())) from None
-    except RecursionError:  # pragma: no cover - only the parser that is used without libyaml recurses
-        raise FileError(file, None, "it is nested too deep") from None
 
 
 def scalar(text: str) -> Any:
