@@ -120,6 +120,8 @@ def test_the_shipped_restore_prefers_a_name_in_the_body() -> None:
     upload(engine, "/backups", "uploadzip", "sarkbak.1.zip", zipped({}))
     assert send(engine, "PUT /backups/sarkbak.1.zip", {"backup": NAME, "restoreldap": True}).status == 200
     assert differing(engine, before) == ALL - {"ldap"}
+    reply = send(engine, f"PUT /backups/{NAME}", {"backup": None, "restoredb": True})
+    assert (reply.status, differing(engine, before)) == (200, ALL - {"ldap"})
     reply = send(engine, f"PUT /backups/{NAME}", {"backup": "none.zip"})
     assert (reply.status, reply.body) == (404, {"Error": f"{NAME} has errors see logs for details"})
 

@@ -31,6 +31,11 @@ def test_a_preflight_is_answered_with_what_it_asks_for(client):
                                "Access-Control-Allow-Headers": "CONTENT-TYPE, X-A"}
 
 
+def test_a_preflight_that_names_no_headers_is_allowed_none(client):
+    headers = client.options("/api/tenants/default", headers=ASKS).headers
+    assert headers.get("Access-Control-Allow-Headers") == ""
+
+
 def test_a_preflight_of_other_letters_than_ascii_is_answered_with_the_same_bytes(client):
     asked = {"HTTP_ORIGIN": PAGE, "HTTP_ACCESS_CONTROL_REQUEST_METHOD": "p\xff\xb5\xdft",
              "HTTP_ACCESS_CONTROL_REQUEST_HEADERS": "x-\xff"}
@@ -71,6 +76,7 @@ def test_laravel_10_allows_any_origin_on_every_answer():
     assert cors_of(client.get("/api/nosuch")) == {"Access-Control-Allow-Origin": "*"}
     assert cors_of(client.options("/api/tenants")) == {"Access-Control-Allow-Origin": "*",
                                                        "Vary": "Access-Control-Request-Method"}
+    assert cors_of(client.options("/api/tenants", headers=ASKS))["Access-Control-Allow-Headers"] == ""
     answer = client.options("/api/tenants", headers={**ASKS, "Access-Control-Request-Headers": "x-a"})
     assert (answer.status_code, cors_of(answer)) == (204, {
         "Access-Control-Allow-Origin": "*", "Access-Control-Allow-Methods": "put",

@@ -151,9 +151,19 @@ class TestDatabase:
         assert not db_delete(db, "cfim", "1001")
         assert db == {}
 
-    @pytest.mark.parametrize("words", [("a b", "k", "v"), ("f", "k k", "v"), ("f", "k", "v v"), ("f", "k", " v"),
-                                       ("", "k", "v")])
+    @pytest.mark.parametrize("words", [("a b", "k", "v"), ("f", "k k", "v"), ("f", "k", "v\tv"), ("f", "k", " "),
+                                       ("", "k", "v"), ("f", "k", 'v" "v v'), ("f", "k", "\nv")])
     def test_blanks_spoil_a_command(self, words: tuple[str, str, str]) -> None:
         db: dict[tuple[str, str], str] = {}
         assert not db_put(db, *words)
         assert db == {}
+
+    @pytest.mark.parametrize(("value", "stored"), [
+        (" v\t", "v"), ("v\n", "v"), ("v\nw x", "v"), ("v\u00a0w", "v\u00a0w"), ('"v w"', "v w"), ('v" "w', "v w"),
+        ('""', ""), ("v\\ w", "v w"), ('\\"v', '"v'), ("v\\\\", "v\\"), ('"v w', "v w")])
+    def test_a_value_is_read_as_one_word_of_a_command_line(self, value: str, stored: str) -> None:
+        db: dict[tuple[str, str], str] = {}
+        assert db_put(db, "f", " k", value)
+        assert db == {("f", "k"): stored}
+        assert db_get(db, "f ", "k\n") == stored
+        assert db_delete(db, '"f"', "k")

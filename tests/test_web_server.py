@@ -43,6 +43,9 @@ def test_a_slash_at_the_end_is_redirected_and_nothing_is_done(profile: str, meth
     ("/api/tenants/", 301, "/api/tenants"), ("/api/tenants//", 301, "/api/tenants"), ("/api/", 301, "/api"),
     ("/api/tenants/a%20b/", 301, "/api/tenants/a%20b"), ("/api/tenants/%61/", 301, "/api/tenants/a"),
     ("/api/tenants/default/..", 301, "/api/tenants"), ("/api/tenants/.", 301, "/api/tenants"),
+    ("/api/tenants/%C3%A9%7C<%0A/", 301, "/api/tenants/%c3%a9%7c%3c%0a"),
+    ("/api/tenants/%253F/", 301, "/api/tenants/%253F"), ("/api/%3F/../tenants/", 301, "/api/tenants"),
+    ("/api/tenants/a%3F", None, ""), ("/api/tenants/a%3fb/", 403, ""),
     ("/api/tenants/%2e", 301, "/api/tenants"), ("/api/tenants/../tenants", None, ""), ("/api//tenants", None, ""),
     ("/api/tenants/a%2Fb", 404, ""), ("/api/tenants/a%2f", 404, ""), ("/api/tenants/a%00", 404, ""),
     ("/api/tenants/%", 400, ""), ("/api/tenants/%z", 400, ""), ("/api/tenants/%2", 400, ""),
@@ -54,7 +57,8 @@ def test_paths(path: str, status: int | None, location: str) -> None:
     assert (rejected and rejected.status, rejected.location if rejected else "") == (status, location)
 
 
-@pytest.mark.parametrize(("target", "status"), [("/api/tenants/a%2Fb", 404), ("/api/tenants/%zz", 400)])
+@pytest.mark.parametrize(("target", "status"), [
+    ("/api/tenants/a%2Fb", 404), ("/api/tenants/%zz", 400), ("/api/tenants/%3F/", 403)])
 def test_errors_are_the_web_servers_own_pages(target: str, status: int) -> None:
     answer, headers, content = ask(target, throttle=60)
     assert (answer, headers["Content-Type"]) == (status, "text/html; charset=iso-8859-1")

@@ -18,7 +18,8 @@ BROKEN_ESCAPE = re.compile(r"%(?![0-9A-Fa-f]{2})")
 FORBIDDEN_ESCAPE = re.compile("%(?:2[Ff]|00)")
 SAFE = "/:@!$&'()*+,;=~"
 ESCAPED = {number: f"%{number:02X}" for number in (*range(0x21), 0x7F)}  # characters that a header must not contain
-TITLES = {301: "Moved Permanently", 400: "Bad Request", 404: "Not Found"}
+ESCAPE = re.compile("%[0-9A-F]{2}")
+TITLES = {301: "Moved Permanently", 400: "Bad Request", 403: "Forbidden", 404: "Not Found"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,9 +44,16 @@ def apache_rejection(path: str) -> WebReply | None:
     if normal is None:
         return WebReply(400, "Apache rejects a path that leads above the root")
     if normal.endswith("/") and normal != "/":
-        return WebReply(301, "Apache redirects a path that ends in a slash, for every method; nothing is carried "
-                             "out, and many clients follow with GET", quote(unquote_to_bytes(normal[:-1]), SAFE))
+        return redirect(quote(unquote_to_bytes(normal[:-1]), SAFE))
     return None
+
+
+def redirect(location: str) -> WebReply:
+    """Return the response to a path that ends in a slash. Apache writes the digits of an escape in lower case."""
+    if "%3F" in location:
+        return WebReply(403, "Apache does not redirect a path with %3F")
+    return WebReply(301, "Apache redirects a path that ends in a slash, for every method; nothing is carried "
+                         "out, and many clients follow with GET", ESCAPE.sub(lambda found: found[0].lower(), location))
 
 
 def normalized_path(path: str) -> str | None:

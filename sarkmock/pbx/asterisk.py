@@ -173,22 +173,43 @@ class Pbx:
 
 def db_get(db: AstDb, family: str, key: str) -> str:
     """Return the value of an entry, or "" if there is none."""
-    return db.get((family, key), "")
+    match command_words(f"{family} {key}"):
+        case [family, key]:
+            return db.get((family, key), "")
+    return ""
 
 
 def db_put(db: AstDb, family: str, key: str, value: str) -> bool:
-    """Write an entry; False if Asterisk's command line cannot parse it."""
-    if not all(map(is_word, (family, key, value))):
-        return False
-    db[family, key] = value
-    return True
+    """Write an entry; False if Asterisk's command line does not read three words."""
+    match command_words(f"{family} {key} {value}"):
+        case [family, key, value]:
+            db[family, key] = value
+            return True
+    return False
 
 
 def db_delete(db: AstDb, family: str, key: str) -> bool:
     """Remove an entry; False if there is none."""
-    return db.pop((family, key), None) is not None
+    match command_words(f"{family} {key}"):
+        case [family, key]:
+            return db.pop((family, key), None) is not None
+    return False
 
 
-def is_word(text: str) -> bool:
-    """Whether the text is one argument on Asterisk's command line, which separates arguments by blanks."""
-    return len(text.split()) == 1 and text == text.strip()
+def command_words(line: str) -> list[str]:
+    """Split a line as Asterisk's command line does: at blanks and tabs outside of quotes. A line feed ends it."""
+    words: list[str] = []
+    quoted = escaped = inside = False
+    for character in line.partition("\n")[0]:
+        if character == "\\" and not escaped:
+            escaped = True
+        elif character in " \t" and not quoted and not escaped:
+            inside = False
+        else:
+            quote = character == '"' and not escaped
+            if not inside:
+                words.append("")
+            inside, quoted = True, quoted ^ quote
+            words[-1] += "" if quote else character
+            escaped = False
+    return words

@@ -124,29 +124,36 @@ def upload_backup(context: Context) -> Reply:
 
 def restore_backup(context: Context) -> Reply:
     """Restore the parts whose flag is JSON's true (sark-v6-api.txt line 184: no quotes)."""
-    return restore_parts(context, context.path[BACKUP_SET.parameter], RESTORABLE_PARTS)
+    return restore_parts(context, path_name, RESTORABLE_PARTS)
 
 
 def restore_shipped(context: Context) -> Reply:
     """Restore as the published product does: one undocumented flag, and the body may name another archive."""
-    return restore_parts(context, archive_name(context), SHIPPED_PARTS)
+    return restore_parts(context, archive_name, SHIPPED_PARTS)
 
 
 def restore_without_database(context: Context) -> Reply:
     """Restore as the published product does, except for the database."""
     parts = {flag: part for flag, part in SHIPPED_PARTS.items() if part is not restore_database}
-    return restore_parts(context, archive_name(context), parts)
+    return restore_parts(context, archive_name, parts)
+
+
+def path_name(context: Context) -> str:
+    return context.path[BACKUP_SET.parameter]
 
 
 def archive_name(context: Context) -> str:
-    name = context.input.get(BACKUP_SET.parameter)
-    return context.path[BACKUP_SET.parameter] if name is None else php.to_text(name)
+    """Return the name in the input, also if it is null, or else the one in the path."""
+    return php.to_text(context.input.get(BACKUP_SET.parameter, path_name(context)))
 
 
-def restore_parts(context: Context, source: str, parts: dict[str, RestorePart]) -> Reply:
-    name = context.path[BACKUP_SET.parameter]
+def restore_parts(context: Context, archive: Callable[[Context], str], parts: dict[str, RestorePart]) -> Reply:
+    name = path_name(context)
     if BACKUP_SET.find(context) is None:
         raise NotFound({"Error": "backup file not found"})
+    source = archive(context)
+    if not source:
+        return Reply({"restored": name})  # the product finds the directory, in which it finds nothing to restore
     file = context.state.files.get(BACKUP_SET.path(source))
     if file is None:
         raise NotFound({"Error": f"{name} has errors see logs for details"})

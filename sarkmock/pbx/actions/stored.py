@@ -28,7 +28,8 @@ LARGEST_UPLOAD = 32 * 1024  # kilobytes
 SHELL = re.compile(r"""[\s;&|<>()$`"'\\]""", re.ASCII)
 # Letters that Unicode does not decompose into an ASCII letter and an accent.
 ASCII_LETTERS = str.maketrans({"ß": "ss", "Æ": "AE", "æ": "ae", "Ø": "O", "ø": "o", "Œ": "OE", "œ": "oe", "Đ": "D",
-                               "đ": "d", "Ł": "L", "ł": "l", "Þ": "TH", "þ": "th", "Ð": "D", "ð": "d"})
+                               "đ": "d", "Ł": "L", "ł": "l", "Þ": "TH", "þ": "th", "Ð": "D", "ð": "d",
+                               "\t": " ", "\n": " "})
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,9 +74,12 @@ class FileSet:
     def download(self, context: Context) -> Reply:
         """Return the file. Without the check before it, the product crashes for an unknown name."""
         name, file = context.path[self.parameter], self.find(context)
+        headers = attachment(name)
+        if any(unicodedata.category(character).startswith("C") for character in name):
+            raise PhpError(f"Corrupted path detected: {name}", "League\\Flysystem\\CorruptedPathDetected")
         if file is None:
             raise PhpError(f"File not found at path: {name}", "League\\Flysystem\\FileNotFoundException")
-        return Reply(file.content, headers=attachment(name), content_type=media_type(name, file.content))
+        return Reply(file.content, headers=headers, content_type=media_type(name, file.content))
 
     def delete(self, context: Context) -> Reply:
         """Delete the file."""
@@ -124,9 +128,14 @@ def with_charset(media_type: str) -> str:
 
 def attachment(name: str) -> dict[str, str]:
     """Return Laravel's header: an ASCII name, quoted unless it is a token, and the real name if it differs."""
-    plain = ascii_name(name).replace("%", "")
-    if "\\" in name or re.search("[^ -~]", plain):
+    plain = ascii_name(name).replace("%", "") or name
+    if re.search("[^ -~]", plain):
         raise PhpError("The filename fallback must only contain ASCII characters.", "InvalidArgumentException")
+    if "%" in plain:
+        raise PhpError('The filename fallback cannot contain the "%" character.', "InvalidArgumentException")
+    if "\\" in name:
+        raise PhpError('The filename and the fallback cannot contain the "/" and "\\" characters.',
+                       "InvalidArgumentException")
     token = re.fullmatch(r"[A-Za-z0-9!#$%&'*.^_`|~-]+", plain)
     escaped = plain if token else '"' + plain.replace('"', '\\"') + '"'
     real = "" if plain == name else f"; filename*=utf-8''{quote(name, safe='-_.~', errors='surrogateescape')}"
@@ -134,9 +143,9 @@ def attachment(name: str) -> dict[str, str]:
 
 
 def ascii_name(name: str) -> str:
-    """Return Laravel's Str::ascii(): letters without accents; characters of other scripts are dropped."""
+    """Return Laravel's Str::ascii(): letters without accents and blanks; characters of other scripts are dropped."""
     apart = unicodedata.normalize("NFKD", name.translate(ASCII_LETTERS))
-    return apart.encode("ascii", "ignore").decode()
+    return re.sub("[^ -~]", "", apart)
 
 
 def number_in(name: str) -> int:
