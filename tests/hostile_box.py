@@ -23,6 +23,7 @@ ANSWERS: dict[str, bytes] = {
     "a vast integer": whole(b'[{"pkey": ' + b"9" * 5000 + b"}]"),
     "a large integer": whole(b'[{"pkey": ' + b"9" * 4000 + b"}]"),
     "not a number": whole(b'[{"pkey": NaN, "a": -Infinity}]'),
+    "half a pair of surrogates": whole(b'[{"pkey": "\\ud800", "\\udfff": 1}]'),
     "a gzip bomb": whole(gzip.compress(b" " * (100 << 20), 1), b"Content-Encoding: gzip\r\n"),
     "no gzip": whole(b"x" * 100, b"Content-Encoding: gzip\r\n"),
     "absurd limits": whole(b"[]", b"X-RateLimit-Limit: %s\r\nX-RateLimit-Remaining: %s\r\n" % ((b"9" * 5000,) * 2)),

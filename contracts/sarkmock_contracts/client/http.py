@@ -21,6 +21,7 @@ JSON_LEVELS = 100
 LARGEST_NUMBER = 10**9  # in a header: seconds, requests
 LONG_INTEGER = 300  # digits
 _LONG_INTEGER = re.compile(rb"[0-9]{%d}" % LONG_INTEGER)
+_SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")
 
 Computed = TypeVar("Computed")
 
@@ -57,9 +58,14 @@ def first_bytes(chunks: Iterable[bytes]) -> bytes:
 
 
 def bounded_json(body: bytes) -> Any:
-    """Parse JSON. Return None if it is invalid, too deeply nested, or has integers of hundreds of digits."""
+    """Parse JSON. Return None if it is invalid, too deeply nested, or has integers of hundreds of digits or text that
+    is not UTF-8, which JSON can escape.
+    """
     try:
-        value = json.loads(body, parse_int=_short_integer if _LONG_INTEGER.search(body) else None)
+        text = body.decode("utf-8-sig")
+        value = json.loads(text, parse_int=_short_integer if _LONG_INTEGER.search(body) else None)
+        if _SURROGATE.search(body):
+            json.dumps(value, ensure_ascii=False).encode()  # UnicodeEncodeError for half of a pair
     except (ValueError, RecursionError):
         return None
     return None if body.count(b"[") + body.count(b"{") > JSON_LEVELS and _is_deep(value) else value

@@ -169,7 +169,7 @@ def _is_vast(body: bytes) -> bool:
     if brackets.count(b"[") + brackets.count(b"{") <= MOST_ARRAYS and outside.count(b",") <= MOST_VALUES:
         return False
     levels = accumulate(1 if bracket in b"[{" else -1 for bracket in brackets[:2 * MOST_ARRAYS])
-    return max(levels, default=0) <= JSON_DEPTH
+    return all(level <= JSON_DEPTH for level in levels)
 
 
 def _json_int(digits: str) -> int | float:

@@ -24,6 +24,7 @@ _MORE_LINES = re.compile(rb"(?:\n(?:[ \t\r\v\f].*+|[^:\n]++)$){1,1024}", re.MULT
 # The content of one word: quotes of either kind hide semicolons, and a backslash escapes a quote.
 _WORD = re.compile(rb"""(?:[^"';]++|"(?:[^"\\]++|\\"?+){0,64}"|'(?:[^'\\]++|\\'?+){0,64}'){1,512}""")
 _WITHIN = {quote: re.compile(rb"(?:[^%b\\]++|\\%b?+){1,1024}" % (quote, quote)) for quote in (b'"', b"'")}
+_SEMICOLONS = re.compile(rb";+")
 _BARE = re.compile(rb"[^ \t\n\r\v\f]*")
 _NO_BRACKETS = bytes(byte for byte in range(256) if byte not in b"[]")
 
@@ -150,7 +151,7 @@ def _words(disposition: bytes) -> Iterator[bytes]:
         if sign == b";":
             if start < end:
                 yield disposition[start:end]
-            start = end = end + 1
+            start = end = _SEMICOLONS.match(disposition, end).end()  # type: ignore[union-attr]
         elif sign:  # a quote whose end is far away or missing
             end = _end(_WITHIN[sign], disposition, end + 1) + 1
     if start < len(disposition):
