@@ -1,9 +1,9 @@
-"""Writes docs/upgrading.md: what each published version changes for clients of the one before it.
+"""Writes docs/upgrading.md: what each published version changes for clients of the previous one.
 
     python docs/upgrading.py
 
 The causes are the deviations that one version has and the other has not; the differences are those that
-`sarkmock compare` measures between mocks of both. The sentences before them are written here, and read by a person.
+`sarkmock compare` measures between mocks of both. The introductions are written by hand, below.
 """
 
 from __future__ import annotations
@@ -25,30 +25,29 @@ Almost nothing breaks. Extensions get passwords and no longer show their Asteris
 and a dial plan again, and WebRTC extensions are new. Only a client that reads `sipiaxfriend` of an extension has to
 change.""",
     ("2024-06", "L10"): """\
-The framework is newer, and most differences are its words: messages of rules, of 404 and of 405. A client that shows
-messages is fine; one that compares them, or reads `reason` of a 404, has to change. What breaks are mistakes of this
-version: downloads, non recurring timers, custom apps and some single operations do not work at all. The PBX is started
+The framework is newer, and most differences are its messages: those of rules, of 404 and of 405. A client that only
+shows messages still works; one that compares them, or reads `reason` of a 404, has to change. This version also has
+faults: downloads, non recurring timers, custom apps and some single operations do not work at all. The PBX is started
 and stopped by other paths.""",
     ("L10", "L11"): """\
 Every client has to change, because every request needs a bearer token. Log in with `POST /auth/login` and send the
-token in `Authorization`; without it paths do not exist (404 or 405, not 401). Ring groups, templates and the functions
-of chan_sip are gone, no tenant can be created, uploads are lost, and inbound routes cannot be directed to a target. The
-database is that of SARK 6.5, so rows have new columns.""",
+token in `Authorization`; without it every path returns 404 or 405, not 401. Ring groups, templates and the functions
+of chan_sip are removed. No tenant can be created, uploads are lost, and inbound routes cannot be directed to a
+destination. The database is that of SARK 6.5, so rows have new columns.""",
 }
 INTRODUCTION = """\
 # What an upgrade changes
 
-Each section says what clients of one published version meet in the next one. [](explanation/profiles.md) describes the
-versions. The causes are the deviations that only one of the two has; how bad they are is measured against the
-documentation. The tables below them come from comparing a mock of each:
+Each section says what one published version changes for clients of the previous one. [](explanation/profiles.md)
+describes the versions. *New* and *Gone* are the deviations from the documentation that only one of the two has.
+*Measured* is the result of comparing a mock of each:
 
 <!-- not run: it exits with 1, because something breaks -->
 ```console
 $ sarkmock compare 2024-06 L10
 ```
 
-That lists every cause. To see what concerns your client, name what it uses. The exit code is 1 if something breaks
-it:
+To see what concerns your client, list what it uses. The exit code is 1 if something breaks it:
 
 ```yaml
 # client.yaml
@@ -65,7 +64,7 @@ $ sarkmock compare 2024-06 L10 --clients client.yaml
 
 [](tutorial/guard-an-upgrade.md) shows how to record such a file, and how to compare boxes of your own.
 
-To try your client on the newer version before there is a box, serve it: `sarkmock serve --profile L10`."""
+To try your client with the newer version, serve it: `sarkmock serve --profile L10`."""
 
 
 def page() -> str:
@@ -76,7 +75,7 @@ def page() -> str:
 def section(before: str, after: str, text: str) -> Iterator[str]:
     old, new = ({one.id: one for one in deviations_of(name)} for name in (before, after))
     yield f"## From {before} to {after}"
-    yield f"{released(before)}; {released(after)}."
+    yield f"{released(before)} {released(after)}"
     yield text
     yield from causes("New", (one for name, one in new.items() if name not in old))
     yield from causes("Gone", (one for name, one in old.items() if name not in new))
@@ -85,7 +84,7 @@ def section(before: str, after: str, text: str) -> Iterator[str]:
 
 def released(name: str) -> str:
     profile = describe_profile(name)
-    return f"{name} is of {profile.date} and runs on {profile.framework}"
+    return f"{name}: published {profile.date}, {profile.framework}."
 
 
 def causes(title: str, found: Iterable[Deviation]) -> Iterator[str]:

@@ -173,7 +173,7 @@ def test_a_reader_that_has_enough_is_no_error():
 @pytest.mark.parametrize("command", ["serve", "check", "routes", "spec", "deviations", "export curl"])
 def test_an_unknown_profile_is_told_with_those_there_are(command):
     said = mistake(*command.split(), "--profile", "shiped")
-    assert said == ("shiped: unknown profile 'shiped'; did you mean shipped? "
+    assert said == ("unknown profile 'shiped'; did you mean shipped? "
                     f"Known: {', '.join(profiles())}, or the path of an overlay file")
 
 

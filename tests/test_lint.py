@@ -151,7 +151,7 @@ def test_what_cannot_be_read_is_no_mistake_of_its_content(tmp_path: Path) -> Non
     (tmp_path / "latin.yaml").write_bytes(b"base: f\xe4ctory")
     assert mistake("lint", str(tmp_path / "gone.yaml")) == f"{tmp_path}/gone.yaml: No such file or directory"
     assert mistake("lint", str(tmp_path)).endswith("Is a directory")
-    assert "utf-8" in mistake("lint", str(tmp_path / "latin.yaml"))
+    assert "UTF-8" in mistake("lint", str(tmp_path / "latin.yaml"))
     assert "unknown profile" in mistake("lint", "--profile", "nosuch", str(tmp_path / "gone.yaml"))
 
 

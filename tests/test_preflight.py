@@ -156,7 +156,7 @@ def test_a_refused_connection():
 
 def test_an_unknown_host_name():
     told = connection_problem("https://pbx.invalid/api", True)
-    assert told == "https://pbx.invalid/api: pbx.invalid the host name cannot be resolved"
+    assert told == "https://pbx.invalid/api: the host name pbx.invalid cannot be resolved"
 
 
 def test_the_command_says_so_in_one_line_before_any_test():

@@ -220,7 +220,7 @@ def test_what_is_accepted_and_not_met_is_told():
     ("- id: a\n", "box.yaml:1: reason: is missing"),
     ("- id: a\n  reason:\n", "box.yaml:2: reason: expected a text"),
     ("- {id: a, reason: b}\n- {id: a, reason: c}\n", "box.yaml:2: id: a is listed twice"),
-    ("findings: []\n", "box.yaml:1: expected a list of accepted deviations"),
+    ("findings: []\n", "box.yaml:1: expected a list of accepted findings"),
     ("- word\n", "box.yaml:1: an entry has the fields id, reason, expires"),
     ("- [\n", "box.yaml:2: "),
 ])

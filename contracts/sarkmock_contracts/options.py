@@ -59,7 +59,7 @@ OPTIONS = (
     Option("max-examples", "Number of random examples for each operation.", "check", int, "N", least=1),
     Option("quick", "Boundary tables plus a few random examples; takes seconds.", "check", bool),
     Option("strict", "Fail on known deviations, too.", "check", bool),
-    Option("accept", "YAML list of deviations that are accepted at this target.", "check", metavar="FILE"),
+    Option("accept", "YAML list of findings that are accepted at this target.", "check", metavar="FILE"),
     Option("update-accepted", "Add new findings to the list of --accept.", "check", bool),
     Option("report", "Write reports to this directory: JSON, JUnit, HTML, Markdown, SARIF, and all traffic as HAR.",
            "check", metavar="DIR"),

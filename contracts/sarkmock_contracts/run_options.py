@@ -11,6 +11,7 @@ from typing import Any
 
 from sarkmock.suite_api import BASE
 
+from .client.rate_limit import seconds_each
 from .client.transports import Access
 from .errors import CannotRun
 from .safety import Caution
@@ -67,6 +68,7 @@ class RunOptions:
         own = {item.name: values[item.name] for item in fields(cls) if values.get(item.name) is not None}
         if isinstance(own.get("shard"), str):
             own["shard"] = Shard.parse(own["shard"])
+        seconds_each(own.get("rate", "auto"))  # raises CannotRun for an invalid rate
         databases = tuple(own.get("example_database", ()))
         return cls(**{**own, "example_database": databases, "caution": caution_from(values)})
 

@@ -51,8 +51,8 @@ def spec(form: str, profile: str) -> None:
 
 @click.command()
 @click.option("--profile", default=BASE, **PROFILE_OPTION)  # type: ignore[arg-type]
-@click.option("--brief", is_flag=True, help="Operations only, without the rules of their variables.")
-@click.option("--json", "as_json", is_flag=True, help="For programs.")
+@click.option("--brief", is_flag=True, help="Print operations only, without the rules of their variables.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def routes(profile: str, brief: bool, as_json: bool) -> None:
     """List the operations, with hazard, rules and lines of the documentation.
 
@@ -108,7 +108,7 @@ BASE_URL = "https://127.0.0.1:44300/api"
 
 
 @click.command()
-@click.argument("form", type=click.Choice([*TEXT_FORMS, *FOLDER_FORMS]))
+@click.argument("form", metavar="FORM", type=click.Choice([*TEXT_FORMS, *FOLDER_FORMS]))
 @click.option("--profile", default=BASE, **PROFILE_OPTION)  # type: ignore[arg-type]
 @click.option("--base-url", default=BASE_URL, show_default=True, metavar="URL", help="Base URL of the requests.")
 @click.option("-o", "--output", type=click.Path(path_type=Path), metavar="FILE",
@@ -117,9 +117,10 @@ def export(form: str, profile: str, base_url: str, output: Path | None) -> None:
     """Write every operation as a request with example values.
 
     FORM is postman (a collection, format 2.1), http (REST Client, JetBrains), curl (a shell script) or bruno (a
-    folder). What could hurt a PBX is in it, but is not sent unless you decide so: the file itself says how.
+    directory). Requests that act on the whole PBX are included but disabled; the file says how to enable them.
 
-    openapi-python-client is the configuration with which that tool generates a complete client from `sarkmock spec`.
+    openapi-python-client writes the configuration with which that tool generates a complete client from `sarkmock
+    spec`.
 
     \b
     Examples:
@@ -160,12 +161,12 @@ HEADINGS = ("name", "line", "framework", "date", "extends", "deviations", "title
 
 
 @click.command()
-@click.option("--json", "as_json", is_flag=True, help="For programs.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def profiles(as_json: bool) -> None:
     """List the profiles: the known versions of the API.
 
-    A profile is the documentation with the deviations of one published version. It may extend another one: then it has
-    that one's deviations, too, but for those that it does without.
+    A profile is the documentation with the deviations of one published version. A profile that extends another one
+    inherits its deviations, except those that it excludes.
 
     \b
     Examples:
@@ -189,10 +190,10 @@ def profile_summary(name: str) -> dict[str, Any]:
 
 
 @click.command()
-@click.option("--profile", default=product, **PROFILE_OPTION)  # type: ignore[arg-type]
-@click.option("--matrix", is_flag=True, help="Every deviation, and which of the published versions have it.")
-@click.option("--json", "as_json", is_flag=True, help="For programs.")
-@click.option("--markdown", is_flag=True, help="As a Markdown table.")
+@click.option("--profile", default=product, **{**PROFILE_OPTION, "show_default": "the published product"})  # type: ignore[arg-type]
+@click.option("--matrix", is_flag=True, help="List every deviation and the published versions that have it.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@click.option("--markdown", is_flag=True, help="Print a Markdown table.")
 def deviations(profile: str, matrix: bool, as_json: bool, markdown: bool) -> None:
     """List the differences between a published version and the documentation.
 
@@ -276,7 +277,7 @@ def _row(cells: Iterable[str]) -> str:
 
 
 @click.command()
-@click.option("--json", "as_json", is_flag=True, help="For programs.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def seeds(as_json: bool) -> None:
     """List the built-in seeds.
 

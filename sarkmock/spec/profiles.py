@@ -110,7 +110,7 @@ def canonical_name(name: str, beside: Path = Path()) -> str:
         return shipped
     if name.endswith(SUFFIXES):
         return str(beside / name)
-    raise FileError(name, None, f"{unknown_name('profile', name, profiles())}, or the path of an overlay file")
+    raise FileError("", None, f"{unknown_name('profile', name, profiles())}, or the path of an overlay file")
 
 
 def package_profile(name: str) -> str | None:

@@ -151,8 +151,10 @@ def text_of(file: Path) -> str:
     """Return the text of a file. FileError if it cannot be read."""
     try:
         return file.read_text(encoding="utf-8-sig")
-    except (UnicodeDecodeError, OSError) as error:
-        raise FileError(file, None, getattr(error, "strerror", None) or str(error)) from None
+    except UnicodeDecodeError:
+        raise FileError(file, None, "not a text file in UTF-8") from None
+    except OSError as error:
+        raise FileError(file, None, error.strerror or str(error)) from None
 
 
 def parse(text: str, file: Path | str) -> Any:

@@ -169,9 +169,7 @@ def recorded_side(name: str) -> Baseline:
         try:
             describe_profile(name)
         except FileError as error:
-            said = str(error).removeprefix(f"{name}: ")
-            also = "" if said.startswith("No such") else "No such file, and "
-            raise CannotRun(f"{name}: {also}{said}") from None
+            raise CannotRun(str(error) if error.file else f"{name}: No such file, and {error.problem}") from None
     return read_baseline(Path(name))
 
 

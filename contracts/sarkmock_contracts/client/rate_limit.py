@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 
+from sarkmock.suite_api import counted
+
 from ..errors import CannotRun, Lost, NoAnswer, StaysAway
 from . import interrupts
 from .http import Request, Response, header_number, is_read
@@ -146,7 +148,7 @@ class RateLimit(Layer):
 
     def _away(self, reason: str) -> StaysAway:
         """Mark the target as gone, so that the rest of the run fails at once instead of retrying every request."""
-        self.away = f"{reason} ({self.attempts} requests sent)"
+        self.away = f"{reason} ({counted(self.attempts, 'request')} sent)"
         return StaysAway(self.away)
 
     def _attempt(self, request: Request) -> Response:

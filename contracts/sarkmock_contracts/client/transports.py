@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import os
 import re
+import ssl
 import sys
 import time
 from collections.abc import Callable, Iterable
@@ -147,8 +148,21 @@ class Access:
             raise CannotRun("--key needs --cert")
         for option, file in (("--ca", self.ca), ("--cert", self.cert), ("--key", self.key)):
             if file is not None and not Path(file).is_file():
-                raise CannotRun(f"{option} {file}: no such file")
+                raise CannotRun(f"{option} {file}: {'not a file' if Path(file).exists() else 'no such file'}")
+        self._load()
         return parts
+
+    def _load(self) -> None:
+        """Raise CannotRun if a certificate or key cannot be used. A key with a passphrase would prompt for it."""
+        context, option = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT), f"--ca {self.ca}"
+        try:
+            if self.ca is not None:
+                context.load_verify_locations(self.ca)
+            if self.cert is not None:
+                option = f"--cert {self.cert}" + (f", --key {self.key}" if self.key else "")
+                context.load_cert_chain(self.cert, self.key, password="")
+        except OSError as error:
+            raise CannotRun(f"{option}: not a valid PEM file ({error.strerror})") from None
 
     def verify(self, host: str) -> bool | str:
         """Return the `verify` argument for requests. By default, any certificate of a loopback address is trusted."""
@@ -175,7 +189,7 @@ class Access:
         if self.token_env is not None:
             token = os.environ.get(self.token_env, "").strip()
             if not token or not token.isprintable():
-                raise CannotRun(f"--token-env {self.token_env}: the variable is not set or empty")
+                raise CannotRun(f"--token-env {self.token_env}: the environment variable is not set, or empty")
             result["Authorization"] = f"Bearer {token}"
         return result
 
@@ -183,7 +197,7 @@ class Access:
 def _header_pair(line: str) -> tuple[str, str]:
     name, colon, value = line.partition(":")
     if not colon or not re.fullmatch(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+", name) or not value.strip().isprintable():
-        raise CannotRun(f"--header {name!r}...: write 'Name: value'")
+        raise CannotRun(f"--header {name!r}: not of the form 'Name: value'")
     return name, value.strip()
 
 

@@ -24,7 +24,7 @@ from .findings import BREAKS, FINDING_TYPES, SEVERITIES, Finding, Findings
 ENTRY_FIELDS = {"id": True, "reason": True, "expires": False}  # field name: whether it is required
 DAYS = 90  # entries of --update-accepted expire after a quarter of a year
 ALLOWLIST_HEAD = """\
-# Accepted deviations of one box, for `sarkmock check --accept`: the id of a finding, why it is accepted, until when.
+# Accepted findings of one box, for `sarkmock check --accept`: the id of a finding, why it is accepted, until when.
 # `--update-accepted` adds what is missing and renews what has expired; it changes nothing else.
 """
 NO_REASON = "no reason given"
@@ -102,7 +102,7 @@ def _items(file: Path) -> list[Any]:
     if node is None:
         return []
     if not isinstance(node, yaml.SequenceNode):
-        raise CannotRun(f"{file}:{node.start_mark.line + 1}: expected a list of accepted deviations")
+        raise CannotRun(f"{file}:{node.start_mark.line + 1}: expected a list of accepted findings")
     result: list[Any] = node.value
     return result
 

@@ -52,7 +52,7 @@ SECONDS = click.FloatRange(min=0, min_open=True)
               help="State that UPSTREAM is changed through this proxy alone: also report responses that contradict "
                    "earlier exchanges.")
 @click.option("--strict", is_flag=True, help="Fail on known deviations, too.")
-@click.option("--accept", type=FILE_PATH, metavar="FILE", help="YAML list of deviations that are accepted at UPSTREAM.")
+@click.option("--accept", type=FILE_PATH, metavar="FILE", help="YAML list of findings that are accepted at UPSTREAM.")
 @click.option("--report", type=click.Path(file_okay=False), metavar="DIR",
               help="Write the reports of `check` and all traffic as HAR to this directory at the end.")
 @click.option("--clients", type=FILE_PATH, metavar="FILE",

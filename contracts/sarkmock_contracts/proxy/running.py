@@ -220,16 +220,13 @@ def pace_of(values: Mapping[str, Any]) -> Pace:
 
 
 def upstream_context(url: str, access: Access) -> ssl.SSLContext | None:
-    """Return the TLS context for the upstream, None for plain HTTP; raise CannotRun for invalid certificate files."""
+    """Return the TLS context for the upstream, None for plain HTTP. Raise CannotRun as `Access.check`."""
     parts = access.check(url)
     if parts.scheme != "https":
         return None
-    try:
-        context = tls_context(access.verify(str(parts.hostname)))
-        if access.cert:
-            context.load_cert_chain(access.cert, access.key)
-    except (OSError, ssl.SSLError) as error:
-        raise CannotRun(f"--ca, --cert or --key: {error.strerror or error}") from None
+    context = tls_context(access.verify(str(parts.hostname)))
+    if access.cert:
+        context.load_cert_chain(access.cert, access.key)
     return context
 
 

@@ -84,7 +84,7 @@ def tcp_problem(url: str, host: str, port: int) -> str | None:
     try:
         address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][4][:2]
     except (OSError, UnicodeError):
-        return f"{url}: {host} the host name cannot be resolved"
+        return f"{url}: the host name {host} cannot be resolved"
     try:
         socket.create_connection((str(address[0]), int(address[1])), timeout=PREFLIGHT_SECONDS).close()
     except ConnectionRefusedError:

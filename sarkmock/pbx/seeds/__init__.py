@@ -95,7 +95,7 @@ def load_seed(seed: str | Path | Mapping[str, Any], document: Document | None = 
         return named_seed(str(seed), database_of(document))
     file = Path(seed)
     if file.suffix not in (".yaml", ".yml", ".json") and not file.is_file():
-        raise FileError(seed, None, f"{unknown_name('seed', seed, NAMED_SEEDS)}, or the path of a YAML file")
+        raise FileError("", None, f"{unknown_name('seed', seed, NAMED_SEEDS)}, or the path of a YAML file")
     try:
         return seed_from(yaml12.read(file), document)
     except SeedError as error:
