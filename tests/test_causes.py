@@ -22,6 +22,11 @@ def crash(operation, message):
     return finding(operation, "status", "", "500", "returned 500", 500, page)
 
 
+def rejected(operation, field, text):
+    message = f"{field} is rejected although the rules accept it: {[text]}"
+    return finding(operation, "rules", field, "rejected", message)
+
+
 NOT_FOUND = [finding(f"{name}.show", "schema", field, kind, f"404 {field}", 404, {"message": "no row"})
              for name in ("agents", "queues", "routes")
              for field, kind in (("reason", "required"), ("message", "more"))]
@@ -35,22 +40,30 @@ BOUNDS = [worded("agents.create", "passwd", ["The passwd field must be at least 
           worded("agents.update", "pkey", ["The pkey field must be at least 5."], ["The pkey must be at least 7."])]
 CRASHES = [crash("routes.list", "Undefined index: 'a1'"), crash("queues.list", "Undefined index: 'b2'")]
 VARIABLE = [finding("ivrs.update", "rules", "name", kind, f"name is {kind}") for kind in ("accepted", "rejected")]
+STRICTER = [rejected(name, field, f"The {field} may only contain letters and numbers.")
+            for name, field in (("trunks.create", "tag"), ("agents.update", "nick"), ("routes.update", "desc"))]
+SHORTER_LIST = [rejected(f"queues.{verb}", "devicerec", "The selected devicerec is invalid.")
+                for verb in ("create", "update")]
+WIDER = [finding(f"tenants.{verb}", "rules", "chanmax", "accepted", "chanmax breaks its rules but is not rejected")
+         for verb in ("create", "update")]
 LONELY = [finding("logs.list", "header", "Allow", "missing", "405 lacks the header Allow")]
 
 
-@pytest.mark.parametrize("group", [NOT_FOUND, INTEGERS, BOUNDS, CRASHES, VARIABLE, LONELY])
+GROUPS = [NOT_FOUND, INTEGERS, BOUNDS, CRASHES, VARIABLE, STRICTER, SHORTER_LIST, WIDER, LONELY]
+
+
+@pytest.mark.parametrize("group", GROUPS)
 def test_what_is_in_common_is_one_cause(group):
     (cause,) = causes_of(group)
     assert cause.findings == tuple(group)
 
 
 def test_different_causes_stay_apart_and_nothing_is_lost():
-    groups = [NOT_FOUND, INTEGERS, BOUNDS, CRASHES, VARIABLE, LONELY]
-    everything = [one for group in groups for one in group]
+    everything = [one for group in GROUPS for one in group]
     causes = causes_of(everything)
     assert sorted(str(one) for cause in causes for one in cause.findings) == sorted(map(str, everything))
     told = sorted(sorted(map(str, cause.findings)) for cause in causes)
-    assert told == sorted(sorted(map(str, group)) for group in groups)
+    assert told == sorted(sorted(map(str, group)) for group in GROUPS)
 
 
 def test_a_cause_says_where_it_shows():

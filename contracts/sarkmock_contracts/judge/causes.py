@@ -23,6 +23,7 @@ OF_ANSWER = {"status", "schema", "body", "content-type", "header"}
 OF_VARIABLE = {"rules", "messages", "crash", "stored", "default", "unrequested", "query", "form"}
 QUOTED = re.compile(r"'(?:[^'\\]|\\.)*'|\"(?:[^\"\\]|\\.)*\"")
 NUMBER = re.compile(r"[+-]?\d+(?:\.\d+)?(?:e[+-]?\d+)?")
+UNNAMED_RULE = "'The selected :attribute is invalid.'"
 Member = TypeVar("Member")
 
 
@@ -99,7 +100,9 @@ def features_of(finding: Finding) -> Iterator[Feature]:
         yield Feature(check, f"{field} {kind}")
     if check in OF_VARIABLE and field:
         yield Feature("variable", field)
-    if check != "messages":
+    if check == "rules":
+        yield from (Feature(check, f"{kind} with {text}") for text in named_rules(finding))
+    elif check != "messages":
         yield Feature(check, masked_message(finding))
     if check not in OF_VARIABLE:
         yield Feature("operation", finding.identity.operation or field)
@@ -114,6 +117,14 @@ def wordings(finding: Finding) -> Iterator[str]:
         if ours != theirs:
             field = finding.identity.field
             yield f"{message_template(ours, field)} instead of {message_template(theirs, field)}"
+
+
+def named_rules(finding: Finding) -> Iterator[str]:
+    """Yield the templates of the messages, without that of variables with lists, which does not name the rule."""
+    for text in QUOTED.findall(finding.message):
+        template = message_template(text, finding.identity.field)
+        if template != UNNAMED_RULE:
+            yield template
 
 
 def message_template(message: str, field: str) -> str:
