@@ -146,6 +146,16 @@ def test_what_are_not_shares_of_one_run_is_a_mistake(shares: Path, tmp_path: Pat
     assert "No such file" in mistake("report", "merge", str(tmp_path / "gone"))
 
 
+@pytest.mark.parametrize("text", ["{", "{}", "[]", "null", "\xff", '{"log": {"entries": [1]}}', "[" * 9000,
+                                  '{"log": {"entries": [{}]}}', '{"log": {"entries": [{"startedDateTime": 7}]}}'])
+def test_damaged_traffic_of_a_share_is_a_mistake(text: str, shares: Path, tmp_path: Path) -> None:
+    (tmp_path / "report.json").write_bytes((shares / "2" / "report.json").read_bytes())
+    (tmp_path / "traffic.har").write_text(text, encoding="latin-1")
+    said = mistake("report", "merge", shares / "1", tmp_path, "-o", tmp_path / "whole")
+    assert said == f"{tmp_path / 'traffic.har'}: not the traffic of a run"
+    assert list((tmp_path / "whole").iterdir()) == []
+
+
 @pytest.mark.parametrize("text", ["0/3", "4/3", "3", "a/b", "1/0", "-1/3", "1/3/5", ""])
 def test_a_share_is_a_number_of_a_number(text: str) -> None:
     assert mistake("check", "--shard", text) == f"--shard {text}: not a share such as 2/5"

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from http.client import responses
 from pathlib import Path
+from typing import Any
 from urllib.parse import parse_qsl, unquote
 
 import harfile
@@ -172,19 +173,30 @@ class CassetteRecorder(Layer):
 
 
 def is_archive(file: Path) -> bool:
-    """Whether a file is complete JSON; that of a killed process is truncated."""
+    """Whether a file is a whole archive; that of a killed process is truncated."""
     try:
-        json.loads(file.read_text(encoding="utf-8"))
-    except ValueError:
+        read_archive(file)
+    except CannotRun:
         return False
     return True
 
 
+def read_archive(file: Path) -> dict[str, Any]:
+    """Return an archive of a run's traffic; raise CannotRun if the file is not one."""
+    try:
+        archive: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
+        if all(isinstance(entry["startedDateTime"], str) for entry in archive["log"]["entries"]):
+            return archive
+    except (ValueError, RecursionError, LookupError, TypeError):
+        pass
+    raise CannotRun(f"{file}: not the traffic of a run")
+
+
 def join_archives(parts: Sequence[Path], file: Path) -> None:
     """Write the entries of several archives to one file, sorted by time."""
-    archives = [json.loads(part.read_text(encoding="utf-8")) for part in parts]
+    archives = list(map(read_archive, parts))
     entries = [entry for archive in archives for entry in archive["log"]["entries"]]
-    whole = {**archives[0]["log"], "entries": sorted(entries, key=lambda entry: str(entry["startedDateTime"]))}
+    whole = {**archives[0]["log"], "entries": sorted(entries, key=lambda entry: entry["startedDateTime"])}
     file.write_text(json.dumps({**archives[0], "log": whole}, indent=1), encoding="utf-8")
 
 

@@ -65,10 +65,10 @@ def _suite(root: ElementTree.Element, section: str, cases: list[JunitCase],
     bad = sum(any(finding["status"] in failing for finding in findings.get(case.name, ())) for case in cases)
     unsent = sum(not case.sent and case.name not in findings for case in cases)
     suite = ElementTree.SubElement(root, "testsuite", name=section, tests=str(len(cases)), failures=str(bad),
-                                   errors="0", skipped=str(unsent), time=f"{sum(case.seconds for case in cases):.3f}")
+                                   errors="0", skipped=str(unsent), time=f"{sum(case.seconds for case in cases):.6f}")
     for name, sent, seconds in cases:
         case = ElementTree.SubElement(suite, "testcase", classname=f"sarkmock.{section}", name=name,
-                                      time=f"{seconds:.3f}")
+                                      time=f"{seconds:.6f}")
         mine = findings.get(name, [])
         failures = [finding for finding in mine if finding["status"] in failing]
         if failures:

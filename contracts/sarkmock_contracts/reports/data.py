@@ -243,7 +243,7 @@ def coverage_data(run: Run, outcome: Outcome, operation: Operation) -> Data:
     findings = [judged for judged in outcome.findings if judged.finding.identity.operation == operation.id]
     return {"operation": operation.id, "method": operation.method, "path": operation.path, "section": operation.section,
             "hazard": operation.hazard, "page_lines": list(operation.source), "statuses": statuses,
-            "seconds": round(run.coverage.seconds[operation.id,], 3),
+            "seconds": round(run.coverage.seconds[operation.id,], 6),
             "findings": [judged.id for judged in findings if judged.finding.identity.field not in operation.rules],
             "rules": list(variable_data(run, findings, operation))}
 

@@ -61,9 +61,9 @@ def write_whole_run(data: Data, directories: Sequence[Path], output: Path) -> No
     traffic = [directory / "traffic.har" for directory in directories]
     with file_errors(output):
         output.mkdir(parents=True, exist_ok=True)
-        write_data(data, output)
         if all(file.is_file() for file in traffic):
             join_archives(traffic, output / "traffic.har")
+        write_data(data, output)
 
 
 def read_report(file: Path) -> Data:
