@@ -133,7 +133,9 @@ def fleet_summary(boxes: Sequence[Box], output: Path) -> Data:
         for cause in report["causes"] if report else ():
             causes.setdefault(cause["title"], []).append(name)
     shared = sorted(causes.items(), key=lambda pair: (-len(pair[1]), pair[0]))
-    return {"format": "sarkmock-fleet/1", "result": worst_result([line["result"] for line in lines]), "boxes": lines,
+    results = {line["result"] for line in lines}
+    return {"format": "sarkmock-fleet/1", "boxes": lines,
+            "result": next((result for result in ("failed", "stopped") if result in results), "passed"),
             "causes": [{"title": title, "boxes": names} for title, names in shared]}
 
 
@@ -146,10 +148,6 @@ def fleet_line(box: Box, report: Data | None) -> Data:
     return {"name": box.name, "url": box.url, "result": report["result"], "version": report["target"]["version"],
             "requests": run["requests"], "started": run["started"],
             "summary": {name: report["summary"][name] for name in FLEET_COUNTS}, "report": f"{box.name}/report.html"}
-
-
-def worst_result(results: Sequence[str]) -> str:
-    return next((result for result in ("failed", "stopped") if result in results), "passed")
 
 
 def write_summary(data: Data, output: Path) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from math import ceil
@@ -243,17 +243,15 @@ class Run(Client):
         self.judge.conclude()
         lists = self.judge.lists if accepted is None else replace(self.judge.lists, accepted=accepted)
         outcome = conclude_run(self.contract, self.findings, self.coverage, lists)
-        expected = {deviation.id for deviation in self._expected()}
+        # Deviations that the target is expected to have. The documented mock has none.
+        own = deviations_of(self.version()) if self.options.profile == BASE else self.judge.lists.known
+        expected = {deviation.id for deviation in own}
         for number, listed in enumerate(outcome.listed):
             if listed.status in ("fixed", "untested") and listed.deviation.id not in expected:
                 outcome.listed[number] = replace(listed, status="absent")
             elif listed.status == "fixed" and (reason := self._doubt(listed.deviation)):
                 outcome.listed[number] = replace(listed, status="untested", reason=reason)
         return outcome
-
-    def _expected(self) -> Iterable[Deviation]:
-        """Return the deviations that the target is expected to have. The documented mock has none."""
-        return deviations_of(self.version()) if self.options.profile == BASE else self.judge.lists.known
 
     def _doubt(self, deviation: Deviation) -> str:
         """Return why a deviation without a finding is not fixed: cases were left out, or no response contradicts it."""

@@ -91,12 +91,9 @@ def _routes_table(described: Iterator[Mapping[str, Any]], brief: bool) -> Table:
         hazard = Text(operation["hazard"], style=HAZARD_STYLES[operation["hazard"]])
         table.add_row("", operation["method"], operation["path"], operation["id"], hazard, _page(operation["lines"]))
         for name, rule in {} if brief else operation["rules"].items():
-            table.add_row("", "", Text(f"  {name}"), Text(_rule(rule["rules"]), style="dim"), "", _page(rule["lines"]))
+            text = rule["rules"] if isinstance(rule["rules"], str) else " | ".join(rule["rules"])
+            table.add_row("", "", Text(f"  {name}"), Text(text, style="dim"), "", _page(rule["lines"]))
     return table
-
-
-def _rule(rules: str | list[str]) -> str:
-    return rules if isinstance(rules, str) else " | ".join(rules)
 
 
 def _page(numbers: list[int]) -> Text:
@@ -173,7 +170,7 @@ def profiles(as_json: bool) -> None:
         sarkmock profiles
         sarkmock serve --profile L10
     """
-    listed = [profile_summary(name) for name in profile_names()]
+    listed = [{**asdict(describe_profile(name)), "deviations": len(deviations_of(name))} for name in profile_names()]
     if as_json:
         print_json(listed)
         return
@@ -182,11 +179,6 @@ def profiles(as_json: bool) -> None:
         name = " = ".join([profile["name"], *profile["aliases"]])
         table.add_row(Text(name, style="bold"), *(str(profile[key] or "-") for key in HEADINGS[1:]))
     console().print(table)
-
-
-def profile_summary(name: str) -> dict[str, Any]:
-    """Return a profile as `profiles --json` prints it."""
-    return {**asdict(describe_profile(name)), "deviations": len(deviations_of(name))}
 
 
 @click.command()

@@ -67,7 +67,8 @@ class RequestLog:
         entry = self._entry(served)
         if self._journal is not None and entry:
             for reason in self._journal.why(entry):
-                write_line(f"         why: {reason.text}{documentation_lines(reason.lines)}")
+                place = f" (documentation, line {', '.join(map(str, reason.lines))})" if reason.lines else ""
+                write_line(f"         why: {reason.text}{place}")
             for notice in self._journal.warnings(entry):
                 if notice.text not in self._written and len(self._written) < MOST_NOTICES:
                     self._written.add(notice.text)
@@ -84,10 +85,6 @@ def write_line(line: str) -> None:
     """Write exactly one line to stderr; line breaks and control characters from clients are escaped."""
     with suppress(OSError):  # stderr is closed
         click.echo(printable(line), err=True)
-
-
-def documentation_lines(lines: tuple[int, ...]) -> str:
-    return f" (page, line {', '.join(map(str, lines))})" if lines else ""
 
 
 SHELLS = ("bash", "zsh", "fish")

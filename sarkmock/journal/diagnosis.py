@@ -65,7 +65,8 @@ def nearest_operations(program: Program, method: str, steps: list[str]) -> list[
     """Return up to three operations of the most similar resource, preferring equal depth, then equal method."""
     def distance(operation: Operation) -> tuple[int, bool, int]:
         template = operation.path.strip("/").split("/")
-        return abs(len(template) - len(steps)), operation.method != method, -equal_segments(template, steps)
+        equal = sum(one == other for one, other in zip(template, steps, strict=False))
+        return abs(len(template) - len(steps)), operation.method != method, -equal
     return sorted(nearest_resource(program, steps[0]), key=distance)[:3]
 
 
@@ -75,11 +76,6 @@ def nearest_resource(program: Program, name: str) -> list[Operation]:
     resources = {operation.path.split("/")[1] for operation in program.operations}
     nearest = nearest_names(name, sorted(resources))
     return [operation for operation in program.operations if operation.path.split("/")[1] in nearest]
-
-
-def equal_segments(template: list[str], steps: list[str]) -> int:
-    """Count the equal segments."""
-    return sum(one == other for one, other in zip(template, steps, strict=False))
 
 
 def why_missing(entry: Entry, operation: Operation) -> Iterator[Reason]:

@@ -83,7 +83,7 @@ class Entry:
     @property
     def request_headers(self) -> dict[str, str]:
         """The request's headers, with names such as ``Content-Type``."""
-        return {header_name(name): value for name, value in self.fields.items()}
+        return {name.removeprefix("HTTP_").replace("_", "-").title(): value for name, value in self.fields.items()}
 
     @property
     def request_body(self) -> bytes:
@@ -118,11 +118,6 @@ class Entry:
     def __str__(self) -> str:
         target = f"{self.path}?{self.query}" if self.query else self.path
         return f"#{self.number} {self.method} {target} -> {self.status}"
-
-
-def header_name(name: str) -> str:
-    """Convert a header's name from a WSGI environ."""
-    return name.removeprefix("HTTP_").replace("_", "-").title()
 
 
 def parsed(body: bytes) -> Any:

@@ -65,17 +65,14 @@ def select(table: str, where: Mapping[str, Any], what: str = "*", order: tuple[s
 @lru_cache(maxsize=256)
 def json_object(names: tuple[str, ...]) -> str:
     """Return the SQL expression for a row as a JSON object of these columns."""
-    return f"json_object({', '.join(f'{text_literal(name)}, {quote_name(name)}' for name in names)})"
+    texts = ("'" + name.replace("'", "''") + "'" for name in names)
+    return f"json_object({', '.join(f'{text}, {quote_name(name)}' for text, name in zip(texts, names, strict=True))})"
 
 
 @lru_cache(maxsize=256)
 def any_real(names: tuple[str, ...]) -> str:
     """Return the SQL expression for whether a row has a number with a fraction."""
     return " OR ".join(f"typeof({quote_name(name)}) = 'real'" for name in names) or "0"
-
-
-def text_literal(text: str) -> str:
-    return "'" + text.replace("'", "''") + "'"
 
 
 def matching(where: Mapping[str, Any]) -> tuple[str, list[Any]]:

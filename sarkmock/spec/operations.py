@@ -101,7 +101,8 @@ def _compile(document: Document, framework: Framework, path: str, method: str,
         status=status, content_type=next(iter(response.get("content", {})), None),
         parameters=tuple(PARAMETER.findall(path)),
         rules=rules, validator=Validator(rules, framework.messages), table=_table(item),
-        visible=tuple(properties), defaults=_defaults(properties), spec=spec, guard=guard, abilities=abilities)
+        visible=tuple(properties), spec=spec, guard=guard, abilities=abilities,
+        defaults={name: schema["default"] for name, schema in properties.items() if "default" in schema})
 
 
 def security(document: Document, spec: Mapping[str, Any]) -> tuple[str | None, tuple[str, ...]]:
@@ -152,10 +153,6 @@ def _table(item: Mapping[str, Any]) -> Table | None:
     return Table(facts["table"], facts["key"], facts["model"], tuple(facts.get("order", ())), facts.get("where", {}),
                  facts.get("defaults", {}), tuple(facts.get("attributes", ())), facts.get("stamps", False),
                  facts.get("fixed"))
-
-
-def _defaults(properties: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: schema["default"] for name, schema in properties.items() if "default" in schema}
 
 
 class Router:

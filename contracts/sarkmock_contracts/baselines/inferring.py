@@ -9,6 +9,7 @@ from typing import Any
 
 from sarkmock.suite_api import PhpError, Validator, laravel_messages
 
+from ..judge.oracle import NoRows
 from ..spec.boundary_values import as_received, split
 from .catalogue import catalogue
 from .facts import Fact
@@ -20,14 +21,8 @@ EXISTING_KEY = "an existing key"
 UNNAMED = {"required", "exists", "in", "unique", "regex", "file", "mimes", "mimetypes", "uploaded"}
 
 
-class _Rows:
+class _Rows(NoRows):
     """Stand-in tables in which only `EXISTING_KEY` exists."""
-
-    def columns(self, table: str) -> list[str]:
-        return []
-
-    def rows(self, table: str) -> list[Mapping[str, Any]]:
-        return []
 
     def count(self, table: str, column: str, value: Any) -> int:
         return int(value == EXISTING_KEY)

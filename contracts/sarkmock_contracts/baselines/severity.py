@@ -239,7 +239,8 @@ def rule_difference(op: str, name: str, pairs: list[tuple[Fact, Fact]]) -> Diffe
     examples = [pair for pair in pairs if kind in ("rule changed", transition_kind(*pair))]
     del examples[EXAMPLES:]
     before, after = ("; ".join(dict.fromkeys(map(verdict_words, facts))) for facts in zip(*examples, strict=True))
-    return Difference(kind, op, name, before, after, tuple(value_example(*pair) for pair in examples))
+    return Difference(kind, op, name, before, after, tuple(
+        f"{sent_text(old)} was {verdict_words(old)}; is {verdict_words(new)}" for old, new in examples))
 
 
 def transition_kind(before: Fact, after: Fact) -> str:
@@ -254,10 +255,6 @@ def verdict_text(fact: Fact) -> str:
 def verdict_words(fact: Fact) -> str:
     """Return a verdict with its messages as text."""
     return f"{fact.is_}: {' '.join(fact.says)}" if fact.says else str(fact.is_)
-
-
-def value_example(before: Fact, after: Fact) -> str:
-    return f"{sent_text(before)} was {verdict_words(before)}; is {verdict_words(after)}"
 
 
 def sent_text(fact: Fact) -> str:

@@ -165,7 +165,8 @@ def express_fields(synthesis: Synthesis, contract: Contract, operation: Operatio
         else:
             described = {key: value for key, value in schema["properties"].get(difference.of, {}).items()
                          if key in ("default", "description")}
-            schema["properties"][difference.of] = {**described, "type": json_types(difference.after)}
+            schema["properties"][difference.of] = {**described, "type": [
+                JSON_TYPES.get(kind, kind) for kind in difference.after]}
     done = [difference for difference in differences if difference not in synthesis.beyond]
     if done:
         name = f"Box.{operation.id}.answer"
@@ -192,10 +193,6 @@ def replaced_row_schema(contract: Contract, operation: Operation, name: str) -> 
     if is_list and "minItems" in described:
         schema["minItems"] = described["minItems"]
     yield {"target": content, "update": {"schema": schema}}
-
-
-def json_types(types: list[str]) -> list[str]:
-    return [JSON_TYPES.get(kind, kind) for kind in types]
 
 
 # bodies

@@ -176,51 +176,22 @@ def operations(run: Run) -> list[Operation]:
     return [operation for operation in run.chosen() if run.permits(operation)]
 
 
-def harmless_operations(run: Run) -> list[Operation]:
-    return [operation for operation in operations(run) if operation.hazard != "disruptive"]
+def operations_with(condition: Callable[[Run, Operation], object]) -> Callable[[Run], list[Operation]]:
+    return lambda run: [operation for operation in operations(run) if condition(run, operation)]
 
 
-def disruptive_operations(run: Run) -> list[Operation]:
-    return [operation for operation in operations(run) if operation.hazard == "disruptive"]
+with_rules = operations_with(lambda _, operation: operation.rules)
 
 
-def with_rules(run: Run) -> list[Operation]:
-    return [operation for operation in operations(run) if operation.rules]
-
-
-def with_many_lists(run: Run) -> list[Operation]:
-    return [operation for operation in with_rules(run) if boundary_sweep.has_many_lists(operation)]
-
-
-def with_links(run: Run) -> list[Operation]:
-    return [operation for operation in operations(run) if run.contract.links_from(operation)]
-
-
-def plain_reads(run: Run) -> list[Operation]:
-    return [operation for operation in operations(run) if operation.hazard == "read"]
-
-
-def naming_rows(run: Run) -> list[Operation]:
-    """Return operations whose path names something that may be missing."""
-    return [operation for operation in operations(run) if operation.parameters
-            and ("404" in operation.spec["responses"] or (operation.method == "GET" and operation.hazard == "read"))]
-
-
-def one_operation_per_path(run: Run) -> list[Operation]:
-    return [operation for operation in operations(run) if run.is_first_of_path(operation)]
+def names_row(_: Run, operation: Operation) -> bool:
+    """Whether the path of an operation names something that may be missing."""
+    return bool(operation.parameters) and (
+        "404" in operation.spec["responses"] or (operation.method == "GET" and operation.hazard == "read"))
 
 
 def resources_of_run(run: Run) -> list[Resource]:
     allowed = operations(run)
     return [resource for resource in resources(run.contract) if resource.creates[0] in allowed]
-
-
-def documented_scenarios(run: Run) -> list[scenarios.Scenario]:
-    return runnable_scenarios(run, scenarios.SCENARIOS)
-
-
-def framework_scenarios(run: Run) -> list[scenarios.Scenario]:
-    return runnable_scenarios(run, protocol.FRAMEWORK)
 
 
 def runnable_scenarios(run: Run, listed: Sequence[scenarios.Scenario]) -> list[scenarios.Scenario]:
@@ -248,7 +219,8 @@ def run_openapi_core(run: Run, operation: Operation) -> None:
 
 CHECKS = (
     Check("document", "the tables match the document", smoke.check_document, once, cost=Cost(0)),
-    Check("reads", "all read operations", smoke.check_read, plain_reads, cost=Cost(0.75)),
+    Check("reads", "all read operations", smoke.check_read,
+          operations_with(lambda _, operation: operation.hazard == "read"), cost=Cost(0.75)),
     Check("replay", "stored requests of earlier findings", smoke.check_examples, operations, cost=Cost(0)),
     Check("rules", "every rule, accepted and rejected", boundary_sweep.check_rules, with_rules, ("stored",),
           parts=boundary_sweep.RULE_PARTS, cost=Cost(1.3)),
@@ -256,27 +228,35 @@ CHECKS = (
           ("stored",), cost=Cost(0.13)),
     Check("rows", "rows from creation to deletion", row_lifecycle.check_row_lifecycle, resources_of_run,
           ("stored", "default", "unrequested", "duplicate", "presence", "list", "unknown-field"), cost=Cost(9.5)),
-    Check("smoke", "each operation once", smoke.check_answers, harmless_operations, ("answer",), cost=Cost(0.42)),
+    Check("smoke", "each operation once", smoke.check_answers,
+          operations_with(lambda _, operation: operation.hazard != "disruptive"), ("answer",), cost=Cost(0.42)),
     Check("unknown-paths", "unknown paths", protocol.check_unknown_paths, once, ("unknown-path",), cost=Cost(8)),
-    Check("framework", "behaviour of the framework", scenarios.check_scenario, framework_scenarios,
+    Check("framework", "behaviour of the framework", scenarios.check_scenario,
+          lambda run: runnable_scenarios(run, protocol.FRAMEWORK),
           ("behaviour", "header"), cost=Cost(3)),
     Check("boundary-sweep", "all boundary values, many per request", boundary_sweep.check_edges, with_rules,
           parts=boundary_sweep.SWEEP_PARTS, cost=Cost(1.27)),
-    Check("unknown-rows", "rows that do not exist", protocol.check_unknown_key, naming_rows, ("unknown-key",),
-          cost=Cost(0.35)),
+    Check("unknown-rows", "rows that do not exist", protocol.check_unknown_key, operations_with(names_row),
+          ("unknown-key",), cost=Cost(0.35)),
     Check("disruptive", "each operation that restores or stops something", smoke.check_answers,
-          disruptive_operations, ("answer",), "disruptive", cost=Cost(1.5)),
+          operations_with(lambda _, operation: operation.hazard == "disruptive"), ("answer",), "disruptive",
+          cost=Cost(1.5)),
     Check("foreign-values", "values from the lists of other fields", boundary_sweep.check_foreign_values,
-          with_many_lists, cost=Cost(83)),
+          operations_with(lambda _, operation: operation.rules and boundary_sweep.has_many_lists(operation)),
+          cost=Cost(83)),
     Check("run-state", "stopping and starting the PBX", smoke.check_run_state, once, ("run-state",), "disruptive",
           whole=True, cost=Cost(45)),
     Check("undocumented-paths", "undocumented paths and methods", undocumented.check_strange_operations, once,
           ("unknown-path", "method"), whole=True, cost=Cost(32)),
-    Check("scenarios", "behaviour described in prose", scenarios.check_scenario, documented_scenarios,
+    Check("scenarios", "behaviour described in prose", scenarios.check_scenario,
+          lambda run: runnable_scenarios(run, scenarios.SCENARIOS),
           ("behaviour", "dependency", "unknown-field", "list"), cost=Cost(7.2)),
     Check("array-for-text", "an array in place of text", boundary_sweep.check_array_for_text, with_rules),
-    Check("links", "links between operations", smoke.check_links, with_links, ("link", "presence"), cost=Cost(5.5)),
-    Check("options", "OPTIONS of every path", protocol.check_options, one_operation_per_path, ("options",)),
+    Check("links", "links between operations", smoke.check_links,
+          operations_with(lambda run, operation: run.contract.links_from(operation)), ("link", "presence"),
+          cost=Cost(5.5)),
+    Check("options", "OPTIONS of every path", protocol.check_options, operations_with(Run.is_first_of_path),
+          ("options",)),
     Check("boundaries", "boundary values and how they are stored", boundaries.check_bounds, with_rules, ("stored",),
           cost=Cost(4, value=1.72)),
     Check("arrays", "arrays in place of text", boundaries.check_arrays, with_rules,

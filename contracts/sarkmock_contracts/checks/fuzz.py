@@ -29,7 +29,6 @@ from schemathesis.transport.requests import REQUESTS_TRANSPORT
 from sarkmock.suite_api import Operation, keys_of
 
 from ..client.http import ACCEPT, Request
-from ..client.target import Target
 from ..errors import NoBounds, Unanswered, Unavailable, Withheld
 from ..judge.judge import Judged
 from ..judge.oracle import Problem
@@ -78,7 +77,8 @@ class Fuzzer:
         own = {"base-url": self.run.target.url, "seed": self.run.options.random_seed}
         config = schemathesis.Config.from_dict({**CONFIG, **own})
         schema = schemathesis.openapi.from_dict(self.document(), config=config)
-        schema.app = tokenless_transport(self.run.target)
+        # Schemathesis itself sends only requests that test the token.
+        schema.app = lambda environ, start: self.run.target({"HTTP_AUTHORIZATION": "", **environ}, start)
         return schema
 
     def document(self) -> dict[str, Any]:
@@ -150,11 +150,6 @@ class Fuzzer:
             test(case)
 
         run()
-
-
-def tokenless_transport(target: Target) -> Callable[..., Any]:
-    """Return the WSGI app for requests that Schemathesis sends itself: those that test the token."""
-    return lambda environ, start_response: target({"HTTP_AUTHORIZATION": "", **environ}, start_response)
 
 
 def check_fuzzed(run: Run, fuzzer: Fuzzer, operation: Operation, examples: int) -> None:

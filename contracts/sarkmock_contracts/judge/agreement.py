@@ -129,7 +129,7 @@ def first_values(value: Any) -> Any:
 
 def same_headers(first: Response, second: Response) -> bool:
     """Return whether content type, Allow and the presence of a body are equal."""
-    shown = ((response.content_type, allowed_methods(response), bool(response.body)) for response in (first, second))
+    shown = ((response.content_type, response.allow, bool(response.body)) for response in (first, second))
     return next(shown) == next(shown)
 
 
@@ -149,10 +149,6 @@ def differing_parts(first: Response, second: Response) -> set[str]:
             first.body == second.body or without_volatile_values(first) == without_volatile_values(second)):
         result.add("answer")
     return result
-
-
-def allowed_methods(response: Response) -> set[str]:
-    return {method.strip() for method in (response.header("Allow") or "").split(",")}
 
 
 def without_volatile_values(response: Response) -> Any:

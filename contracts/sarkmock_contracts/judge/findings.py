@@ -35,11 +35,7 @@ class FindingType:
     places: frozenset[str] = frozenset()
 
 
-def _types(*rows: tuple[str, str, str, str]) -> dict[str, FindingType]:
-    return {name: FindingType(name, severity, text, frozenset(places.split())) for name, severity, places, text in rows}
-
-
-FINDING_TYPES = _types(
+FINDING_TYPES = {name: FindingType(name, severity, text, frozenset(where.split())) for name, severity, where, text in (
     # every exchange, by its request
     ("rules", SURPRISES, "input", "A variable is accepted or rejected, contrary to its rules."),
     ("messages", COSMETIC, "input", "A validation message differs."),
@@ -73,7 +69,7 @@ FINDING_TYPES = _types(
     ("authentication", BREAKS, "response behaviour", "A request without a valid token is not rejected as documented."),
     ("schemathesis", SURPRISES, "response", "One of Schemathesis' own checks failed."),
     ("openapi-core", COSMETIC, "response", "openapi-core rejects a response that matches its schema."),
-)
+)}
 
 
 class Identity(NamedTuple):

@@ -163,7 +163,7 @@ def certainly_rejected(contract: Contract, operation: Operation, request: Reques
     left, deadly = dict(everything), set[str]()
     while True:
         try:
-            return frozenset(contract.certain(operation).errors(left, _NoRows())) - deadly
+            return frozenset(contract.certain(operation).errors(left, NoRows())) - deadly
         except PhpError as error:
             if error.field not in left:
                 return frozenset()
@@ -269,7 +269,7 @@ def _by_rules(operation: Operation, name: str, got: Any) -> Iterator[Problem]:
         yield Problem("rules", name, "rejected", f"{name} is rejected although the rules accept it: {wrong}")
 
 
-class _NoRows:
+class NoRows:
     """Tables without rows."""
 
     def columns(self, table: str) -> list[str]:
@@ -301,7 +301,7 @@ def messages_of(operation: Operation, name: str, value: Any) -> frozenset[str]:
 
 def _drawn(validator: Validator, name: str, value: Any) -> frozenset[str]:
     try:
-        return frozenset(validator.errors({name: value}, _NoRows()).get(name, ()))
+        return frozenset(validator.errors({name: value}, NoRows()).get(name, ()))
     except PhpError:
         return frozenset()
 

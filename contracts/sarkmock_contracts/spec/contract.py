@@ -54,8 +54,7 @@ class Contract:
         self.router = Router(self.operations)
         self._resolved: dict[str, tuple[str, Any]] = {}
         self._unlisted: dict[str, frozenset[str]] = {}
-        self._certain: dict[str, Validator] = {}
-        self._listed: dict[str, Validator] = {}
+        self._field_rules: dict[tuple[str, frozenset[str]], Validator] = {}
         self._may_name: dict[str, frozenset[str]] = {}
         self._validators: dict[str, jsonschema_rs.Validator] = {}
 
@@ -160,20 +159,20 @@ class Contract:
 
     def validator_of(self, operation: Operation) -> Validator:
         """Return the rules of an operation, except for fields that depend on tables without a list."""
-        if operation.id not in self._listed:
-            unlisted = self.unlisted(operation)
-            listed = {name: rules for name, rules in operation.rules.items() if name not in unlisted}
-            self._listed[operation.id] = (Validator(listed, self.document["x-laravel"]["messages"]) if unlisted
-                                          else operation.validator)
-        return self._listed[operation.id]
+        return self._without(operation, self.unlisted(operation))
 
     def certain(self, operation: Operation) -> Validator:
         """Return the rules of the fields that need no table. Their verdict is the same on every target."""
-        if operation.id not in self._certain:
-            asking = self.asking(operation)
-            certain = {name: rules for name, rules in operation.rules.items() if name not in asking}
-            self._certain[operation.id] = Validator(certain, self.document["x-laravel"]["messages"])
-        return self._certain[operation.id]
+        return self._without(operation, self.asking(operation))
+
+    def _without(self, operation: Operation, fields: frozenset[str]) -> Validator:
+        """Return the rules of an operation without those of some fields."""
+        if not fields:
+            return operation.validator
+        if (operation.id, fields) not in self._field_rules:
+            rules = {name: rules for name, rules in operation.rules.items() if name not in fields}
+            self._field_rules[operation.id, fields] = Validator(rules, self.document["x-laravel"]["messages"])
+        return self._field_rules[operation.id, fields]
 
     def asking(self, operation: Operation) -> frozenset[str]:
         """Return the fields whose rules query a table. Their verdict depends on its current rows."""

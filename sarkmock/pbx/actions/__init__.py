@@ -27,6 +27,7 @@ from sarkmock.pbx.actions import (
     tenants,
     trunks,
 )
+from sarkmock.pbx.asterisk import db_delete, db_get, db_put
 from sarkmock.pbx.seed import Seed
 from sarkmock.pbx.state import State
 from sarkmock.spec.operations import Operation
@@ -101,9 +102,9 @@ ACTION_FUNCTIONS: dict[str, Action] = {
     "ami_queue_status_of": ami.as_object(ami_calls.queue_status),
     "ami_queue_summary_of": ami.as_object(ami_calls.queue_summary),
     "ami_sip_show_peer": ami.as_object(ami.sip_show_peer),
-    "ami_db_get": ami.get_value,
-    "ami_db_put": ami.put_value,
-    "ami_db_del": ami.delete_value,
+    "ami_db_get": ami.with_key(db_get, "id", "key"),
+    "ami_db_put": ami.with_key(db_put, "id", "key", "value"),
+    "ami_db_del": ami.with_key(db_delete, "id", "key"),
     "ami_reload": ami.reload,
     "ami_originate": ami.originate,
     "ami_originate_caller": ami.originate_caller,

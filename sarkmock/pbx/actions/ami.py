@@ -14,7 +14,6 @@ from typing import Any
 from sarkmock.http.context import Context
 from sarkmock.http.replies import NotFound, PbxUnavailable, Reply
 from sarkmock.laravel import php
-from sarkmock.pbx.asterisk import db_delete, db_get, db_put
 from sarkmock.pbx.database import Row
 from sarkmock.pbx.state import State
 
@@ -79,22 +78,12 @@ def unknown_function(context: Context) -> Reply:
     raise NotFound({"message": "AMI Action invalid or unsupported"})
 
 
-def get_value(context: Context) -> Reply:
-    require_pbx(context.state)
-    family, key = requested_name(context, "id"), requested_name(context, "key")
-    return keyed_object(context, db_get(context.state.astdb, family, key))
-
-
-def put_value(context: Context) -> Reply:
-    require_pbx(context.state)
-    family, key, value = (requested_name(context, name) for name in ("id", "key", "value"))
-    return keyed_object(context, db_put(context.state.astdb, family, key, value))
-
-
-def delete_value(context: Context) -> Reply:
-    require_pbx(context.state)
-    family, key = requested_name(context, "id"), requested_name(context, "key")
-    return keyed_object(context, db_delete(context.state.astdb, family, key))
+def with_key(ask: Callable[..., Any], *names: str) -> Callable[[Context], Reply]:
+    """Return an action for a function of AstDB, which takes the variables with these names."""
+    def action(context: Context) -> Reply:
+        require_pbx(context.state)
+        return keyed_object(context, ask(context.state.astdb, *(requested_name(context, name) for name in names)))
+    return action
 
 
 def reject_family(context: Context) -> Reply:

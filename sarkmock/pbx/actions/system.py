@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import UTC, datetime
 
 from sarkmock.http.context import Context
 from sarkmock.http.replies import Invalid, PbxUnavailable, PhpError, Reply
@@ -13,7 +12,7 @@ from sarkmock.pbx import pbx_files
 from sarkmock.pbx.actions import crud
 from sarkmock.pbx.actions.stored import attachment, with_charset
 from sarkmock.pbx.asterisk import PhoneCall
-from sarkmock.pbx.state import PbxFile, State
+from sarkmock.pbx.state import PbxFile, State, stamp_of
 
 
 def commit(context: Context) -> Reply:
@@ -109,18 +108,11 @@ def csv_row(call: PhoneCall) -> str:
     """Format a record as Asterisk does: texts are quoted, with quotes doubled; durations are not."""
     (channel, other), (unique, _) = call.names(), call.uniqueids()
     talked = int(call.ends) - int(call.answers) if call.answered else 0
-    before = ("", call.caller, call.target, call.context, caller_id(call), channel, other, "Dial", f"SIP/{call.target}",
-              local_time(call.began), local_time(call.answers) if call.answered else "", local_time(call.ends))
+    caller = f'"{call.clid}" <{call.caller}>' if call.clid else call.caller
+    before = ("", call.caller, call.target, call.context, caller, channel, other, "Dial", f"SIP/{call.target}",
+              stamp_of(call.began), stamp_of(call.answers) if call.answered else "", stamp_of(call.ends))
     after = ("ANSWERED" if call.answered else "NO ANSWER", "DOCUMENTATION", unique, "")
     return f"{quoted(before)},{int(call.ends) - int(call.began)},{talked},{quoted(after)}\n"
-
-
-def caller_id(call: PhoneCall) -> str:
-    return f'"{call.clid}" <{call.caller}>' if call.clid else call.caller
-
-
-def local_time(second: float) -> str:
-    return datetime.fromtimestamp(int(second), UTC).strftime("%Y-%m-%d %H:%M:%S")
 
 
 def quoted(texts: Iterable[str]) -> str:
