@@ -40,6 +40,8 @@ ROWLESS = {
     "L11": {"extensions.create.vxt", "customapps.show", "customapps.update", "holidaytimers.list", "holidaytimers.show",
             "holidaytimers.update", "holidaytimers.create"},
 }
+# Resources whose controller cannot be loaded: nothing reads what is sent.
+UNREAD = {("L11", "holidaytimers")}
 
 
 def shapes(route):
@@ -89,7 +91,7 @@ def test_a_resource_shows_the_columns_that_are_not_hidden(profile, resource):
 @pytest.mark.parametrize(("profile", "resource"), EVERY_RESOURCE)
 def test_an_update_has_the_products_rules(profile, resource):
     (update,) = (operation for operation in operations_of(profile, resource) if operation.method == "PUT")
-    shipped = FACTS[profile]["resources"][resource]["rules"]
+    shipped = {} if (profile, resource) in UNREAD else FACTS[profile]["resources"][resource]["rules"]
     # Laravel does not mind a capital at the beginning of a rule.
     assert update.rules == {name: re.sub("^In:", "in:", rule) if isinstance(rule, str) else rule
                             for name, rule in shipped.items()}
