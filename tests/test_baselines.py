@@ -152,6 +152,17 @@ def test_rules_of_the_product(shipped, op, field, sent, is_, says):
     assert (found.is_, found.says) == (is_, says)
 
 
+def test_a_crash_for_any_input_shows_where_an_empty_body_is_withheld(tmp_path):
+    with serving("--http", "--profile", "L10") as box:
+        result = sarkmock("baseline", box.url, "-o", str(tmp_path / "x.sark"), "--allow-writes",
+                          "--only", "Non Recurring Timers (Holidaytimers)")
+    assert result.returncode == 0
+    facts = read_baseline(tmp_path / "x.sark").facts
+    found = {(fact.fact, fact.of): fact.is_ for fact in facts if fact.op == "POST /holidaytimers"}
+    assert (found["part", "rules"], found["status", "any input"]) == ("crashes for any input", 500)
+    assert not [fact for fact in facts if fact.fact == "rule"]
+
+
 def test_reads_alone_tell_what_there_is(shipped):
     alone = recorded("shipped", READS)
     assert all(alone.get(name, "reach") == shipped.get(name, "reach") for name in catalogue())

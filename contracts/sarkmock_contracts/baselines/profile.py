@@ -300,4 +300,4 @@ def profile_lines(profile: RecordedProfile) -> Iterator[str]:
            f"{len(profile.expressed.deviations)} of the box's own")
     for difference in profile.left:
         yield f"missing from the profile: {difference.op}: {difference.kind} {difference.of}".rstrip()
-    yield f"a mock of it differs from the recording in {len(profile.left)} of {profile.facts} facts' places"
+    yield f"a mock of it differs from the recording in {len(profile.left)} of {profile.facts} facts"

@@ -158,9 +158,9 @@ class Asker:
 
     def facts(self) -> Iterator[Fact]:
         nothing = self.send({}, with_key=False)
-        if nothing is not None and nothing.response.status >= 500 and self.always_crashes():
+        if crash := self.crash_of_any_input(nothing):
             yield Fact(self.entry.name, "part", RULES_PART, "crashes for any input")
-            yield Fact(self.entry.name, "status", "any input", nothing.response.status)
+            yield Fact(self.entry.name, "status", "any input", crash)
             return
         yield Fact(self.entry.name, "part", RULES_PART, TESTED)
         if nothing is not None:
@@ -169,9 +169,15 @@ class Asker:
             yield from self.packet(packet)
         yield from self.array()
 
-    def always_crashes(self) -> bool:
-        exchange = self.send(self.observer.fixtures.minimal(self.operation), with_key=False)
-        return exchange is not None and exchange.response.status >= 500
+    def crash_of_any_input(self, nothing: Exchange | None) -> int | None:
+        """Return the status if an empty and a minimal body crash; the empty one may have been withheld."""
+        if nothing is not None and nothing.response.status < 500:
+            return None
+        try:
+            exchange = self.send(self.observer.fixtures.minimal(self.operation), with_key=False)
+        except Unavailable:
+            return None
+        return exchange.response.status if exchange is not None and exchange.response.status >= 500 else None
 
     def of_nothing(self, response: Response) -> Iterator[Fact]:
         """Yield the verdicts on absent variables from the response to an empty body."""
