@@ -23,7 +23,7 @@ from sarkmock.server.https_server import Server
 from tests.contract_runs import checked, run
 from tests.guarded import Box, ended, guarded, guarded_suite
 from tests.prefork import PROCESS
-from tests.serving import mistake, sarkmock
+from tests.serving import mistake, sarkmock, serving
 
 KILLS = int(os.environ.get("SARKMOCK_KILLS", "2"))  # `tox -e kills` asks for 50
 PATIENCE = 120
@@ -384,6 +384,19 @@ LEDGER_HEAD = """{"sarkmock": 1, "url": "http://127.0.0.1:1/api", "profile": "sh
 def test_a_file_that_is_no_ledger(content, problem, tmp_path):
     (tmp_path / "x").write_text(content)
     assert problem in mistake("cleanup", str(tmp_path / "x"))
+
+
+def test_a_run_does_not_begin_without_a_ledger_of_its_own(tmp_path):
+    left = '{"begin": {"operation": "a", "collection": "b", "undo": [{"any": [["DELETE", "/b"]]}]}}\n'
+    (tmp_path / "left").write_text(LEDGER_HEAD + left)
+    with serving("--http") as box:
+        for name, said in (("left", "belongs to a run that was not cleaned up: sarkmock cleanup"),
+                           ("gone/x", "No such file or directory")):
+            result = sarkmock("check", box.url, "--quick", "--allow-writes", "--ledger", str(tmp_path / name))
+            assert result.returncode == 2
+            assert said in result.stderr
+        assert all(entry["method"] in ("GET", "OPTIONS") for entry in json.loads(box.get("/_mock/journal"))["entries"])
+    assert (tmp_path / "left").read_text() == LEDGER_HEAD + left
 
 
 def test_no_such_ledger():

@@ -258,6 +258,11 @@ def test_what_is_empty_is_not_what_is_left_out(words, said):
     assert said in mistake(*words)
 
 
+def test_what_may_stop_a_box_is_confirmed_by_a_person_at_a_terminal():
+    said = mistake("check", "https://pbx.example/api", "--allow-disruptive")
+    assert said.startswith("--allow-disruptive needs a terminal to confirm the host; or pass --yes-i-mean pbx.example")
+
+
 @pytest.mark.parametrize(("word", "said"), [("chek", "did you mean check?"), ("x", "known: baseline, check,")])
 def test_an_unknown_command_names_the_nearest(word, said):
     assert said in mistake(word)

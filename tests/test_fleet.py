@@ -120,6 +120,16 @@ def test_the_summary_has_every_box_and_the_worst_verdict(boxes: Path, tmp_path: 
     assert fleet(boxes, "--summary", "-o", output, "--box", "office")[0] == 0
 
 
+def test_a_box_that_is_gone_has_no_verdict_nor_its_last_report(tmp_path: Path) -> None:
+    (tmp_path / "boxes.yaml").write_text(json.dumps({"boxes": [{"name": "gone", "url": "http://127.0.0.1:1/api"}]}))
+    report(tmp_path / "out" / "gone")
+    result = sarkmock("fleet", str(tmp_path / "boxes.yaml"), "-o", str(tmp_path / "out"))
+    assert result.returncode == 2, result
+    assert "== gone: http://127.0.0.1:1/api" in result.stdout
+    data = json.loads((tmp_path / "out" / "fleet.json").read_text())
+    assert [one["result"] for one in data["boxes"]] == ["stopped"]
+
+
 @pytest.mark.slow
 def test_boxes_are_checked_one_after_the_other(tmp_path: Path) -> None:
     with serving("--http") as mock, serving("--http", "--profile", "shipped") as other:
