@@ -36,7 +36,7 @@ def test_a_finding_is_told_with_its_lines() -> None:
     exchange = suite.send(with_json("PUT", "/tenants/default", {"chanmax": "it's\nthree"}))
     suite.report("tenants.update", Problem("rules", "chanmax", "accepted", "chanmax breaks its rules"), exchange)
     text = report(suite)
-    assert "tenants.update rules chanmax accepted\n  chanmax breaks its rules (1x, page line 673)\n" in text
+    assert "tenants.update rules chanmax accepted\n  chanmax breaks its rules (1x, documentation line 673)\n" in text
     assert "curl -sk --path-as-is -X PUT https://127.0.0.1:44300/api/tenants/default" in text
     assert "1 finding · " in text
 

@@ -89,7 +89,7 @@ def _failure(case: ElementTree.Element, failures: list[Data]) -> None:
 
 def _line(finding: Mapping[str, Any]) -> str:
     lines = ", ".join(map(str, finding["page_lines"]))
-    where = f" (page line {lines})" if lines else ""
+    where = f" (documentation line {lines})" if lines else ""
     return f"{finding['status']} {finding['severity']} {finding['id']}: {finding['message']}{where}"
 
 

@@ -97,7 +97,7 @@ def finding_lines(run: Run, judged: Classified) -> Iterator[Text]:
     """Yield the lines of a finding: message, lines of the page, and requests to reproduce it."""
     finding = judged.finding
     lines = page_lines(run.contract, finding)
-    where = f", page line {', '.join(map(str, lines))}" if lines else ""
+    where = f", documentation line {', '.join(map(str, lines))}" if lines else ""
     yield Text.assemble((judged.status.upper(), "bold"), " ", (judged.severity, STYLES[judged.severity]), " ",
                         (printable(str(finding.identity)), "bold"))
     yield Text(f"  {printable_text(finding.message)} ({finding.count}x{where})")

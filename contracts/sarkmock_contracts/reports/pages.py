@@ -8,6 +8,8 @@ from typing import Any
 
 import jinja2
 
+from sarkmock.suite_api import counted
+
 from ..judge.findings import SEVERITIES
 from .data import Data, coverage_by_section, failing_statuses
 
@@ -66,7 +68,7 @@ def markdown_lines(data: Data) -> Iterator[str]:
         yield from ("", f"**{cell(run['ending'])}**")
     yield from (f"- not restored: {cell(line)}" for line in run["residue"])
     if run["untested"]:
-        yield from ("", f"{len(run['untested'])} cases were not tested.")
+        yield from ("", f"Not tested: {counted(len(run['untested']), 'case')}.")
     if data["causes"]:
         yield from ("", "### Causes", "")
         yield from table_lines(("severity", "what findings have in common", "findings:", "where"),
@@ -94,7 +96,7 @@ def _findings(status: str, findings: list[Data]) -> Iterator[str]:
     more = ["", f"... and {len(findings) - MOST_FINDINGS} more."] if len(findings) > MOST_FINDINGS else []
     if findings:
         yield from details_lines(f"{status.capitalize()} ({len(findings)})",
-                                 (*table_lines(("severity", "finding", "what", "page"), rows), *more))
+                                 (*table_lines(("severity", "finding", "what", "documentation line"), rows), *more))
 
 
 def _coverage_rows(data: Data) -> Iterator[tuple[object, ...]]:
