@@ -126,6 +126,7 @@ def test_ipv6_in_two_formulations(pieces):
 @pytest.mark.parametrize(("text", "fields"), [
     ("a,b", ["a", "b"]), ("a, b", ["a", " b"]), ("", [""]), ("a,", ["a", ""]), (",", ["", ""]),
     ('"a,b",c', ["a,b", "c"]),
+    ('"', ["\0"]), ('a,"', ["a", "\0"]),
     ('"a""b"', ['a"b']), ('a"b', ['a"b']), (' "a" ,b', ["a ", "b"]), ('"a', ["a"]), ("*,1,2", ["*", "1", "2"]),
 ])
 def test_rule_parameters_are_csv(text, fields):

@@ -250,12 +250,12 @@ def row_exists(tables: Tables, table: str, column: str, value: Any) -> bool:
     """Whether ``select count(*) from table where column = value`` is above zero. QueryError where SQLite fails."""
     columns = {name.lower(): name for name in columns_of(tables, table, column, value)}
     prefix, dot, name = column.rpartition(".")
+    if " as " in column.lower() or "*" in column.split("."):
+        raise query_error(f'near "{"as" if " as " in column.lower() else "*"}": syntax error', table, column, value)
     if dot and (prefix.lower() != table.lower() or name.lower() not in columns):
         raise query_error(f"no such column: {column}", table, column, value)
     if "\0" in column:  # the SQL statement ends at the NUL, inside a quoted name
         raise query_error(f'unrecognized token: ""{column.partition(chr(0))[0]}"', table, column, value)
-    if column == "*" or " as " in column.lower():
-        raise query_error(f'near "{"as" if " as " in column.lower() else "*"}": syntax error', table, column, value)
     bound = binding(value)
     if name.lower() not in columns:
         # SQLite reads a quoted name that is not a column as text: every row matches, or none.
@@ -281,8 +281,13 @@ def binding(value: Any) -> str | int | None:
     return int(value) if isinstance(value, int) and INT_MIN <= value <= INT_MAX else to_text(value)
 
 
+def sql_column(name: str) -> str:
+    """Return a column's name as Laravel writes it in SQL."""
+    return ".".join(part if part == "*" else f'"{part}"' for part in name.split("."))
+
+
 def query_error(reason: str, table: str, column: str, value: Any) -> QueryError:
-    wrapped = ".".join(f'"{part}"' for part in column.split("."))
+    wrapped = " as ".join(map(sql_column, re.split(r"\s+as\s+", column, maxsplit=1, flags=re.IGNORECASE)))
     sql = f'select count(*) as aggregate from "{table}" where {wrapped} = {to_text(binding(value))}'
     return QueryError(f"SQLSTATE[HY000]: General error: 1 {reason}", sql)
 

@@ -261,7 +261,7 @@ def _is_ipv6(text: str) -> bool:
 
 
 def str_getcsv(text: str) -> list[str]:
-    """str_getcsv(): comma separated; double quotes enclose, a doubled one is a literal quote."""
+    """str_getcsv(): comma separated; double quotes enclose, a doubled one is a literal quote, a last one NUL."""
     if '"' not in text:
         return text.split(",")
     fields, position = [], 0
@@ -277,6 +277,8 @@ def _csv_field(text: str, start: int) -> tuple[str, int]:
     enclosed = _ENCLOSED.match(text, start)
     end = text.find(",", start if enclosed is None else enclosed.end())
     end = len(text) if end < 0 else end
+    if text[start:] == '"':
+        return "\0", end
     if enclosed is None:
         return text[start:end], end
     return enclosed[1].replace('""', '"') + text[enclosed.end():end], end
