@@ -19,6 +19,7 @@ from .coverage import Coverage
 from .findings import FINDING_TYPES, Finding, Findings, Identity
 from .oracle import Problem, Verdict, conformance_problems, rule_messages, verdict, verdict_problems
 from .preparation import History
+from .row_model import UNSHOWN
 from .verdicts import Lists
 
 PBX_DOWN = 503  # the product checks that the PBX runs before it does anything
@@ -118,7 +119,7 @@ class Judge:
         if not self.findings.of(identity):
             self.confirm()
         finding.deviations = self.attribution.explain(finding)
-        if problem.check in OF_RULES and not self.findings.is_explained_by(identity, finding.deviations):
+        if is_of_variable(identity) and not self.findings.is_explained_by(identity, finding.deviations):
             witnesses = self.witnesses.speaking_of(operation, problem.field)
             finding.deviations = self.attribution.standing(finding, witnesses, self.witnesses.contradicts)
         elif finding.deviations and problem.check == "schema":
@@ -156,8 +157,8 @@ class Judge:
         """Check whether a response refutes the deviations of earlier findings about its variables."""
         wrong = {problem.field for problem in judged.problems}
         self.witnesses.observe(operation, judged, wrong)
-        for finding in self.findings.known_of(operation.id, OF_RULES):
-            if finding.identity.field not in wrong:
+        for finding in self.findings.known_of(operation.id, FINDING_TYPES):
+            if is_of_variable(finding.identity) and finding.identity.field not in wrong:
                 self._reattribute(finding, self.attribution.standing(finding, [judged], self.witnesses.contradicts))
 
     def _bear_witness_of_status(self, operation: Operation, exchange: Exchange, checks: Collection[str]) -> None:
@@ -254,3 +255,8 @@ class Judge:
         with suppress(Unanswered):
             return bool(self.client.get(state.path).json == {"pbxrunstate": False})
         return False
+
+
+def is_of_variable(identity: Identity) -> bool:
+    """Whether other responses about the same variable can refute the deviations of a finding."""
+    return identity.check in OF_RULES or identity.kind == UNSHOWN

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -14,6 +14,7 @@ from ..spec.operation_data import Resource, columns_derived, is_listed
 from .oracle import Problem
 
 STRANGE = "nosuchvalue"  # the value of fields that an operation does not have
+UNSHOWN = "not shown"  # kind of problem: a variable that was sent is missing in the response
 STAMP, STAMPED = "YYYY-MM-DD HH:MM:SS", re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d")  # set by database triggers
 
 
@@ -58,6 +59,11 @@ class RowModel:
         self.confirmed -= changed
         self.doubts.clear()
         self.shown = {name: value for name, value in self.shown.items() if name not in changed}
+
+    def expect_derived(self, operation: Operation, sent: Mapping[str, Any], answer: Mapping[str, Any]) -> None:
+        """Expect the columns that the server has derived from a write as its response shows them."""
+        self.expected |= {name: Expected(answer[name], operation, "stored")
+                          for name in columns_derived(operation.id, sent) & answer.keys() if answer[name] is not None}
 
     def differences(self, show: Operation, row: Mapping[str, Any]) -> Iterator[tuple[Operation, Problem]]:
         """Yield the differences between a shown row and the expected one, each with the operation to blame.
@@ -137,6 +143,14 @@ def stored_problems(operation: Operation, sent: Mapping[str, Any], row: Mapping[
                 yield Problem("stored", name, "unknown field", f"{name} is not a variable of the operation but appears")
         elif name in row and not is_same_value(operation, value, row[name]):
             yield Problem("stored", name, "changed", f"{name} was sent as {value!r} and is {row[name]!r}")
+
+
+def unshown_problems(optional: Collection[str], operation: Operation, sent: Mapping[str, Any], row: Mapping[str, Any]
+                     ) -> Iterator[Problem]:
+    """Yield variables that were sent, but are missing in the row of the response, where the schema permits that."""
+    for name in sent.keys() & operation.rules.keys() & set(optional) - row.keys() - columns_derived(operation.id, sent):
+        if not isinstance(sent[name], (list, dict)):
+            yield Problem("stored", name, UNSHOWN, f"{name} was sent as {sent[name]!r}, but the response lacks it")
 
 
 def is_same_value(operation: Operation, sent: Any, got: Any) -> bool:

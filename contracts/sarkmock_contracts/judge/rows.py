@@ -17,7 +17,7 @@ from ..client.http import JSON, Exchange, Request
 from ..spec.contract import Contract
 from ..spec.operation_data import Resource, key_text, resources
 from .oracle import Problem
-from .row_model import RowModel, new_row, stored_problems
+from .row_model import RowModel, new_row, stored_problems, unshown_problems
 
 RowPlace = tuple[str, str]  # resource name, row key
 BlamedProblem = tuple[Operation, Problem, tuple[Exchange, ...]]
@@ -68,12 +68,16 @@ class RowTracker:
             self.alive.pop((resource.name if resource else "", last_segment(exchange.request)), None)
             return  # other checks test how such requests are parsed
         if isinstance(answer, dict):
-            yield from ((operation, problem, (exchange,)) for problem in stored_problems(operation, sent, answer))
+            unshown = unshown_problems(self._contract.optional_columns(operation), operation, sent, answer)
+            yield from ((operation, problem, (exchange,))
+                        for problem in (*stored_problems(operation, sent, answer), *unshown))
         if resource is not None and operation in (*resource.creates, resource.update):
             make = self._made if operation in resource.creates else self._changed
             row = make(resource, operation, exchange, sent)
-            differences = row.differences(operation, answer) if row and isinstance(answer, dict) else ()
-            yield from ((blamed, problem, (*row.history[:-1], exchange)) for blamed, problem in differences if row)
+            if row is not None and isinstance(answer, dict):
+                for blamed, problem in row.differences(operation, answer):
+                    yield blamed, problem, (*row.history[:-1], exchange)
+                row.expect_derived(operation, sent, answer)
         else:
             for row in self.alive.values():  # it may change or create other rows of its section
                 row.shown = row.shown if row.resource.section != operation.section else {}

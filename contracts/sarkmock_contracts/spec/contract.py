@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache, cached_property
+from itertools import takewhile
 from typing import Any
 from urllib.parse import quote
 
@@ -28,7 +29,7 @@ from sarkmock.suite_api import (
 )
 
 from ..client.http import Request
-from .boundary_values import listed_values
+from .boundary_values import listed_values, split
 
 _URI = "urn:sarkmock:document"
 ASKED = re.compile(r"\b(?:exists|unique):(\w+)")  # the tables that rules query
@@ -54,8 +55,9 @@ class Contract:
         self.router = Router(self.operations)
         self._resolved: dict[str, tuple[str, Any]] = {}
         self._unlisted: dict[str, frozenset[str]] = {}
-        self._field_rules: dict[tuple[str, frozenset[str]], Validator] = {}
+        self._field_rules: dict[tuple[str, bool], Validator] = {}
         self._may_name: dict[str, frozenset[str]] = {}
+        self._optional: dict[str, frozenset[str]] = {}
         self._validators: dict[str, jsonschema_rs.Validator] = {}
 
     def operation_of(self, request: Request) -> Operation | None:
@@ -158,21 +160,21 @@ class Contract:
         return self.resolve(value["$ref"][1:])[1] if isinstance(value, dict) and "$ref" in value else value
 
     def validator_of(self, operation: Operation) -> Validator:
-        """Return the rules of an operation, except for fields that depend on tables without a list."""
-        return self._without(operation, self.unlisted(operation))
+        """Return the rules of an operation; of a field whose rules query a table without a list, those before."""
+        return self._with_less(operation, self.unlisted(operation), rules_before_tables)
 
     def certain(self, operation: Operation) -> Validator:
         """Return the rules of the fields that need no table. Their verdict is the same on every target."""
-        return self._without(operation, self.asking(operation))
+        return self._with_less(operation, self.asking(operation), lambda rules: [])
 
-    def _without(self, operation: Operation, fields: frozenset[str]) -> Validator:
-        """Return the rules of an operation without those of some fields."""
+    def _with_less(self, operation: Operation, fields: frozenset[str], left: Callable[[Any], list[str]]) -> Validator:
+        """Return the rules of an operation, and of some fields only those that are left."""
         if not fields:
             return operation.validator
-        if (operation.id, fields) not in self._field_rules:
-            rules = {name: rules for name, rules in operation.rules.items() if name not in fields}
-            self._field_rules[operation.id, fields] = Validator(rules, self.document["x-laravel"]["messages"])
-        return self._field_rules[operation.id, fields]
+        if (key := (operation.id, left is rules_before_tables)) not in self._field_rules:
+            rules = {name: left(rules) if name in fields else rules for name, rules in operation.rules.items()}
+            self._field_rules[key] = Validator(rules, self.document["x-laravel"]["messages"])
+        return self._field_rules[key]
 
     def asking(self, operation: Operation) -> frozenset[str]:
         """Return the fields whose rules query a table. Their verdict depends on its current rows."""
@@ -221,6 +223,14 @@ class Contract:
         if schema.get("type") == "array":
             place, schema = self.resolve(place + pointer("items"))
         return place
+
+    def optional_columns(self, operation: Operation) -> frozenset[str]:
+        """Return the columns that a success response may lack, such as variables that a new row was not given."""
+        if operation.id not in self._optional:
+            place = self.row_place(operation)
+            required = self.resolve(place)[1].get("required", ()) if place is not None else ()
+            self._optional[operation.id] = frozenset(operation.visible).difference(required)
+        return self._optional[operation.id]
 
     def may_name(self, operation: Operation) -> frozenset[str]:
         """Return names that a 422 may contain although no rule rejects them: fields of checks and of its schema."""
@@ -285,3 +295,8 @@ def _body_field(expression: str) -> str:
     if match is None:
         raise ValueError(f"link parameter {expression!r}: only $response.body#/FIELD is known")
     return match[1]
+
+
+def rules_before_tables(rules: str | Sequence[str]) -> list[str]:
+    """Return the rules before the first that queries a table."""
+    return list(takewhile(lambda rule: not ASKED.match(rule), split(rules)))
