@@ -30,6 +30,8 @@ SHELL = re.compile(r"""[\s;&|<>()$`"'\\]""", re.ASCII)
 ASCII_LETTERS = str.maketrans({"ß": "ss", "Æ": "AE", "æ": "ae", "Ø": "O", "ø": "o", "Œ": "OE", "œ": "oe", "Đ": "D",
                                "đ": "d", "Ł": "L", "ł": "l", "Þ": "TH", "þ": "th", "Ð": "D", "ð": "d",
                                "\t": " ", "\n": " "})
+# Greek, Cyrillic, dashes and the euro sign: Laravel spells them in ASCII, and no listed file has them in its name.
+SPELLED = re.compile("[\u0370-\u052f\u2010-\u2027\u20ac]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +130,7 @@ def with_charset(media_type: str) -> str:
 
 def attachment(name: str) -> dict[str, str]:
     """Return Laravel's header: an ASCII name, quoted unless it is a token, and the real name if it differs."""
-    plain = ascii_name(name).replace("%", "") or name
+    plain = ascii_name(name).replace("%", "") or ("" if SPELLED.search(name) else name)
     if re.search("[^ -~]", plain):
         raise PhpError("The filename fallback must only contain ASCII characters.", "InvalidArgumentException")
     if "%" in plain:
