@@ -91,9 +91,7 @@ def only_phone_templates_name_keys(run: Run) -> None:
 def pairs_go_with_their_extension(run: Run) -> None:
     """Class of Service pairs of an extension are deleted with it."""
     for kind in ("coscloses", "cosopens"):
-        run.fixtures.make(run.contract.by_id[f"{kind}.create"])
-        pairs = run.live.rows(run.contract.by_id[f"{kind}.list"].table.name)  # type: ignore[union-attr]
-        number = pairs[-1].get("IPphone_pkey") if pairs else None
+        number = run.fixtures.make(run.contract.by_id[f"{kind}.create"]).answer.get("IPphone_pkey")
         if number is None:
             continue  # judged as a response
         gone = run.send(Request("DELETE", f"/extensions/{number}"))
