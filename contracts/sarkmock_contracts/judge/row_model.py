@@ -63,7 +63,8 @@ class RowModel:
     def expect_derived(self, operation: Operation, sent: Mapping[str, Any], answer: Mapping[str, Any]) -> None:
         """Expect the columns that the server has derived from a write as its response shows them."""
         self.expected |= {name: Expected(answer[name], operation, "stored")
-                          for name in columns_derived(operation.id, sent) & answer.keys() if answer[name] is not None}
+                          for name in sorted(columns_derived(operation.id, sent) & answer.keys())
+                          if answer[name] is not None}
 
     def differences(self, show: Operation, row: Mapping[str, Any]) -> Iterator[tuple[Operation, Problem]]:
         """Yield the differences between a shown row and the expected one, each with the operation to blame.
@@ -148,9 +149,11 @@ def stored_problems(operation: Operation, sent: Mapping[str, Any], row: Mapping[
 def unshown_problems(optional: Collection[str], operation: Operation, sent: Mapping[str, Any], row: Mapping[str, Any]
                      ) -> Iterator[Problem]:
     """Yield variables that were sent, but are missing in the row of the response, where the schema permits that."""
-    for name in sent.keys() & operation.rules.keys() & set(optional) - row.keys() - columns_derived(operation.id, sent):
-        if not isinstance(sent[name], (list, dict)):
-            yield Problem("stored", name, UNSHOWN, f"{name} was sent as {sent[name]!r}, but the response lacks it")
+    derived = columns_derived(operation.id, sent)
+    for name, value in sent.items():
+        if name in operation.rules and name in optional and name not in row and name not in derived \
+                and not isinstance(value, (list, dict)):
+            yield Problem("stored", name, UNSHOWN, f"{name} was sent as {value!r}, but the response lacks it")
 
 
 def is_same_value(operation: Operation, sent: Any, got: Any) -> bool:
