@@ -62,7 +62,7 @@ class RowModel:
 
     def expect_derived(self, operation: Operation, sent: Mapping[str, Any], answer: Mapping[str, Any]) -> None:
         """Expect the columns that the server has derived from a write as its response shows them."""
-        self.expected |= {name: Expected(answer[name], operation, "stored")
+        self.expected |= {name: Expected(answer[name], operation, "unrequested")
                           for name in sorted(columns_derived(operation.id, sent) & answer.keys())
                           if answer[name] is not None}
 
