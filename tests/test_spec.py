@@ -105,6 +105,17 @@ def test_a_mistake_in_the_document_is_told_with_its_file(tmp_path, file, old, ne
         loading.bundle(tmp_path / "openapi" / "openapi.yaml")
 
 
+def test_an_unknown_key_of_the_document_is_told(tmp_path, monkeypatch):
+    shutil.copytree(openapi_dir(), tmp_path / "openapi")
+    broken = tmp_path / "openapi" / "openapi.yaml"
+    broken.write_text(broken.read_text() + "x-crashez: reject\n")
+    monkeypatch.setattr(loading, "openapi_dir", lambda: tmp_path / "openapi")
+    monkeypatch.setattr(loading, "cached_value", lambda name, make: make())
+    loading.load.cache_clear()
+    with pytest.raises(FileError, match=r"^openapi: .*unknown key 'x-crashez'; did you mean x-crashes\?"):
+        loading.load()
+
+
 @pytest.mark.parametrize("profile", profiles.profiles())
 def test_a_default_belongs_to_one_type(profile):
     """Generators give each type of a list the default of all; `anyOf` has no such place. A list of one is a type."""

@@ -262,7 +262,7 @@ def _vocabulary_mistakes(document: Document) -> Iterator[tuple[str, str]]:
 
 def _written_at(whole: OverlayLayer, place: str) -> tuple[Path | str, int | None]:
     """Return the file and line of the last action that changes a place of the document."""
-    changed = overlay.changed_pointers(load(BASE), list(whole.actions))
+    changed = overlay.changed_pointers(load(BASE), list(whole.actions)) if whole.actions else ()
     actions = [action for action, at in changed if covers(at, place) or covers(place, at)]
     if not actions:
         return "openapi", None

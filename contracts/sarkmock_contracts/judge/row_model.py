@@ -133,8 +133,12 @@ def expected_columns(operation: Operation, sent: Mapping[str, Any]) -> dict[str,
                if not isinstance(sent[name], (list, dict))}}
 
 
-def stored_problems(operation: Operation, sent: Mapping[str, Any], row: Mapping[str, Any]) -> Iterator[Problem]:
-    """Yield columns that do not contain what was sent, and fields without rules that nevertheless appear."""
+def stored_problems(operation: Operation, sent: Mapping[str, Any], row: Mapping[str, Any],
+                    optional: Collection[str] = ()) -> Iterator[Problem]:
+    """Yield columns that do not contain what was sent, and fields without rules that nevertheless appear.
+
+    Variables that are missing in the row are reported for the ``optional`` columns, which its schema does not require.
+    """
     derived = columns_derived(operation.id, sent)
     for name, value in sent.items():
         if name in derived or isinstance(value, (list, dict)):
@@ -144,15 +148,7 @@ def stored_problems(operation: Operation, sent: Mapping[str, Any], row: Mapping[
                 yield Problem("stored", name, "unknown field", f"{name} is not a variable of the operation but appears")
         elif name in row and not is_same_value(operation, value, row[name]):
             yield Problem("stored", name, "changed", f"{name} was sent as {value!r} and is {row[name]!r}")
-
-
-def unshown_problems(optional: Collection[str], operation: Operation, sent: Mapping[str, Any], row: Mapping[str, Any]
-                     ) -> Iterator[Problem]:
-    """Yield variables that were sent, but are missing in the row of the response, where the schema permits that."""
-    derived = columns_derived(operation.id, sent)
-    for name, value in sent.items():
-        if name in operation.rules and name in optional and name not in row and name not in derived \
-                and not isinstance(value, (list, dict)):
+        elif name in optional and name not in row:
             yield Problem("stored", name, UNSHOWN, f"{name} was sent as {value!r}, but the response lacks it")
 
 

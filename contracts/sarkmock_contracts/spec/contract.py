@@ -55,7 +55,7 @@ class Contract:
         self.router = Router(self.operations)
         self._resolved: dict[str, tuple[str, Any]] = {}
         self._unlisted: dict[str, frozenset[str]] = {}
-        self._field_rules: dict[tuple[str, bool], Validator] = {}
+        self._field_rules: dict[tuple[str, Callable[[Any], list[str]]], Validator] = {}
         self._may_name: dict[str, frozenset[str]] = {}
         self._optional: dict[str, frozenset[str]] = {}
         self._validators: dict[str, jsonschema_rs.Validator] = {}
@@ -165,13 +165,13 @@ class Contract:
 
     def certain(self, operation: Operation) -> Validator:
         """Return the rules of the fields that need no table. Their verdict is the same on every target."""
-        return self._with_less(operation, self.asking(operation), lambda rules: [])
+        return self._with_less(operation, self.asking(operation), no_rules)
 
     def _with_less(self, operation: Operation, fields: frozenset[str], left: Callable[[Any], list[str]]) -> Validator:
         """Return the rules of an operation, and of some fields only those that are left."""
         if not fields:
             return operation.validator
-        if (key := (operation.id, left is rules_before_tables)) not in self._field_rules:
+        if (key := (operation.id, left)) not in self._field_rules:
             rules = {name: left(rules) if name in fields else rules for name, rules in operation.rules.items()}
             self._field_rules[key] = Validator(rules, self.document["x-laravel"]["messages"])
         return self._field_rules[key]
@@ -295,6 +295,10 @@ def _body_field(expression: str) -> str:
     if match is None:
         raise ValueError(f"link parameter {expression!r}: only $response.body#/FIELD is known")
     return match[1]
+
+
+def no_rules(_: str | Sequence[str]) -> list[str]:
+    return []
 
 
 def rules_before_tables(rules: str | Sequence[str]) -> list[str]:
