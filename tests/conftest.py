@@ -1,4 +1,4 @@
-"""Fixtures of all tests: engines of two profiles, and an environment in which no test runs as an xdist worker."""
+"""Fixtures of all tests: engines of two profiles."""
 
 import os
 import signal
@@ -12,14 +12,6 @@ os.environ.update(XDG_CACHE_HOME=str(CACHE), HYPOTHESIS_STORAGE_DIRECTORY=str(CA
 pytest_plugins = ["pytester"]
 # A shell starts background jobs with SIGINT ignored, and what tests start would inherit that.
 signal.signal(signal.SIGINT, signal.default_int_handler)
-
-
-@pytest.fixture(scope="session", autouse=True)
-def not_a_worker():
-    """The suite writes its own files for each worker of pytest-xdist, which it knows by the environment."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.delenv("PYTEST_XDIST_WORKER", raising=False)
-        yield
 
 
 @pytest.fixture

@@ -78,8 +78,8 @@ KEEPERS = {
 OF_OPTIONS = "sarkmock.spec.data_files.BASE"  # the default of options, whose help loads no library but click
 # What is used where it is installed, and not needed.
 OPTIONAL = {"anyio", "httpx"}
-# A plugin is named on a command line; the validator is there for its lowest version.
-NEVER_IMPORTED = {"pytest-xdist", "openapi-spec-validator"}
+# The validator is there for its lowest version.
+NEVER_IMPORTED = {"openapi-spec-validator"}
 MODULE_LINES, FUNCTION_LINES = 350, 40
 # Terms of both halves, a hook of pytest, and a command with the name of what it lists.
 DEFINED_TWICE = {"JSON", "Request", "profiles", "pytest_configure"}

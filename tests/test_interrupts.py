@@ -62,23 +62,14 @@ def test_asked_twice_it_does_not_wait():
     interrupts.raise_if_stopped()
 
 
-def test_a_process_that_leads_others_passes_the_signal_on():
+def test_a_process_stops_when_another_says_so():
     told = []
-    interrupts.forward_signal(lambda: told.append("stop"))
-    raised(signal.SIGTERM)
-    assert told == ["stop"]
+    interrupts.obey(lambda: bool(told))
+    interrupts.raise_if_stopped()
+    told.append("stop")
     with pytest.raises(KeyboardInterrupt):
         interrupts.raise_if_stopped()
-
-
-def test_a_signal_that_came_before_is_passed_on_too():
-    told = []
-    interrupts.install()
-    raised(signal.SIGINT)
-    interrupts.forward_signal(lambda: told.append("stop"))
-    assert told == ["stop"]
-    with pytest.raises(KeyboardInterrupt):
-        raised(signal.SIGINT)
+    interrupts.raise_if_stopped()
 
 
 def test_a_wait_ends_with_a_signal():

@@ -6,7 +6,7 @@ import sys
 
 import pytest
 from sarkmock_contracts.client.http import with_json
-from sarkmock_contracts.plugin.xdist import worker_seen
+from sarkmock_contracts.plugin.processes import seen_by
 from sarkmock_contracts.reports.merging import add_seen
 from sarkmock_contracts.run import open_run
 from sarkmock_contracts.run_options import RunOptions
@@ -18,6 +18,13 @@ def check(*arguments):
     return subprocess.run([*CHECK, *arguments], capture_output=True, text=True, timeout=120, check=False)
 
 
+def shown(answer):
+    """The section's line of the table, and the deviations."""
+    lines = answer.stdout.splitlines()
+    return ([line.split()[:5] for line in lines if line.startswith("Agents")],
+            {line.split()[1] for line in lines if line.startswith("  ")})
+
+
 def test_what_a_worker_saw_is_gathered():
     worker, main = open_run(RunOptions(target_profile="shipped")), open_run(RunOptions(target_profile="shipped"))
     operation = worker.contract.by_id["tenants.update"]
@@ -25,7 +32,7 @@ def test_what_a_worker_saw_is_gathered():
         with suite.watch():
             suite.send(with_json("PUT", suite.fixtures.request(operation).path, {"localarea": "2.5"}))
     requests = worker.target.requests + main.target.requests
-    add_seen(main, worker_seen(worker))
+    add_seen(main, seen_by(worker))
     finding = next(finding for finding in main.findings if finding.identity.field == "localarea")
     assert finding.count == 2
     assert finding.deviations == ("tenant-localarea-numeric",)
@@ -38,10 +45,7 @@ def test_two_processes_find_what_one_finds():
     options = ["--quick", "--only", "Agents", "--target-profile", "shipped", "--max-examples", "2"]
     one, two = check(*options), check(*options, "-n", "2")
     assert one.returncode == two.returncode == 0, two.stdout + two.stderr
-    table = [line.split()[:5] for line in one.stdout.splitlines() if line.startswith("Agents")]
-    assert table == [line.split()[:5] for line in two.stdout.splitlines() if line.startswith("Agents")]
-    known = {line.split()[1] for line in one.stdout.splitlines() if line.startswith("  ")}
-    assert known == {line.split()[1] for line in two.stdout.splitlines() if line.startswith("  ")}
+    assert shown(one) == shown(two)
 
 
 @pytest.mark.slow
@@ -71,3 +75,29 @@ def test_a_number_of_processes_is_a_number(number):
     answer = check("-n", number)
     assert answer.returncode == 2
     assert "-n takes a number of processes" in answer.stderr
+
+
+@pytest.mark.slow
+def test_a_system_without_fork_starts_the_processes_anew(tmp_path):
+    """As on macOS and Windows."""
+    program = """
+import sys
+from sarkmock_contracts.plugin import processes, run_checks
+from sarkmock_contracts.run_options import RunOptions
+if __name__ == "__main__":
+    processes.METHOD = "spawn"
+    sys.exit(run_checks(RunOptions(quick=True, only="Agents", target_profile="shipped"), processes=2))
+"""
+    (tmp_path / "started.py").write_text(program)
+    spawned = subprocess.run([sys.executable, tmp_path / "started.py"], capture_output=True, text=True, timeout=120,
+                             check=False)
+    forked = check("--quick", "--only", "Agents", "--target-profile", "shipped", "-n", "2")
+    assert spawned.returncode == 0, spawned.stdout + spawned.stderr
+    assert shown(spawned) == shown(forked)
+
+
+def test_the_suite_under_xdist_names_the_command_for_several_processes(tmp_path):
+    answer = subprocess.run([sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "--pyargs", "sarkmock_contracts",
+                             "-n", "2"], capture_output=True, text=True, timeout=120, check=False, cwd=tmp_path)
+    assert answer.returncode == 2
+    assert "the suite does not run under pytest-xdist; use `sarkmock check -n N`" in answer.stdout + answer.stderr

@@ -138,7 +138,7 @@ def check(url: str | None, processes: str | None, **values: Any) -> int:
         sarkmock check --target-profile shipped     what a client of the documentation meets on the product
     """
     from .plugin import run_checks
-    from .plugin.xdist import processes_for
+    from .plugin.processes import processes_for
     from .run_options import RunOptions
 
     chosen = RunOptions.of({"url": url, **confirmed_values(url, values)})

@@ -7,7 +7,7 @@ every exchange that it causes is judged by the document (judge/judge.py).
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from sarkmock.suite_api import Operation
@@ -149,15 +149,20 @@ def cases(run: Run) -> list[Case]:
 
 def cases_of_shard(cases: Sequence[Case], number: int, options: RunOptions) -> dict[str, int]:
     """Assign each group of cases to a shard, so that all shards send about the same number of requests."""
-    weights: Counter[str] = Counter()
-    for case in cases:
-        weights[case.group] += 1 + round(case.cost(options))
     loads = dict.fromkeys(range(1, number + 1), 0)
     shares = {}
-    for group, weight in weights.most_common():
+    for group, weight in weights_of(cases, options).most_common():
         shares[group] = min(loads, key=loads.__getitem__)
         loads[shares[group]] += weight
     return shares
+
+
+def weights_of(cases: Iterable[Case], options: RunOptions) -> Counter[str]:
+    """Return for each group of cases how much work it is, in requests."""
+    weights: Counter[str] = Counter()
+    for case in cases:
+        weights[case.group] += 1 + round(case.cost(options))
+    return weights
 
 
 # subjects

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import json
-import os
 import re
 import shlex
 import time
@@ -118,19 +117,15 @@ def _ansi_c(char: str) -> str:
 
 
 HTTP_VERSION_1 = "HTTP/1.1"
-_WORKER = "PYTEST_XDIST_WORKER"
 
 
 class Cassette:
-    """A HAR file that grows with every exchange. Each process of a run writes its own; `close` joins them."""
+    """A HAR file that grows with every exchange."""
 
     def __init__(self, file: Path) -> None:
-        worker = os.environ.get(_WORKER)
-        self._is_part = worker is not None
-        self.file = file.with_stem(f"{file.stem}-{worker}") if worker else file
         with file_errors(f"--report {file.parent}"):
-            self.file.parent.mkdir(parents=True, exist_ok=True)
-            self._stream = self.file.open("w", encoding="utf-8", errors="replace")
+            file.parent.mkdir(parents=True, exist_ok=True)
+            self._stream = file.open("w", encoding="utf-8", errors="replace")
         self._har = harfile.HarFile(self._stream, creator=harfile.Creator(name="sarkmock", version="1"))
 
     def add(self, url: str, request: Request, response: Response, seconds: float, comment: str | None = None) -> None:
@@ -141,15 +136,9 @@ class Cassette:
                             timings=harfile.Timings(send=0, wait=milliseconds, receive=0), comment=comment)
 
     def close(self) -> None:
-        """Complete the file. The main process also adds the entries of the others."""
+        """Complete the file."""
         self._har.close()
         self._stream.close()
-        if not self._is_part:
-            parts = sorted(self.file.parent.glob(f"{self.file.stem}-gw*{self.file.suffix}"))
-            if parts:
-                join_archives([self.file, *filter(is_archive, parts)], self.file)
-            for part in parts:
-                part.unlink()
 
 
 class CassetteRecorder(Layer):

@@ -14,7 +14,6 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from math import inf
-from pathlib import Path
 from types import FrameType
 
 from ..errors import CannotRun, Spent, StaysAway
@@ -25,7 +24,7 @@ STOPPING = (signal.SIGINT, signal.SIGTERM)
 SLICE = 0.2  # seconds between two checks for a signal while waiting
 
 _noted: list[int] = []
-_followed: list[Path] = []
+_followed: list[Callable[[], bool]] = []
 
 
 def install() -> None:
@@ -34,26 +33,14 @@ def install() -> None:
         signal.signal(number, _note)
 
 
-def forward_signal(notify: Callable[[], object]) -> None:
-    """Install handlers that record the first signal and also call ``notify``, which stops the other processes."""
-    def note(number: int, frame: FrameType | None) -> None:
-        notify()
-        _note(number, frame)
-
-    if _noted:
-        notify()
-    for number in STOPPING:
-        signal.signal(number, note)
-
-
-def follow_file(file: Path) -> None:
-    """Treat the existence of a file, which another process creates, like a signal."""
-    _followed[:] = [file]
+def obey(stopped: Callable[[], bool]) -> None:
+    """Treat it like a signal when ``stopped`` becomes true, which another process decides."""
+    _followed[:] = [stopped]
 
 
 def has_come() -> bool:
     """Whether a signal was received for which no exception was raised yet."""
-    return bool(_noted) or any(file.exists() for file in _followed)
+    return bool(_noted) or any(stopped() for stopped in _followed)
 
 
 @contextmanager

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import pytest
 
@@ -28,15 +28,17 @@ from ..run_options import RunOptions, options_signed_in
 from ..safety.fingerprint import AUTO
 from .console import ConsolePlugin, Display
 from .plan import INTERRUPTED, Planning
+from .processes import Gathering, Processes, Share, Worker
 from .verdict import OpenedRun, Results, SafetyPlugin, VerdictPlugin, read_accepted_of
-from .xdist import Spread, check_spreadable, is_spread, is_worker, options_of_worker
 
 RUN: pytest.StashKey[Run] = pytest.StashKey()
 OPTION_PREFIX = "--sark-"
+Plugin = TypeVar("Plugin")
 
 
-def given_to(config: pytest.Config) -> OpenedRun | None:
-    return next((plugin for plugin in config.pluginmanager.get_plugins() if isinstance(plugin, OpenedRun)), None)
+def given_to(config: pytest.Config, kind: type[Plugin]) -> Plugin | None:
+    """Return the plugin of this class that was passed to pytest."""
+    return next((plugin for plugin in config.pluginmanager.get_plugins() if isinstance(plugin, kind)), None)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -54,53 +56,39 @@ def options_from(config: pytest.Config) -> RunOptions:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    opened = given_to(config)
     interrupts.install()
-    if is_worker(config):
-        register_plugins(config, open_for_pytest(lambda: options_of_worker(config)), None)
-    elif opened is not None:
-        register_plugins(config, opened.run, opened)
-    else:
-        register_plugins(config, open_for_pytest(lambda: options_from(config)), None)
-
-
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection(session: pytest.Session) -> None:
-    if not is_spread(session.config):
-        interrupts.raise_if_stopped()
-
-
-def open_for_pytest(opened: Callable[[], RunOptions]) -> Run:
-    try:
-        options = opened()
-        return open_run(options, read_accepted_of(options))
-    except (CannotRun, FileError) as error:
-        pytest.exit(str(error), returncode=2)
-
-
-def register_plugins(config: pytest.Config, run: Run, opened: OpenedRun | None) -> None:
-    """Register the parts of the plugin for a run."""
-    config.stash[RUN] = run
-    config.addinivalue_line("markers", "xdist_group(name): cases of one process")
-    try:
-        if is_spread(config):
-            check_spreadable(run.options)
-    except CannotRun as error:
-        pytest.exit(str(error), returncode=2)
+    opened, share = given_to(config, OpenedRun), given_to(config, Share)
+    if hasattr(config, "workerinput") or config.getoption("numprocesses", None):
+        pytest.exit("the suite does not run under pytest-xdist; use `sarkmock check -n N`", returncode=2)
+    run = config.stash[RUN] = share.run if share else opened.run if opened else open_for_pytest(config)
     register = config.pluginmanager.register
-    register(SafetyPlugin(run, opened), "sarkmock-safety")
-    results = Results(run, gathered=is_spread(config))
-    register(results, "sarkmock-results")
-    register(Spread(run, results), "sarkmock-spread")
-    planning = Planning(run)
+    planning, processes = Planning(run), given_to(config, Processes)
+    results = Results(run, gathered=processes is not None)
     register(planning, "sarkmock-planning")
-    if is_worker(config):
+    register(results, "sarkmock-results")
+    if share is not None:
+        register(Worker(share, config, results), "sarkmock-worker")
         return  # the main process judges and reports
+    if processes is not None:
+        register(Gathering(run, results, processes), "sarkmock-gathering")
+    register(SafetyPlugin(run, opened), "sarkmock-safety")
     verdict = VerdictPlugin(run, results)
     register(verdict, "sarkmock-verdict")
     if opened is not None:
-        console = ConsolePlugin(opened, run, planning, verdict, is_spread(config))
-        register(console, "sarkmock-console")
+        register(ConsolePlugin(opened, run, planning, verdict, processes is not None), "sarkmock-console")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection() -> None:
+    interrupts.raise_if_stopped()
+
+
+def open_for_pytest(config: pytest.Config) -> Run:
+    try:
+        options = options_from(config)
+        return open_run(options, read_accepted_of(options))
+    except (CannotRun, FileError) as error:
+        pytest.exit(str(error), returncode=2)
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
@@ -128,7 +116,7 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
 
 def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
     verdict: VerdictPlugin | None = config.pluginmanager.get_plugin("sarkmock-verdict")
-    if verdict is not None and given_to(config) is None:
+    if verdict is not None and given_to(config, OpenedRun) is None:
         write_report(config.stash[RUN], verdict.outcome)
 
 
@@ -137,7 +125,6 @@ def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> Non
 COULD_NOT_RUN = 2
 PYTEST_CODES = {int(pytest.ExitCode.OK): 0, int(pytest.ExitCode.TESTS_FAILED): 1}
 STORAGE = "HYPOTHESIS_STORAGE_DIRECTORY"  # of Hypothesis' tables, which take a second to compute
-NO_REPLACEMENT = ("--max-worker-restart", "0")  # do not replace a dead process: its findings are lost
 
 
 def run_checks(options: RunOptions, processes: int = 1) -> int:
@@ -146,12 +133,15 @@ def run_checks(options: RunOptions, processes: int = 1) -> int:
         Program.of(str(name))  # fail early if the profile's name or file is invalid
     accepted, display = read_accepted_of(options), Display()
     opened = OpenedRun(open_run(options, accepted, display), display)
-    spread = ["-p", "xdist.plugin", "-n", str(processes), "--dist", "loadgroup", *NO_REPLACEMENT]
+    arguments = ["-c", os.devnull, f"--rootdir={HOME.parent}", "--import-mode=importlib", "-p", "no:cacheprovider",
+                 "-p", "no:terminal", "-p", "no:tmpdir", "-p", "no:unraisableexception",
+                 "-p", "sarkmock_contracts.plugin", str(HOME / "test_contract.py")]
     with isolated_pytest():
-        code = pytest.main([
-            "-c", os.devnull, f"--rootdir={HOME.parent}", "--import-mode=importlib", "-p", "no:cacheprovider",
-            "-p", "no:terminal", "-p", "no:tmpdir", "-p", "no:unraisableexception", "-p", "sarkmock_contracts.plugin",
-            *(spread if processes > 1 else ()), str(HOME / "test_contract.py")], plugins=[opened])
+        if processes > 1:
+            with Processes(options, processes, arguments) as others:
+                code = pytest.main(arguments, plugins=[opened, others])
+        else:
+            code = pytest.main(arguments, plugins=[opened])
     if opened.error:
         raise CannotRun(opened.error)
     return PYTEST_CODES.get(int(code), COULD_NOT_RUN)

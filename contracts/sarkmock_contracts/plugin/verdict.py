@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Generator, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +11,6 @@ import pytest
 from sarkmock.suite_api import counted
 
 from ..checks import CHECKS
-from ..client import interrupts
 from ..client.transports import LOGIN_TOKEN
 from ..errors import CannotRun, NewFindings
 from ..judge.verdicts import Accepted, Outcome, read_accepted, today, update_accepted
@@ -65,7 +64,6 @@ class VerdictPlugin:
 
 
 FOUND = ("sarkmock", "findings")  # marks the report of a case that failed because of findings
-PHASES = ("setup", "call", "teardown")
 INTERNAL_ERROR = "an internal error of the suite"
 NOT_COLLECTED = "the cases of the suite could not be collected"
 
@@ -85,11 +83,7 @@ class Results:
         self.broken: set[str] = set()
 
     def pytest_collection_finish(self, session: pytest.Session) -> None:
-        self.planned = self.planned or [case_name(item.nodeid) for item in session.items]
-
-    @pytest.hookimpl(optionalhook=True)
-    def pytest_xdist_node_collection_finished(self, node: Any, ids: Sequence[str]) -> None:
-        self.planned = [case_name(nodeid) for nodeid in ids]
+        self.planned = [case_name(item.nodeid) for item in session.items]
 
     def pytest_collectreport(self, report: pytest.CollectReport) -> None:
         if report.failed:
@@ -104,8 +98,7 @@ class Results:
         return report
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        # pytest-xdist reports a case of a dead process in another phase.
-        if is_suite_error(report) and report.when in PHASES:
+        if is_suite_error(report):
             self.broken.add(case_name(report.nodeid))
         if report.when == "teardown" and not self.gathered:
             self.finished.add(case_name(report.nodeid))
@@ -116,8 +109,7 @@ class Results:
     def pytest_keyboard_interrupt(self, excinfo: pytest.ExceptionInfo[BaseException]) -> None:
         """Record why pytest was interrupted: Ctrl-C, SIGTERM, or pytest's own reason such as --maxfail."""
         reason = str(excinfo.value)
-        signalled = not reason or "keyboard-interrupt" in reason  # pytest-xdist's text for a process that got a signal
-        self.stop(INTERRUPTED if signalled else reason)
+        self.stop(reason or INTERRUPTED)
 
     def stop(self, reason: str) -> None:
         """Record why the run stopped. The first reason is kept."""
@@ -126,9 +118,7 @@ class Results:
     def settle(self, session: pytest.Session) -> None:
         """Record cases without a result at the end of the session."""
         gaps = self.run.gaps
-        if self.gathered and interrupts.has_come():  # possibly before any process had cases
-            self.stop(INTERRUPTED)
-        elif session.exitstatus == pytest.ExitCode.INTERNAL_ERROR:
+        if session.exitstatus == pytest.ExitCode.INTERNAL_ERROR:
             self.stop(INTERNAL_ERROR)
         if session.shouldfail or session.shouldstop:
             self.stop(str(session.shouldfail or session.shouldstop))
