@@ -48,6 +48,14 @@ class TestNames:
         assert engine.state.astdb == {}
 
 
+    @pytest.mark.parametrize(("function", "field", "answered"), [
+        ("ExtensionState", "Exten", "1001"), ("MailboxCount", "Mailbox", "1001"), ("MailboxStatus", "Mailbox", "1001"),
+        ("SIPshowpeer", "ObjectName", "1001"), ("QueueStatus", "Queue", "support")])
+    @pytest.mark.parametrize("end", ["\nx", "\r\nx", "\r\n"])
+    def test_a_line_break_ends_them(self, engine: Engine, function: str, field: str, answered: str, end: str) -> None:
+        assert ami(engine, f"{function}/{answered}{end}")[1][field] == answered
+
+
 class TestStopped:
     @pytest.mark.parametrize("function", [*LISTS_EMPTY_404, *LISTS_EMPTY_200, *INSTANCES, "nosuch"])
     def test_get(self, engine: Engine, function: str) -> None:

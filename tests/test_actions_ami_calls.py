@@ -85,6 +85,10 @@ class TestStates:
         assert (internal["Context"], internal["Hint"], internal["Status"]) == ("internal", "SIP/1001", "4")
         assert ami(engine, "ExtensionState/1001/mainmenu")[1]["Status"] == "-1"
 
+    def test_published_versions_read_the_context_from_a_variable(self) -> None:
+        reply = engine_of("shipped").handle(Request("GET", "astamis/ExtensionState/1001", "Context=internal"))
+        assert (reply.body["Context"], reply.body["Hint"]) == ("internal", "SIP/1001")
+
     @pytest.mark.parametrize("number", ["9999", "1002", "1900"])
     def test_what_has_no_hint(self, engine: Engine, number: str) -> None:
         state = ami(engine, f"ExtensionState/{number}")[1]

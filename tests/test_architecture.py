@@ -28,6 +28,7 @@ LADDER = [
      "spec.profiles"},
     {"spec.loading", "laravel.php", "pbx.accounts", "pbx.seed", "pbx.shorewall", "pbx.state_file",
      "server.application", "server.certificates"},
+    {"laravel.presence"},
     {"laravel.rules", "pbx.state", "server.connection", "server.in_process", "server.listener"},
     {"laravel.validation", "pbx.persistence", "server.https_server"},
     {"spec.operations"},

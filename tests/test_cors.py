@@ -49,6 +49,23 @@ def test_a_preflight_does_not_count_and_needs_no_known_path(client):
     assert client.get("/api/tenants").status_code == 200
 
 
+@pytest.mark.parametrize(("method", "query", "header", "form"), [
+    ("options", "", "", ""), ("POST", "", "Options", ""), ("POST", "_method=options", "", ""),
+    ("POST", "", "", "_method=OPTIONS")])
+def test_a_preflight_may_have_small_letters_or_override_a_post(client, method, query, header, form):
+    asked = {"REQUEST_METHOD": method, "HTTP_X_HTTP_METHOD_OVERRIDE": header}
+    answer = client.post("/api/tenants/default", query_string=query, headers=ASKS, environ_overrides=asked, data=form,
+                         content_type="application/x-www-form-urlencoded")
+    assert (answer.status_code, answer.headers.get("Access-Control-Allow-Methods")) == (204, "PUT")
+
+
+@pytest.mark.parametrize("path", ["/api", "/api/tenants/\xff", "/api/tenants/a\nb"])
+def test_paths_that_laravels_pattern_does_not_match_have_no_such_header(client, path):
+    asked = {"PATH_INFO": path, "REQUEST_URI": ""}
+    assert cors_of(client.get("/", headers={"Origin": PAGE}, environ_overrides=asked)) == {}
+    assert client.options("/", headers=ASKS, environ_overrides=asked).status_code != 204
+
+
 def test_every_answer_to_a_foreign_page_lets_it_read(client):
     sent = [("GET", "/api/tenants"), ("POST", "/api/tenants"), ("GET", "/api/nosuch"), ("GET", "/api/tenants")]
     answers = [client.open(path, method=method, headers={"Origin": PAGE}) for method, path in sent]
@@ -79,7 +96,7 @@ def test_laravel_10_allows_any_origin_on_every_answer():
     assert cors_of(client.options("/api/tenants", headers=ASKS))["Access-Control-Allow-Headers"] == ""
     answer = client.options("/api/tenants", headers={**ASKS, "Access-Control-Request-Headers": "x-a"})
     assert (answer.status_code, cors_of(answer)) == (204, {
-        "Access-Control-Allow-Origin": "*", "Access-Control-Allow-Methods": "put",
+        "Access-Control-Allow-Origin": "*", "Access-Control-Allow-Methods": "PUT",
         "Access-Control-Allow-Headers": "x-a",
         "Access-Control-Max-Age": "0", "Vary": "Access-Control-Request-Method, Access-Control-Request-Headers"})
 

@@ -159,7 +159,8 @@ class TestDatabase:
         assert db == {}
 
     @pytest.mark.parametrize(("value", "stored"), [
-        (" v\t", "v"), ("v\n", "v"), ("v\nw x", "v"), ("v\u00a0w", "v\u00a0w"), ('"v w"', "v w"), ('v" "w', "v w"),
+        (" v\t", "v"), ("v\n", "v"), ("v\nw x", "v"), ("v\r\nw x", "v"), ("v\rw", "v\rw"),
+        ("v\u00a0w", "v\u00a0w"), ('"v w"', "v w"), ('v" "w', "v w"),
         ('""', ""), ("v\\ w", "v w"), ('\\"v', '"v'), ("v\\\\", "v\\"), ('"v w', "v w")])
     def test_a_value_is_read_as_one_word_of_a_command_line(self, value: str, stored: str) -> None:
         db: dict[tuple[str, str], str] = {}

@@ -10,12 +10,14 @@ requests do not count.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import replace
 from threading import Lock
 from typing import Any, Protocol
 
 from sarkmock.http.engine import Request
-from sarkmock.http.replies import Reply, debug_body
+from sarkmock.http.replies import PhpError, Reply, debug_body
+from sarkmock.laravel import php
 
 Environ = Mapping[str, Any]
 METHOD_KEY, HEADERS_KEY = "HTTP_ACCESS_CONTROL_REQUEST_METHOD", "HTTP_ACCESS_CONTROL_REQUEST_HEADERS"
@@ -55,7 +57,7 @@ class AnyOrigin:
     def preflight(self, environ: Environ) -> Reply | None:
         if not is_preflight(environ):
             return None
-        headers = {"Access-Control-Allow-Origin": "*", "Access-Control-Allow-Methods": environ[METHOD_KEY],
+        headers = {"Access-Control-Allow-Origin": "*", "Access-Control-Allow-Methods": ascii_upper(environ[METHOD_KEY]),
                    "Access-Control-Allow-Headers": environ.get(HEADERS_KEY, ""), "Access-Control-Max-Age": "0",
                    "Vary": "Access-Control-Request-Method, Access-Control-Request-Headers"}
         return Reply(None, 204, headers)
@@ -65,6 +67,27 @@ class AnyOrigin:
         if environ["REQUEST_METHOD"] == "OPTIONS":
             headers["Vary"] = "Access-Control-Request-Method"
         return with_headers(reply, headers)
+
+
+def is_shared(path: str) -> bool:
+    """Whether Laravel's pattern ``api/*`` matches a path below /api: it has no line feed and is UTF-8."""
+    try:
+        path.encode("latin-1").decode()
+    except UnicodeDecodeError:
+        return False
+    return path != "" and "\n" not in path
+
+
+def as_laravel_sees(environ: Environ, request: Request) -> Environ:
+    """Return the environ with the method in capitals; of a POST, the method that overrides it."""
+    method = environ["REQUEST_METHOD"].upper()
+    named = environ.get("HTTP_X_HTTP_METHOD_OVERRIDE", "")
+    if method == "POST" and php.is_truthy(named):
+        method = named.upper()
+    elif method == "POST" and METHOD_KEY in environ:
+        with suppress(PhpError):
+            method = php.untrimmed_method(environ.get("CONTENT_TYPE", ""), request.query, request.body, arrays=True)
+    return environ if method == environ["REQUEST_METHOD"] else {**environ, "REQUEST_METHOD": method}
 
 
 def ascii_upper(value: str) -> str:

@@ -16,7 +16,7 @@ from urllib.parse import unquote_to_bytes
 
 from sarkmock.http import web_server
 from sarkmock.http.engine import Request
-from sarkmock.http.middleware import Cors, Environ, is_foreign
+from sarkmock.http.middleware import Cors, Environ, as_laravel_sees, is_foreign, is_shared
 from sarkmock.http.replies import DELAY, Dropped, FaultyReply, Reply, debug_body, range_reply, to_json
 from sarkmock.http.web_server import BeforePhp
 from sarkmock.laravel.php import is_truthy, to_number
@@ -78,9 +78,9 @@ class Api:
         return web_server.apache_page(rejected, origin_of(environ), request.query) if rejected else None
 
     def _php(self, request: Request, environ: Environ, path: str) -> Reply:
-        cors = self._cors()
-        shared = path and "\n" not in path  # Laravel's pattern api/* does not match line feeds
-        reply = cors.preflight(environ) if shared else None
+        cors, shared = self._cors(), is_shared(path)
+        seen = as_laravel_sees(environ, request) if shared else environ
+        reply = cors.preflight(seen) if shared else None
         if reply is not None:
             return reply
         reply = self._handle(request)
@@ -88,7 +88,7 @@ class Api:
             reply = range_reply(reply, environ["HTTP_RANGE"])
         if (reply.framework or reply.browser) and not wants_json(environ):
             reply = for_browser(reply, environ)
-        return cors.exposed(reply, environ) if shared and not reply.early else reply
+        return cors.exposed(reply, seen) if shared and not reply.early else reply
 
 
 class Gateway:

@@ -8,26 +8,17 @@ from __future__ import annotations
 import operator
 import re
 import unicodedata
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
-from sarkmock.http.replies import PhpError, QueryError
+from sarkmock.http.replies import PhpError
 from sarkmock.laravel.email_address import is_address
 from sarkmock.laravel.php import UploadedFile, flattened, is_numeric, to_number, to_text
 from sarkmock.laravel.php.finfo import extension_of, mime_type
 from sarkmock.laravel.php.pcre import matcher
-from sarkmock.laravel.php.values import INT_MAX, INT_MIN, equals_one, is_int, is_ip, is_utf8, mb_strlen, to_bytes
-
-
-class Tables(Protocol):
-    """The database queries that ``exists`` and ``unique`` need."""
-
-    def columns(self, table: str) -> Sequence[str]: ...
-
-    def count(self, table: str, column: str, value: Any) -> int: ...
-
-    def rows(self, table: str) -> Sequence[Mapping[str, Any]]: ...
+from sarkmock.laravel.php.values import equals_one, is_int, is_ip, mb_strlen, to_bytes
+from sarkmock.laravel.presence import Tables, row_exists
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,15 +189,15 @@ def exists_rule(rule: Rule) -> Test:
     """``exists:table,column``; the column defaults to the field's name."""
     table, *columns = rule.parameters[:2]
     column = columns[0] if columns and columns[0] != "NULL" else rule.field
-    others = len(rule.parameters[2:])  # further parameters, which are pairs of a column and its expected value
+    further = rule.parameters[2:]  # pairs of a column and its expected value
 
     def passes(value: Any, tables: Tables) -> bool:
-        if others % 2:
-            raise PhpError(f"Undefined array key {others}")
+        if len(further) % 2:
+            raise PhpError(f"Undefined array key {len(further)}")
         if isinstance(value, (list, dict)):
             members = distinct(list(value.values() if isinstance(value, dict) else value))
-            return all(member is not None and row_exists(tables, table, column, member) for member in members)
-        return row_exists(tables, table, column, value)
+            return all(member is not None and row_exists(tables, table, column, member, further) for member in members)
+        return row_exists(tables, table, column, value, further)
 
     return passes
 
@@ -244,52 +235,6 @@ def without_repetitions(members: list[Any]) -> Iterator[Any]:
         if text not in seen:
             seen.add(text)
             yield member
-
-
-def row_exists(tables: Tables, table: str, column: str, value: Any) -> bool:
-    """Whether ``select count(*) from table where column = value`` is above zero. QueryError where SQLite fails."""
-    columns = {name.lower(): name for name in columns_of(tables, table, column, value)}
-    prefix, dot, name = column.rpartition(".")
-    if " as " in column.lower() or "*" in column.split("."):
-        raise query_error(f'near "{"as" if " as " in column.lower() else "*"}": syntax error', table, column, value)
-    if dot and (prefix.lower() != table.lower() or name.lower() not in columns):
-        raise query_error(f"no such column: {column}", table, column, value)
-    if "\0" in column:  # the SQL statement ends at the NUL, inside a quoted name
-        raise query_error(f'unrecognized token: ""{column.partition(chr(0))[0]}"', table, column, value)
-    bound = binding(value)
-    if name.lower() not in columns:
-        # SQLite reads a quoted name that is not a column as text: every row matches, or none.
-        return bound == column and bool(tables.rows(table))
-    if bound is None:
-        return any(row[columns[name.lower()]] is None for row in tables.rows(table))
-    if isinstance(bound, str) and not is_utf8(bound):
-        return False
-    return tables.count(table, columns[name.lower()], bound) > 0
-
-
-def columns_of(tables: Tables, table: str, column: str, value: Any) -> Iterable[str]:
-    try:
-        return tables.columns(table)
-    except KeyError:
-        raise query_error(f"no such table: {table}", table, column, value) from None
-
-
-def binding(value: Any) -> str | int | None:
-    """Return the value as Laravel binds it: int and bool as integer, null as None (IS NULL), anything else as text."""
-    if value is None or isinstance(value, str):
-        return value
-    return int(value) if isinstance(value, int) and INT_MIN <= value <= INT_MAX else to_text(value)
-
-
-def sql_column(name: str) -> str:
-    """Return a column's name as Laravel writes it in SQL."""
-    return ".".join(part if part == "*" else f'"{part}"' for part in name.split("."))
-
-
-def query_error(reason: str, table: str, column: str, value: Any) -> QueryError:
-    wrapped = " as ".join(map(sql_column, re.split(r"\s+as\s+", column, maxsplit=1, flags=re.IGNORECASE)))
-    sql = f'select count(*) as aggregate from "{table}" where {wrapped} = {to_text(binding(value))}'
-    return QueryError(f"SQLSTATE[HY000]: General error: 1 {reason}", sql)
 
 
 RULES: Mapping[str, Maker] = {

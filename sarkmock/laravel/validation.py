@@ -15,6 +15,7 @@ from typing import Any
 from sarkmock.http.replies import Errors, PhpError
 from sarkmock.laravel.php import TRIMMED, UploadedFile, to_number, to_text
 from sarkmock.laravel.php.values import MEMORY_EXHAUSTED, is_readable, str_getcsv
+from sarkmock.laravel.presence import Tables
 from sarkmock.laravel.rules import (
     FOR_FILES,
     IMPLICIT,
@@ -24,7 +25,6 @@ from sarkmock.laravel.rules import (
     SIZES,
     WITH_PARAMETER,
     Rule,
-    Tables,
     Test,
     rule_maker,
 )

@@ -196,11 +196,16 @@ def db_delete(db: AstDb, family: str, key: str) -> bool:
     return False
 
 
+def sent_value(text: str) -> str:
+    """Return what Asterisk reads of a value that is sent to its manager interface: a line break ends it."""
+    return text.partition("\n")[0].removesuffix("\r")
+
+
 def command_words(line: str) -> list[str]:
-    """Split a line as Asterisk's command line does: at blanks and tabs outside of quotes. A line feed ends it."""
+    """Split a line as Asterisk's command line does: at blanks and tabs outside of quotes."""
     words: list[str] = []
     quoted = escaped = inside = False
-    for character in line.partition("\n")[0]:
+    for character in sent_value(line):
         if character == "\\" and not escaped:
             escaped = True
         elif character in " \t" and not quoted and not escaped:

@@ -14,6 +14,7 @@ from typing import Any
 from sarkmock.http.context import Context
 from sarkmock.http.replies import NotFound, PbxUnavailable, Reply
 from sarkmock.laravel import php
+from sarkmock.pbx.asterisk import sent_value
 from sarkmock.pbx.database import Row
 from sarkmock.pbx.state import State
 
@@ -45,11 +46,17 @@ def as_list(ask: Callable[[State], Packets]) -> Callable[[Context], Reply]:
     return action
 
 
-def as_object(ask: Callable[..., Packets]) -> Callable[[Context], Reply]:
-    """Return an action that merges all packets into one object; later packets overwrite equal fields."""
+def as_object(ask: Callable[..., Packets], place: str = "", *, option: str = "") -> Callable[[Context], Reply]:
+    """Return an action that merges all packets into one object; later packets overwrite equal fields.
+
+    ``place`` is appended to the requested names; ``option`` is a variable of the request that Asterisk receives too.
+    """
     def action(context: Context) -> Reply:
         require_pbx(context.state)
-        packets = ask(context.state, *(requested_name(context, name) for name in context.path))
+        names = [requested_name(context, name) + place for name in context.path]
+        if context.input.get(option) is not None:
+            names.append(php.to_text(context.input[option], option))
+        packets = ask(context.state, *map(sent_value, names))
         return Reply({name: second_part(text) for packet in packets for name, text in packet.items()})
     return action
 

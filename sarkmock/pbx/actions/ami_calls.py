@@ -134,6 +134,7 @@ def device_state(number: str, states: Mapping[str, set[str]]) -> str:
     return "8" if number in states else "4"
 
 
+MAIL_CONTEXT = "@default"
 MESSAGE = re.compile(rf"{re.escape(pbx_files.MAILBOXES)}/(.*)/([^/]*)/msg[^/]*\.txt", re.DOTALL)
 SERVED = ("queue1", "queue2", "queue3", "queue4", "queue5", "queue6")
 
@@ -218,11 +219,11 @@ def voicemail_user(counts: Counter[tuple[str, str]], row: Row) -> AmiPacket:
         "OldMessageCount": str(counts[number, "Old"])}
 
 
-def mailbox_count(state: State, mailbox: str) -> Packets:
-    messages = message_counts(state)
+def mailbox_count(state: State, address: str) -> Packets:
+    messages, mailbox = message_counts(state), address.removesuffix(MAIL_CONTEXT)
     counts = {name: str(messages[mailbox, folder])
               for name, folder in (("UrgMessages", "Urgent"), ("NewMessages", "INBOX"), ("OldMessages", "Old"))}
-    return [{"Response": "Success", "Message": "Mailbox Message Count", "Mailbox": f"{mailbox}@default", **counts}]
+    return [{"Response": "Success", "Message": "Mailbox Message Count", "Mailbox": address, **counts}]
 
 
 def mailbox_status(state: State, mailbox: str) -> Packets:

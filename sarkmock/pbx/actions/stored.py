@@ -9,6 +9,8 @@ import re
 import unicodedata
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import cache
+from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
@@ -18,6 +20,7 @@ from sarkmock.laravel.php import UploadedFile
 from sarkmock.laravel.php.finfo import EMPTY, OCTETS, PLAIN_TEXT, mime_type
 from sarkmock.pbx import pbx_files
 from sarkmock.pbx.state import PbxFile, State
+from sarkmock.spec import yaml12
 
 # Media types that Flysystem derives from the extension, for files that can occur here.
 TYPE_BY_ENDING = {"wav": "audio/x-wav", "mp3": "audio/mpeg", "zip": "application/zip", "db": "application/octet-stream"}
@@ -25,13 +28,8 @@ TYPE_BY_ENDING = {"wav": "audio/x-wav", "mp3": "audio/mpeg", "zip": "application
 CALENDAR_CYCLE = 146_097 * 86_400
 LARGEST_INTEGER = 2**63 - 1
 LARGEST_UPLOAD = 32 * 1024  # kilobytes
+ASCII_FILE = Path(__file__).parents[2] / "laravel" / "ascii.yaml"
 SHELL = re.compile(r"""[\s;&|<>()$`"'\\]""", re.ASCII)
-# Letters that Unicode does not decompose into an ASCII letter and an accent.
-ASCII_LETTERS = str.maketrans({"ß": "ss", "Æ": "AE", "æ": "ae", "Ø": "O", "ø": "o", "Œ": "OE", "œ": "oe", "Đ": "D",
-                               "đ": "d", "Ł": "L", "ł": "l", "Þ": "TH", "þ": "th", "Ð": "D", "ð": "d",
-                               "\t": " ", "\n": " "})
-# Greek, Cyrillic, dashes and the euro sign: Laravel spells them in ASCII, and no listed file has them in its name.
-SPELLED = re.compile("[\u0370-\u052f\u2010-\u2027\u20ac]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,7 +128,7 @@ def with_charset(media_type: str) -> str:
 
 def attachment(name: str) -> dict[str, str]:
     """Return Laravel's header: an ASCII name, quoted unless it is a token, and the real name if it differs."""
-    plain = ascii_name(name).replace("%", "") or ("" if SPELLED.search(name) else name)
+    plain = re.sub("[^ -~]", "", name.translate(ascii_spellings())).replace("%", "") or name
     if re.search("[^ -~]", plain):
         raise PhpError("The filename fallback must only contain ASCII characters.", "InvalidArgumentException")
     if "%" in plain:
@@ -144,10 +142,11 @@ def attachment(name: str) -> dict[str, str]:
     return {"Content-Disposition": f"attachment; filename={escaped}{real}"}
 
 
-def ascii_name(name: str) -> str:
-    """Return Laravel's Str::ascii(): letters without accents and blanks; characters of other scripts are dropped."""
-    apart = unicodedata.normalize("NFKD", name.translate(ASCII_LETTERS))
-    return re.sub("[^ -~]", "", apart)
+@cache
+def ascii_spellings() -> dict[int, str]:
+    """Return the spelling of each character in Laravel's Str::ascii()."""
+    table: dict[str, str] = yaml12.read(ASCII_FILE)
+    return {ord(character): text for text, characters in table.items() for character in characters}
 
 
 def number_in(name: str) -> int:
