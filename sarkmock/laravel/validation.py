@@ -216,18 +216,22 @@ def laravel_messages(wording: str) -> Wordings:
 
 def is_rule_message(field: str, message: str) -> bool:
     """Whether any supported version of Laravel has a rule with this message for the field."""
-    return _rule_messages(display_name(field)).fullmatch(message) is not None
+    attribute = display_name(field)
+    return any(message.startswith(start + attribute) and rest.fullmatch(message, len(start + attribute)) is not None
+               for start, rest in _rule_messages().items())
 
 
-@lru_cache(maxsize=512)
-def _rule_messages(attribute: str) -> re.Pattern[str]:
-    """Compile a pattern for every message about a field, with wildcards for parameters."""
-    wordings = (yaml12.read(file) for file in sorted(Path(__file__).parent.glob("messages-*.yaml")))
-    texts = {text for wording in wordings for entry in wording.values()
-             for text in (entry.values() if isinstance(entry, dict) else [entry])}
-    patterns = {"attribute": re.escape(attribute), "values": ".*"}
-    return re.compile("|".join(re.sub(r":([a-z_]+)", lambda name: patterns.get(name[1], r"\S+"), re.escape(text))
-                               for text in sorted(texts)), re.DOTALL)
+@cache
+def _rule_messages() -> dict[str, re.Pattern[str]]:
+    """Return the texts before the field's name, each with a pattern for the rest, with wildcards for parameters."""
+    rests: dict[str, list[str]] = {}
+    for file in sorted(Path(__file__).parent.glob("messages-*.yaml")):
+        for entry in yaml12.read(file).values():
+            for text in entry.values() if isinstance(entry, dict) else [entry]:
+                start, _, rest = text.partition(":attribute")
+                wildcards = re.sub(r":([a-z_]+)", lambda name: ".*" if name[1] == "values" else r"\S+", re.escape(rest))
+                rests.setdefault(start, []).append(wildcards)
+    return {start: re.compile("|".join(dict.fromkeys(found)), re.DOTALL) for start, found in rests.items()}
 
 
 def message_of(rule: Rule, kind: str, wording: Wordings) -> str:

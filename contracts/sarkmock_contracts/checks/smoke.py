@@ -14,7 +14,7 @@ from ..fixtures import Body, Parameters, linked_path
 from ..judge.judge import RUN_STATE
 from ..judge.oracle import Problem
 from ..run import Run
-from ..safety.restorable import start_again
+from ..safety.restorable import is_stopped, start_again
 from ..spec.boundary_values import bounds_of
 from ..spec.contract import Contract, Link, contract_of
 from ..spec.operation_data import LiveTables, open_fields, recipe
@@ -60,7 +60,7 @@ def is_excused(run: Run, operation: Operation, exchange: Exchange) -> bool:
 
 def start_pbx_again(run: Run) -> None:
     """Start the PBX if something has stopped it."""
-    if RUN_STATE in run.contract.by_id:
+    if RUN_STATE in run.contract.by_id and is_stopped(run, [run.contract]):
         start_again(run, (run.contract, *map(contract_of, profiles())))
 
 

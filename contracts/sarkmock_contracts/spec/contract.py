@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache, cached_property
+from functools import cache, cached_property, lru_cache
 from itertools import takewhile
 from typing import Any
 from urllib.parse import quote
@@ -53,6 +53,7 @@ class Contract:
         self.operations: list[Operation] = compile_document(document) if operations is None else operations
         self.by_id = {operation.id: operation for operation in self.operations}
         self.router = Router(self.operations)
+        self._operation_at = lru_cache(maxsize=64)(self._find)  # a request is looked up several times
         self._resolved: dict[str, tuple[str, Any]] = {}
         self._unlisted: dict[str, frozenset[str]] = {}
         self._field_rules: dict[tuple[str, Callable[[Any], list[str]]], Validator] = {}
@@ -62,11 +63,14 @@ class Contract:
 
     def operation_of(self, request: Request) -> Operation | None:
         """Return the operation with the request's method and path; None if there is none."""
+        return self._operation_at(request.method, request.path)
+
+    def _find(self, method: str, path: str) -> Operation | None:
         try:
-            operation = self.router.find(request.method, request.path)[0]
+            operation = self.router.find(method, path)[0]
         except (PageNotFound, MethodNotAllowed):
             return None
-        return operation if operation.method == request.method else None
+        return operation if operation.method == method else None
 
     @cached_property
     def _registry(self) -> jsonschema_rs.Registry:

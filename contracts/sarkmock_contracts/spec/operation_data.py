@@ -7,9 +7,9 @@ import re
 import sqlite3
 import struct
 import zipfile
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import closing, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from functools import cache
 from pathlib import Path
@@ -21,7 +21,7 @@ from sarkmock.suite_api import Operation, Table, check_fields, read_yaml, to_tex
 from ..client.http import Exchange
 from ..client.target import Client
 from ..errors import NoBounds
-from .boundary_values import Bounds, bounds_of
+from .boundary_values import Bounds, bounds_of, placeholder
 from .contract import Contract, is_plain_read
 
 _FILE = Path(__file__).parent / "boundary_values" / "operations.yaml"
@@ -47,6 +47,13 @@ def boundaries_beside_rules(operation: Operation, field: str) -> Mapping[str, An
     merged = {name: entry[name] for entry in (*own, *tables) for name in entry if name == "accept"}
     rejected = [value for entry in tables for value in entry.get("reject", ())]
     return {**merged, "reject": rejected} if rejected else merged
+
+
+def own_bounds(operation: Operation, field: str) -> Bounds:
+    """Return the boundary values of a field: those of its rules and those beside them."""
+    bounds, own = bounds_of(operation.rules[field]), boundaries_beside_rules(operation, field)
+    accept = [placeholder(value) for value in own["accept"]] if "accept" in own else bounds.accept
+    return replace(bounds, accept=accept, reject=[*bounds.reject, *map(placeholder, own.get("reject", ()))])
 
 
 def bounds_in(version: Contract, operation: Operation, field: str) -> Bounds:
@@ -209,10 +216,12 @@ class LiveTables:
             if operation.table and is_plain_read(operation):
                 self._lists.setdefault(operation.table.name, []).append(operation)
 
-    def may_hold(self, rules: Any, value: Any) -> bool:
-        """Whether the row exists that a value refers to; True if no rule requires it or no list shows its table."""
-        match = EXISTS.search(str(rules)) if isinstance(value, str) else None
-        return match is None or match[1] not in self._lists or value in self.keys(match[1], match[2])
+    def held(self, rules: Any, values: Sequence[Any]) -> Sequence[Any]:
+        """Return the values whose row exists; all values if no rule requires a row or no list shows its table."""
+        match = EXISTS.search(str(rules))
+        if match is None or match[1] not in self._lists:
+            return values
+        return [value for value in values if not isinstance(value, str) or value in self.keys(match[1], match[2])]
 
     def columns(self, table: str) -> list[str]:
         """Return the columns that the lists of a table show; raise KeyError if the table has no list."""
