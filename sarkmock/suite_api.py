@@ -1,12 +1,9 @@
 """The names that the contract suite and other tools may use: the document, rules, Laravel's input."""
 
 from sarkmock.atomic import write_whole
-from sarkmock.cli.listening import begin_listening, run_server
-from sarkmock.cli.proxying import ProxyListener, open_proxy
 from sarkmock.faults import FaultError
 from sarkmock.http.direct import api_application
 from sarkmock.http.engine import WEB_SERVERS, Engine, Program
-from sarkmock.http.flask_app import create_app
 from sarkmock.http.replies import MethodNotAllowed, PageNotFound, PhpError
 from sarkmock.journal import Notice
 from sarkmock.laravel.php import TRIMMED, UploadedFile, overridden_method, read_input, to_text
@@ -17,10 +14,8 @@ from sarkmock.pbx.database import Database
 from sarkmock.pbx.seed import Seed, SeedError
 from sarkmock.pbx.seeds import load_seed
 from sarkmock.pbx.state import PbxFile, State
-from sarkmock.proxy.exchange import Pace, Passed, Record
-from sarkmock.proxy.upstream import Timeouts
 from sarkmock.redaction import SECRETS, body_text, counted, harmless, is_secret, printable, redacted
-from sarkmock.server.certificates import is_loopback
+from sarkmock.server.addresses import is_loopback
 from sarkmock.spec import yaml12
 from sarkmock.spec.data_files import BASE
 from sarkmock.spec.loading import METHODS, Deviation, Document, deviations_of, load, load_toggled, load_with_deviation

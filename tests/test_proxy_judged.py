@@ -25,7 +25,7 @@ from sarkmock_contracts.proxy.watched import WatchedRun
 from sarkmock_contracts.run_options import RunOptions
 
 from sarkmock import Engine, SarkMock
-from sarkmock.suite_api import Passed
+from sarkmock.proxy_api import Passed
 from tests import wire
 from tests.hostile_box import whole
 from tests.mutants.table import MUTANTS

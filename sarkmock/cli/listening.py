@@ -21,7 +21,7 @@ from sarkmock.control import Control
 from sarkmock.faults import Fault, FaultError, Faults, read_faults
 from sarkmock.http.engine import Engine
 from sarkmock.server import certificates
-from sarkmock.server.certificates import is_loopback, is_wildcard
+from sarkmock.server.addresses import is_loopback, is_wildcard
 from sarkmock.server.http11 import Limits
 from sarkmock.server.listener import Listener, allow_open_files
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ipaddress
 import socket
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -14,6 +13,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from cryptography.hazmat.primitives.asymmetric.types import PrivateKeyTypes
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, load_pem_private_key
 
+from sarkmock.server.addresses import is_wildcard
 from sarkmock.spec.yaml12 import FileError
 
 LOOPBACK = ("localhost", "127.0.0.1", "::1")
@@ -51,22 +51,6 @@ def names_of_host(host: str) -> list[str]:
     """Return the names clients may use for the server, for a wildcard address including this machine's name."""
     wanted = socket.gethostname() if is_wildcard(host) else host
     return list(dict.fromkeys([*LOOPBACK, wanted]))
-
-
-def is_wildcard(host: str) -> bool:
-    """Whether the address means all interfaces."""
-    try:
-        return ipaddress.ip_address(host).is_unspecified
-    except ValueError:
-        return False
-
-
-def is_loopback(host: str) -> bool:
-    """Whether a host is this machine, judged by name or address without a lookup."""
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
 
 
 def checked_pair(certificate: Path, key: Path, directory: Path) -> CertificatePair:

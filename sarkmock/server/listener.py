@@ -13,8 +13,9 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from typing import Self
 
+from sarkmock.server.addresses import is_wildcard
 from sarkmock.server.application import WsgiEnviron
-from sarkmock.server.certificates import CertificatePair, is_wildcard
+from sarkmock.server.certificates import CertificatePair
 from sarkmock.server.http11 import Limits
 
 BACKLOG = 1024

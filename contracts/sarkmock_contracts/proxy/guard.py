@@ -10,7 +10,8 @@ from collections.abc import Callable
 from dataclasses import replace
 from functools import cached_property, lru_cache
 
-from sarkmock.suite_api import Passed, Record, profiles
+from sarkmock.proxy_api import Passed, Record
+from sarkmock.suite_api import profiles
 
 from ..client.http import Exchange, Request, Response
 from ..errors import Withheld

@@ -12,20 +12,8 @@ from typing import Any
 
 import click
 
-from sarkmock.suite_api import (
-    FaultError,
-    Notice,
-    Pace,
-    Passed,
-    ProxyListener,
-    Timeouts,
-    begin_listening,
-    load,
-    open_proxy,
-    printable,
-    redacted,
-    run_server,
-)
+from sarkmock.proxy_api import Pace, Passed, ProxyListener, Timeouts, begin_listening, open_proxy, run_server
+from sarkmock.suite_api import FaultError, Notice, load, printable, redacted
 
 from ..baselines.clients import ClientsFile
 from ..client import interrupts
