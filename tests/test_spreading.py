@@ -101,3 +101,21 @@ def test_the_suite_under_xdist_names_the_command_for_several_processes(tmp_path)
                              "-n", "2"], capture_output=True, text=True, timeout=120, check=False, cwd=tmp_path)
     assert answer.returncode == 2
     assert "the suite does not run under pytest-xdist; use `sarkmock check -n N`" in answer.stdout + answer.stderr
+
+
+def test_a_system_that_starts_no_process_is_told_in_one_line(tmp_path):
+    program = """
+import multiprocessing.context, sys
+def start(self):
+    raise BlockingIOError(11, "Resource temporarily unavailable")
+multiprocessing.context.ForkProcess.start = start
+from sarkmock.cli import main
+main()
+"""
+    arguments = ["check", "--quick", "--only", "Agents", "-n", "2", "--report", str(tmp_path)]
+    answer = subprocess.run([sys.executable, "-c", program, *arguments], capture_output=True, text=True, timeout=120,
+                            check=False)
+    assert answer.returncode == 2
+    assert answer.stderr == ("sarkmock: no process can be started: [Errno 11] Resource temporarily unavailable; "
+                             "-n 1 needs none\n")
+    assert [file.name for file in tmp_path.iterdir()] == ["traffic.har"]

@@ -162,10 +162,10 @@ class CassetteRecorder(Layer):
 
 
 def is_archive(file: Path) -> bool:
-    """Whether a file is a whole archive; that of a killed process is truncated."""
+    """Whether a file is a whole archive; that of a killed process is missing or truncated."""
     try:
         read_archive(file)
-    except CannotRun:
+    except (CannotRun, OSError):
         return False
     return True
 

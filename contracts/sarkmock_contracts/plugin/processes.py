@@ -24,7 +24,7 @@ import pytest
 from ..checks import weights_of
 from ..client import interrupts
 from ..client.formats import is_archive, join_archives
-from ..errors import CannotRun
+from ..errors import CannotRun, file_errors
 from ..reports.merging import add_seen
 from ..run import Run, open_run
 from ..run_options import RunOptions
@@ -82,7 +82,11 @@ class Processes:
             # A fork also inherits these, and a pipe has no end while a process holds it.
             inherited = tuple(self._connections) if METHOD == "fork" else ()
             process = context.Process(target=run_share, args=(share, arguments, self._stopped, other_end, inherited))
-            process.start()
+            try:
+                process.start()
+            except OSError as error:
+                self.close()
+                raise CannotRun(f"no process can be started: {error}; -n 1 needs none") from None
             other_end.close()
             self._processes.append(process)
 
@@ -109,13 +113,21 @@ class Processes:
         return self
 
     def __exit__(self, *_: object) -> None:
-        for connection, process in zip(self._connections, self._processes, strict=True):
+        self.close()
+
+    def close(self) -> None:
+        """End the processes, and join the traffic that they have recorded."""
+        for connection in self._connections:
             connection.close()
+        for process in self._processes:
             process.terminate()
             process.join()
-        if self._traffic is not None:
+        if self._traffic is None:
+            return
+        with file_errors(f"--report {self._traffic.parent}"):
             parts = [share.traffic for share in self._shares if share.traffic and is_archive(share.traffic)]
-            join_archives([self._traffic, *parts], self._traffic)
+            if is_archive(self._traffic):  # not if the run could not begin
+                join_archives([self._traffic, *parts], self._traffic)
             for share in self._shares:
                 shutil.rmtree(str(share.report))
 
