@@ -139,6 +139,10 @@ def test_a_client_that_wants_no_json_gets_the_frameworks_errors_as_html(client):
     ("application/json;q=0.1, text/html", False, "text/html"),
     ("text/html, application/json", False, "text/html"), ("application/json, text/html", False, "application/json"),
     ("application/problem+json;q=0.9, text/plain;q=abc", False, "application/json"),
+    ("text/html, text/html;q=0.1, application/json", False, "application/json"),
+    ("application/json, text/html, application/json", False, "text/html"),
+    ("TEXT/HTML, text/html;q=0, application/json", False, "text/html"),
+    ("text/html;q=0.5;q=0.9, application/json;q=0.7", False, "text/html"),
 ])
 def test_which_clients_want_json(client, accept, script, kind):
     headers = {"Accept": accept} | ({"X-Requested-With": "XMLHttpRequest"} if script else {})

@@ -142,6 +142,16 @@ def test_multipart_lines_may_end_as_they_like_and_bytes_stay_as_they_are():
     assert read_input("POST", BOUNDARY, "", body)[1] == {"a": "\udcff"}
 
 
+@pytest.mark.parametrize(("limit", "failed"), [
+    ("1", False), ("x", False), ("0", False), ("0x9", False), (" -1", True), ("+1.5", False)])
+def test_an_upload_larger_than_the_form_allows_is_marked(limit, failed):
+    body = part('name="a"; filename="f"', "xy") + part('name="Max_file_SIZE"', limit)
+    body += part('name="b"; filename="f"', "x")
+    everything, _post = read_input("POST", BOUNDARY, "", f"{body}--xyz--".encode())
+    assert everything["a"] == UploadedFile("f", "", b"xy")
+    assert everything["b"] == UploadedFile("f", "", b"" if failed else b"x", failed=failed)
+
+
 def test_an_upload_that_was_cut_off_is_marked():
     body = part('name="a"; filename="f"', "x") + part('name="b"', "1") + part('name="c"; filename="f"', "x")
     everything, _post = read_input("POST", BOUNDARY, "", body.encode())

@@ -87,7 +87,8 @@ HOSTILE: dict[str, Callable[[int], list[str]]] = {
     **{sign: (lambda size, sign=sign: [sign * (size // len(sign))])  # type: ignore[misc]
        for sign in (",", "{", "a=", "$", "\\", ";", 'a;"', "(", "&{", " ", "#", "SSH(", "ACCEPT:", "?IF (")},
     **{f"{sign} lines": (lambda size, sign=sign: [sign] * (size // len(sign)))  # type: ignore[misc]
-       for sign in ("," * 4000, "?IF 1", "ACCEPT \\", "\\", "INCLUDE x", "ACCEPT net fw tcp " + "22," * 1300 + "22")}}
+       for sign in ("," * 4000, "?IF 1", "ACCEPT \\", "\\", "INCLUDE x", "ACCEPT net fw tcp " + "22," * 1300 + "22",
+                    f"?IF {'9**' * 600}9", f"?SET X {'1?' * 900}1", f"ACCEPT net fw ;; {'! ' * 2000}")}}
 
 
 HALF, WHOLE = 250_000, 500_000
@@ -129,3 +130,12 @@ def test_no_text_raises(version: int) -> None:
             line = lines[number]
             lines[number] = line[:position] + rng.choice(signs) + line[position + rng.randint(0, 2):]
         first_mistake(lines, oracle.SITES[version])
+
+
+def test_no_expression_raises() -> None:
+    rng = random.Random(1)
+    parts = ("0", "1", "-1", "9" * 20, "1e308", ".5", "08", "0x", '"a"', "'1'", '"inf"', "+", "-", "*", "/", "%", "**",
+             ".", "x", "<<", ">>", "~", "!", "not", "==", "<=>", "cmp", "?", ":", "(", ")", "&&", "||", "//", "or")
+    for _ in range(5000):
+        text = " ".join(rng.choice(parts) for _ in range(rng.randint(1, 8)))
+        first_mistake([f"?SET X {text}", "ACCEPT net fw tcp $X"], SITE)

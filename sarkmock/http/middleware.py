@@ -84,7 +84,7 @@ def as_laravel_sees(environ: Environ, request: Request) -> Environ:
     named = environ.get("HTTP_X_HTTP_METHOD_OVERRIDE", "")
     if method == "POST" and php.is_truthy(named):
         method = named.upper()
-    elif method == "POST" and METHOD_KEY in environ:
+    elif method == "POST" and (METHOD_KEY in environ or "_method" in request.query or b"_method" in request.body):
         with suppress(PhpError):
             method = php.untrimmed_method(environ.get("CONTENT_TYPE", ""), request.query, request.body, arrays=True)
     return environ if method == environ["REQUEST_METHOD"] else {**environ, "REQUEST_METHOD": method}

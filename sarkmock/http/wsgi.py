@@ -186,17 +186,20 @@ def wants_json(environ: Environ) -> bool:
 
 
 def preferred_type(accept: str) -> str:
-    """Return the first of the types with the highest quality."""
-    types = [item.lower().split(";") for item in accept.split(",") if item.strip()]
-    return max(types, key=lambda item: quality(item[1:]), default=[""])[0].strip()
+    """Return the first of the types with the highest quality. A repeated type counts where it is last."""
+    types: dict[str, float] = {}
+    for item in accept.split(","):
+        name, *parameters = map(str.strip, item.split(";"))
+        if item.strip():
+            types.pop(name, None)
+            types[name] = quality(parameters)
+    return max(types, key=types.__getitem__, default="").lower()
 
 
 def quality(parameters: Iterable[str]) -> float:
-    for parameter in parameters:
-        name, _, value = parameter.partition("=")
-        if name.strip() == "q":
-            return float(to_number(value) or 0)
-    return 1
+    """Return the last parameter q."""
+    named = {name.strip(): value for name, _, value in (text.lower().partition("=") for text in parameters)}
+    return float(to_number(named.get("q", "1")) or 0)
 
 
 def for_browser(reply: Reply, environ: Environ) -> Reply:

@@ -60,7 +60,7 @@ def form_parts(body: bytes, boundary: bytes) -> Iterator[FormPart]:
     """Yield the parts in order. Skip uploads beyond the limit, and all from the first whose name PHP rejects."""
     content, closing = b"\n" + body, b"\n--" + boundary
     after_line = _line_finder(content, closing)
-    position, limit, uploads, nameless = 0, MOST_PARTS, MOST_UPLOADS, 0
+    position, limit, uploads, nameless, largest = 0, MOST_PARTS, MOST_UPLOADS, 0, 0
     for _ in range(MOST_DELIMITERS):
         end_of_line = after_line(position)
         if end_of_line is None:
@@ -75,7 +75,10 @@ def form_parts(body: bytes, boundary: bytes) -> Iterator[FormPart]:
         end = content.find(closing, start)
         if b"filename" not in words:
             position = len(content) if end < 0 else end
-            yield FormPart(from_bytes(words[b"name"]), None, "", _before(content, start, end))
+            value = _before(content, start, end)
+            if words[b"name"].upper() == b"MAX_FILE_SIZE":
+                largest = _leading_integer(value)
+            yield FormPart(from_bytes(words[b"name"]), None, "", value)
             continue
         name = from_bytes(words.get(b"name", b"%d" % nameless))
         nameless += b"name" not in words
@@ -88,7 +91,15 @@ def form_parts(body: bytes, boundary: bytes) -> Iterator[FormPart]:
             continue
         position, uploads = len(content) if end < 0 else end, uploads - 1
         upload = b"" if end < 0 else _before(content, start, end)
-        yield FormPart(name, _last_step(words[b"filename"]), from_bytes(content_type), upload, end >= 0)
+        whole = end >= 0 and (not largest or len(upload) <= largest)
+        name_of_file = _last_step(words[b"filename"])
+        yield FormPart(name, name_of_file, from_bytes(content_type), upload if whole else b"", whole)
+
+
+def _leading_integer(value: bytes) -> int:
+    """Return the number that a value starts with, as C's atoll() does."""
+    found = re.match(rb"[ \t-\r]*([-+]?[0-9]{1,18})", value)
+    return int(found[1]) if found else 0
 
 
 def _line_finder(content: bytes, line: bytes) -> Callable[[int], int | None]:

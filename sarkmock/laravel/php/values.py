@@ -39,7 +39,7 @@ class UploadedFile:
     name: str
     content_type: str
     content: bytes
-    failed: bool = False  # the body ended before the file did
+    failed: bool = False  # the body ended before the file did, or it is larger than the form allows
 
 
 def to_text(value: Any, field: str | None = None) -> str:

@@ -8,7 +8,8 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 from sarkmock.pbx.shorewall import rules
-from sarkmock.pbx.shorewall.columns import evaluated, is_true, split_columns
+from sarkmock.pbx.shorewall.columns import split_columns
+from sarkmock.pbx.shorewall.expressions import Value, evaluated, is_true, perl_text
 from sarkmock.pbx.shorewall.lists import GUNK, SPACE, BadRule, Undecided, compiled, words
 from sarkmock.pbx.shorewall.site import Exhausted, Mistake, Site
 
@@ -152,7 +153,7 @@ class RulesReader:
             raise Undecided
         return text[:found.start()] + value + text[found.end():]
 
-    def expression(self, text: str) -> str | int:
+    def expression(self, text: str) -> Value:
         """Return the value of an expression in ?IF and ?SET."""
         if match := re.fullmatch(r"(!)?\s*passed\([$@](\d+)\)", text, re.ASCII):
             return 1 if match[1] else ""
@@ -311,7 +312,7 @@ class Lines:
         if not value.strip(SPACE):
             raise BadRule("Missing SET expression")
         try:
-            self.reader.variables[variable] = str(self.reader.expression(value.strip(SPACE)))
+            self.reader.variables[variable] = perl_text(self.reader.expression(value.strip(SPACE)))
         except Undecided:
             self.reader.variables[variable] = None
 

@@ -1,17 +1,24 @@
-"""A line of the rules file as a row of columns, and the conditions and values of ?IF and ?SET."""
+"""A line of the rules file as a row of columns."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
 from functools import lru_cache
 from typing import NamedTuple
 
-from sarkmock.pbx.shorewall.lists import GUNK, PAIR, SPACE, BadRule, Undecided, fields, in_parentheses
+from sarkmock.pbx.shorewall.lists import GUNK, PAIR, SPACE, BadRule, fields, in_parentheses
 
 UNQUOTED = re.compile(r'["`\\]')
 IPTABLES = re.compile(rf"[{SPACE}]*IP6?TABLES\(.*\)")
 COLUMN_GAP = re.compile(f"[{SPACE}]+")
+
+
+# Options in text for iptables: those that it may begin with, and those that a rule may have once.
+LONG_OPTIONS = {
+    "protocol": "p", "source": "s", "destination": "d", "jump": "j", "goto": "g", "in-interface": "i",
+    "out-interface": "o", **{name: name for name in ("dport", "sport", "icmp-type", "icmpv6-type")}}
+RAW_OPTION = re.compile(rf"(?:!\s+)?(?:-([psdjgiomt])|--({'|'.join(LONG_OPTIONS)}))(?=\s)")
+UNIQUE_OPTIONS = ("p", "s", "d", "i", "o", "dport", "sport", "icmp-type", "icmpv6-type")
 
 
 class RuleRow(NamedTuple):
@@ -94,6 +101,17 @@ def split_columns(line: str) -> tuple[RuleRow, str]:
     return (row._replace(**named_columns(pairs.strip(SPACE))) if pairs else row), raw
 
 
+def check_raw(raw: str, *, is_first: bool, has_protocol: bool) -> None:
+    """Check the iptables text after `;;`: repeated options, and its beginning if it is first in the rule."""
+    text = f"{raw.removeprefix('+').lstrip()} "
+    if (is_first or raw.startswith("+")) and text.strip() not in ("", "!") and not RAW_OPTION.match(text):
+        raise BadRule(f"Unrecognized iptables option string ({text.strip()})")
+    found = [short or LONG_OPTIONS[long] for short, long in re.findall(rf"(?<!\S){RAW_OPTION.pattern}", text)]
+    for name in UNIQUE_OPTIONS:
+        if found.count(name) + (name == "p" and has_protocol and "p" in found) > 1:
+            raise BadRule(f"Multiple {name} settings in one rule is prohibited")
+
+
 def head_and_pairs(text: str) -> tuple[str, str]:
     parts = text.split(";")
     if len(parts) > 1 and parts[1]:
@@ -154,143 +172,3 @@ def pairs_of(text: str) -> list[str]:
     if held:
         raise BadRule(f"Mismatched_quotes ({text})")
     return result
-
-
-Value = str | int
-EXPRESSION_TOKEN = re.compile(
-    r"\s*(?:(?P<number>\d+(?![\w.]))|'(?P<single>[^'\\]*)'|\"(?P<double>[^\"\\@$]*)\""
-    r"|(?P<sign>\|\||&&|==|!=|<=|>=|=~|!~|[-+*/%.!<>()?:])|(?P<word>[A-Za-z_]\w*))")
-LEADING_NUMBER = re.compile(r"\s*([-+]?\d{1,15})")
-OPERATORS: tuple[tuple[str, ...], ...] = (
-    ("or",), ("and",), ("||",), ("&&",), ("==", "!=", "eq", "ne"), ("<", ">", "<=", ">=", "lt", "gt", "le", "ge"),
-    ("+", "-", "."), ("*", "/", "%"))
-VALUES = ("number", "single", "double")
-AFTER_A_VALUE = re.compile(r"x\d*|cmp|xor|isa|if|unless|while|until|for|foreach")  # beside OPERATORS
-DEEPEST_EXPRESSION = 40
-LONGEST_EXPRESSION = 2000
-CALLS = frozenset([
-    "time", "wait", "times", "getppid", "shift", "pop", "fork", "rand", "reverse", "sort", "undef", "defined",
-    "length", "lc", "uc", "int", "abs", "hex", "oct", "substr", "index", "join", "split", "sprintf", "passed", "not",
-    "ref", "scalar", "return", "my", "our", "die"])
-TRUTH: dict[bool, Value] = {True: 1, False: ""}
-TEXT_OPERATORS: dict[str, Callable[[str, str], bool]] = {
-    "eq": str.__eq__, "ne": str.__ne__, "lt": str.__lt__, "gt": str.__gt__, "le": str.__le__, "ge": str.__ge__}
-COMPARED: dict[str, Callable[[int, int], bool]] = {
-    "==": int.__eq__, "!=": int.__ne__, "<": int.__lt__, ">": int.__gt__, "<=": int.__le__, ">=": int.__ge__}
-CALCULATED: dict[str, Callable[[int, int], int]] = {"+": int.__add__, "-": int.__sub__, "*": int.__mul__,
-                                                    "%": int.__mod__}
-
-
-def evaluated(text: str) -> Value:
-    """Evaluate an expression after its variables were expanded."""
-    if re.fullmatch(r"\d+", text, re.ASCII):
-        return text
-    if re.fullmatch(r"\d{1,9}\.\d{1,9}", text, re.ASCII):
-        return f"{float(text):.15g}"
-    if len(text) > LONGEST_EXPRESSION:
-        raise Undecided
-    if re.fullmatch(r"[a-zA-Z_]\w*", text, re.ASCII) and text not in CALLS:
-        raise BadRule(f'Couldn\'t parse expression ({text}): Bareword "{text}" not allowed while "strict subs" in use')
-    return Parser(text).value()
-
-
-def is_true(value: Value) -> bool:
-    return value not in ("", "0", 0)
-
-
-class Parser:
-    """Evaluates an expression by operator precedence."""
-
-    def __init__(self, text: str) -> None:
-        self.tokens = self.read(text)
-        self.position = 0
-        self.depth = 0
-
-    @staticmethod
-    def read(text: str) -> list[tuple[str, str]]:
-        tokens, position = [], 0
-        text = text.rstrip()
-        while position < len(text):
-            match = EXPRESSION_TOKEN.match(text, position)
-            if match is None:
-                raise Undecided
-            tokens.append((str(match.lastgroup), match[str(match.lastgroup)]))
-            position = match.end()
-        return [*tokens, ("end", "")]
-
-    def value(self) -> Value:
-        result = self.level(0)
-        kind, text = self.tokens[self.position]
-        if kind in VALUES or text == ")" or (kind == "word" and not AFTER_A_VALUE.fullmatch(text)):
-            raise BadRule(f"Couldn't parse expression: syntax error near {text}")
-        if kind != "end":
-            raise Undecided
-        return result
-
-    def level(self, number: int) -> Value:
-        if number == len(OPERATORS):
-            return self.term()
-        left = self.level(number + 1)
-        while self.tokens[self.position][1] in OPERATORS[number] and self.tokens[self.position][0] in ("sign", "word"):
-            sign = self.tokens[self.position][1]
-            self.position += 1
-            left = applied(sign, left, self.level(number + 1))
-        return left
-
-    def term(self) -> Value:
-        kind, text = self.tokens[self.position]
-        self.position = min(self.position + 1, len(self.tokens) - 1)
-        self.depth += 1
-        if self.depth > DEEPEST_EXPRESSION:
-            raise Undecided
-        try:
-            if kind == "number":
-                return number_value(text)
-            if kind in ("single", "double"):
-                return text
-            if text == "!" and kind == "sign":
-                return TRUTH[not is_true(self.term())]
-            if text == "-" and kind == "sign":
-                return -number_value(self.term())
-            if text == "(" and kind == "sign":
-                result = self.level(0)
-                if self.tokens[self.position] == ("sign", ")"):
-                    self.position += 1
-                    return result
-            if "end" in (kind, self.tokens[self.position][0]):
-                raise BadRule("Couldn't parse expression: syntax error at its end")
-            raise Undecided
-        finally:
-            self.depth -= 1
-
-
-def applied(sign: str, left: Value, right: Value) -> Value:
-    if sign in ("||", "or"):
-        return left if is_true(left) else right
-    if sign in ("&&", "and"):
-        return right if is_true(left) else left
-    if sign in TEXT_OPERATORS:
-        return TRUTH[TEXT_OPERATORS[sign](str(left), str(right))]
-    if sign == ".":
-        return f"{left}{right}"
-    first, second = number_value(left), number_value(right)
-    if sign in COMPARED:
-        return TRUTH[COMPARED[sign](first, second)]
-    if sign in ("/", "%") and not second:
-        raise BadRule("Couldn't parse expression: Illegal division by zero")
-    if sign == "/" and first % second:
-        raise Undecided
-    result = first // second if sign == "/" else CALCULATED[sign](first, second)
-    if abs(result) > 10**15:
-        raise Undecided
-    return result
-
-
-def number_value(value: Value) -> int:
-    """Convert a value to a number as Perl does: a text counts as the number at its start, or 0."""
-    if isinstance(value, int):
-        return value
-    match = LEADING_NUMBER.match(value)
-    if match and re.match(r"[\d.eE]", value[match.end():match.end() + 1]):
-        raise Undecided
-    return int(match[1]) if match else 0

@@ -13,7 +13,7 @@ from sarkmock.pbx.shorewall.actions import (
     checked_parameters,
     netfilter_target,
 )
-from sarkmock.pbx.shorewall.columns import RuleRow, rule_row
+from sarkmock.pbx.shorewall.columns import RuleRow, check_raw, rule_row
 from sarkmock.pbx.shorewall.hosts import ALL, HostPlace
 from sarkmock.pbx.shorewall.lists import (
     BadRule,
@@ -218,13 +218,27 @@ class ZoneRule:
         row = self.row._replace(source=source[1], dest=dest[1])
         for line in action.rules:
             if line == "@2" and given[1] in nat.TRANSLATING:
-                continue  # a script splits this into two rules
+                self.translated(given[1], row, action.inline, setting)
+                continue
             plain = line.replace("(@1)", "") if given[0] == "-" else line
             body = rule_row(re.sub(r"@(\d)", lambda found: given[int(found[1]) - 1], plain))
-            ZoneRule(row.merged(body, body.action) if action.inline else body, self.session, setting).check()
+            if action.inline and basic_target(body.action) == "INLINE":
+                continue  # without a target there is no rule
+            if action.inline:
+                leveled = body.action if ":" in body.action else merged_levels(self.row.action, body.action)
+                body = row.merged(body, leveled)
+            ZoneRule(body, self.session, setting).check()
         if not action.inline:
             self.columns(f"{source[0]}-{dest[0]}")
             self.destination(source, dest)
+
+    def translated(self, name: str, row: RuleRow, inline: bool, setting: Setting) -> None:
+        """Check DNAT or REDIRECT as the action of an event, whose script splits it into two rules."""
+        if name.endswith("-"):
+            raise BadRule(f"Unknown ACTION ({name}-)")
+        target = row if inline else RuleRow(dest=row.dest, proto=row.proto, dport=row.dport)
+        for action, body in ((f"{name}-", target), ("ACCEPT", row if inline else RuleRow())):
+            ZoneRule(body._replace(action=action), self.session, setting).check()
 
     def action_protocol(self, action: StandardAction) -> None:
         proto = self.row.proto
@@ -264,7 +278,7 @@ class ZoneRule:
         before = replace(place, to_firewall=False, before_routing=True)
         if row.helper != "-" and name in HELPED:
             protocols.check_helper_name(row.helper, row.proto, self.words)
-            hosts.check_hosts(source[1], row.origdest, "-", before)
+            hosts.check_hosts(source[1], "-" if row.origdest == "all" else row.origdest, "-", before)
         if name in nat.TRANSLATING:
             self.target.check_log(self.site.version)
             nat.check_nat(name, row, source[1], dest[1], place, self.words)
@@ -276,10 +290,16 @@ class ZoneRule:
         if name not in NO_DESTINATION and (within or (source[0], dest[0]) not in self.session.full):
             self.filtered(source, dest, place)
 
+    def check_matches(self) -> None:
+        """Check the text for iptables. It follows the rule's own matches, but in a macro those of the macro follow."""
+        is_first = (self.row.is_plain or self.setting.depth > 0) and ":" not in self.row.source + self.row.dest
+        check_raw(self.setting.raw, is_first=is_first, has_protocol=self.row.proto != "-")
+
     def filtered(self, source: tuple[str, str], dest: tuple[str, str], place: HostPlace) -> None:
-        """Check the hosts in the filter table. After a rule that matches everything, a chain's hosts are skipped."""
+        """Check what is in the filter table. After a rule that matches everything, a chain's rules are skipped."""
         if self.target.name == "LOG" and NONE.match(self.target.log.replace("!", "")):
             return
+        self.check_matches()
         if self.target.name not in nat.TRANSLATING:
             self.target.check_log(self.site.version)
             origdest = "-" if self.row.origdest == "all" else self.row.origdest
