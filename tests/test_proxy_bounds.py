@@ -23,7 +23,8 @@ from sarkmock_contracts.run_options import RunOptions
 from sarkmock_contracts.spec.contract import contract_of
 
 from sarkmock import Engine, Seed
-from sarkmock.suite_api import Passed, load
+from sarkmock.proxy_api import Passed
+from sarkmock.suite_api import load
 from tests.proxied import record_of
 
 COUNT, LARGE, KEPT = 60, 20_000, 200_000

@@ -23,7 +23,8 @@ from sarkmock_contracts.spec.contract import Contract
 from sarkmock_contracts.spec.operation_data import resources
 
 from sarkmock import Engine, SarkMock, State, create_app
-from sarkmock.suite_api import Passed, load, load_seed, profiles
+from sarkmock.proxy_api import Passed
+from sarkmock.suite_api import load, load_seed, profiles
 from tests.hostile_box import whole
 from tests.mutants.breaking import TOKEN, on, tampered
 from tests.mutants.table import MUTANTS
