@@ -68,6 +68,18 @@ def test_case(case, tables):
         assert validator.errors(data, Rows(tables)) == wanted
 
 
+@pytest.mark.parametrize(("rules", "value", "message"), [
+    ("exists:cluster,pkey", [["a", "b"]], "Nested arrays may not be passed to whereIn method."),
+    ("exists:cluster,pkey", [[]], "Nested arrays may not be passed to whereIn method."),
+    ("exists:cluster,pkey", [[["a", "b"]]], "SQLSTATE[HY000]: General error: 25 column index out of range"),
+    ("exists:cluster,{cluster}", "x->a[0][b]->c[1]d->[2]", """json_extract("x", '$."a"[0][b]."c[1]d".[2]') = x->"""),
+])
+def test_laravel_10_asks_for_nested_arrays_and_json_otherwise(rules, value, message):
+    with pytest.raises(PhpError) as crash:
+        Validator({"cluster": rules}, "laravel-10").errors({"cluster": value}, Rows({"cluster": [{"pkey": "default"}]}))
+    assert message in crash.value.worded(FRAMEWORK)
+
+
 @pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
 def test_the_cases_are_in_their_notation(file):
     schema = json.loads((HERE / "rule-cases.schema.json").read_text())

@@ -16,6 +16,7 @@ from sarkmock.laravel.php.values import INT_MAX, INT_MIN, is_utf8
 AS = re.compile(r"\s+as\s+", re.IGNORECASE)
 SQL_TOKEN = re.compile(r'"(?:[^"]|"")*(?:"|$)|\'(?:[^\']|\'\')*(?:\'|$)')
 OPERAND = re.compile(r"json_extract\(\*|(?:json_extract\()?(?:n\.){0,2}n?(?:, s\))?")  # n: a name, s: text
+WITH_INDEX = re.compile(r"(.*?)((?:\[[^\]]+\])+)", re.DOTALL)
 WORD = re.compile(r" *(\w+|.)")
 
 
@@ -32,21 +33,20 @@ class Tables(Protocol):
 class ColumnInQuery:
     """A column's name as Laravel reads it: it may have a table, an alias, and after ``->`` a path in its JSON."""
 
-    def __init__(self, column: str) -> None:
+    def __init__(self, column: str, laravel_7: bool) -> None:
         column, *alias = AS.split(column) if " as " in column.lower() else [column]
         field, arrow, path = column.partition("->")
         self.is_json = bool(arrow)
         self.names = tuple(field.split("."))
         self.sql = ".".join(map(wrapped, self.names))
         if self.is_json:
-            path = re.sub(r"\\*'", "''", path).replace("->", '"."')
-            self.sql = f"json_extract({self.sql}, '$.\"{path}\"')"
+            self.sql = f"json_extract({self.sql}, {json_path(path, laravel_7)})"
         self.sql += f" as {wrapped(alias[0])}" if alias else ""
 
     @classmethod
     @lru_cache(maxsize=1024)
-    def of(cls, column: str) -> ColumnInQuery:
-        return cls(column)
+    def of(cls, column: str, laravel_7: bool) -> ColumnInQuery:
+        return cls(column, laravel_7)
 
     @cached_property
     def syntax_error(self) -> str | None:
@@ -58,6 +58,21 @@ class ColumnInQuery:
         parsed = OPERAND.match(shape)
         unexpected = WORD.match(shape, parsed.end() if parsed else 0)
         return f'near "{unexpected[1]}": syntax error' if unexpected else None
+
+
+def json_path(path: str, laravel_7: bool) -> str:
+    """Return a path in JSON as Laravel writes it in SQL. Later versions keep brackets at the end of a name."""
+    steps = re.sub(r"\\*'", "''", path).split("->")
+    if laravel_7:
+        return f"'$.{'.'.join(map(json_name, steps))}'"
+    found = [WITH_INDEX.fullmatch(step) for step in steps]
+    text = ".".join(f"{json_name(match[1]) if match[1] else ''}{match[2]}" if match else json_name(step)
+                    for match, step in zip(found, steps, strict=True))
+    return f"'${'' if text.startswith('[') else '.'}{text}'"
+
+
+def json_name(name: str) -> str:
+    return f'"{name}"'
 
 
 def wrapped(name: str) -> str:
@@ -73,18 +88,18 @@ class WhereTerm(NamedTuple):
     bindings: tuple[Any, ...]
 
     @classmethod
-    def of(cls, column: str, value: Any, operator: str = "=") -> WhereTerm:
-        read = ColumnInQuery.of(column)
+    def of(cls, column: str, value: Any, operator: str, laravel_7: bool) -> WhereTerm:
+        read = ColumnInQuery.of(column, laravel_7)
         if value is None:
             return cls(read, "is null" if operator == "=" else "is not null", ())
         return cls(read, f"{operator} ?", (value,))
 
     @classmethod
-    def further(cls, column: str, expected: str) -> WhereTerm:
+    def further(cls, column: str, expected: str, laravel_7: bool) -> WhereTerm:
         """Return the comparison that two further parameters of a rule are."""
         if expected in ("NULL", "NOT_NULL"):
-            return cls.of(column, None, "=" if expected == "NULL" else "!=")
-        return cls.of(column, expected.removeprefix("!"), "!=" if expected.startswith("!") else "=")
+            return cls.of(column, None, "=" if expected == "NULL" else "!=", laravel_7)
+        return cls.of(column, expected.removeprefix("!"), "!=" if expected.startswith("!") else "=", laravel_7)
 
 
 class Query:
@@ -153,14 +168,23 @@ class Query:
         return self.tables.count(self.table, name, bound) > 0
 
 
-def row_exists(tables: Tables, table: str, column: str, value: Any, further: Iterable[str] = ()) -> bool:
+def row_exists(tables: Tables, table: str, column: str, value: Any, further: Iterable[str] = (), *,
+               laravel_7: bool) -> bool:
     """Whether a row of the table has the value in the column. QueryError where SQLite fails.
 
     ``further`` are a rule's other parameters: columns, each followed by the value that is expected there.
     """
     pairs = iter(further)
-    terms = [WhereTerm.of(column, binding(value)), *map(WhereTerm.further, pairs, pairs)]
+    terms = [WhereTerm.of(column, binding(value), "=", laravel_7),
+             *(WhereTerm.further(name, expected, laravel_7) for name, expected in zip(pairs, pairs, strict=True))]
     return Query(tables, table, terms).finds_row()
+
+
+def too_many_bindings(table: str, column: str, first: Any) -> QueryError:
+    """Return the error of ``where column in (?)`` with several values, the first of which its message shows."""
+    shown = "?" if first is None else to_text(binding(first))
+    sql = f'select count(distinct {wrapped(column)}) as aggregate from "{table}" where {wrapped(column)} in ({shown})'
+    return QueryError("SQLSTATE[HY000]: General error: 25 column index out of range", sql)
 
 
 def is_valid_json(text: str) -> bool:

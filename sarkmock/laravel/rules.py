@@ -10,6 +10,7 @@ import re
 import unicodedata
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from sarkmock.http.replies import PhpError
@@ -18,7 +19,7 @@ from sarkmock.laravel.php import UploadedFile, flattened, is_numeric, to_number,
 from sarkmock.laravel.php.finfo import extension_of, mime_type
 from sarkmock.laravel.php.pcre import matcher
 from sarkmock.laravel.php.values import equals_one, is_int, is_ip, mb_strlen, to_bytes
-from sarkmock.laravel.presence import Tables, row_exists
+from sarkmock.laravel.presence import Tables, row_exists, too_many_bindings
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +30,7 @@ class Rule:
     parameters: tuple[str, ...]
     field: str
     numeric: bool  # the field has a numeric rule, so sizes compare values, not lengths
+    laravel_7: bool = True  # or a later version
 
 
 Test = Callable[[Any, Tables], bool]
@@ -182,22 +184,23 @@ def is_allowed_upload(value: Any, parameters: Iterable[str]) -> bool:
     return "php" in parameters or value.name.rpartition(".")[2].strip().lower() not in BLOCKED_UPLOADS
 
 
-QUERY_EXCEPTION = "Illuminate\\Database\\QueryException"
-
-
 def exists_rule(rule: Rule) -> Test:
     """``exists:table,column``; the column defaults to the field's name."""
     table, *columns = rule.parameters[:2]
     column = columns[0] if columns and columns[0] != "NULL" else rule.field
     further = rule.parameters[2:]  # pairs of a column and its expected value
+    find = partial(row_exists, laravel_7=rule.laravel_7)
 
     def passes(value: Any, tables: Tables) -> bool:
         if len(further) % 2:
             raise PhpError(f"Undefined array key {len(further)}")
         if isinstance(value, (list, dict)):
-            members = distinct(list(value.values() if isinstance(value, dict) else value))
-            return all(member is not None and row_exists(tables, table, column, member, further) for member in members)
-        return row_exists(tables, table, column, value, further)
+            members = list(value.values() if isinstance(value, dict) else value)
+            if len(members) == 1 and isinstance(members[0], (list, dict)):
+                members = [only_scalar(members[0], table, column, rule.laravel_7)]
+            return all(member is not None and find(tables, table, column, member, further)
+                       for member in distinct(members))
+        return find(tables, table, column, value, further)
 
     return passes
 
@@ -207,24 +210,26 @@ def unique_rule(rule: Rule) -> Test:
     table, column = (*rule.parameters, rule.field)[:2]
 
     def passes(value: Any, tables: Tables) -> bool:
-        return not row_exists(tables, table, column, value)
+        return not row_exists(tables, table, column, value, laravel_7=rule.laravel_7)
 
     return passes
 
 
-def distinct(members: list[Any]) -> Iterable[Any]:
-    """``array_unique()``: members are compared as text. PhpError if one of several is an array.
+def only_scalar(nested: list[Any] | dict[str, Any], table: str, column: str, laravel_7: bool) -> Any:
+    """Return what the query binds for an array's only member, an array itself: its only scalar, or None."""
+    if not laravel_7 and len(nested) != 1:
+        raise PhpError("Nested arrays may not be passed to whereIn method.", "InvalidArgumentException")
+    scalars = flattened(nested)
+    if len(scalars) > 1:
+        raise too_many_bindings(table, column, scalars[0])
+    return scalars[0] if scalars else None
 
-    PHP does not compare a single member: if it is an array, its only scalar is returned, and several are a QueryError.
-    """
-    if len(members) > 1 or not isinstance(members[0] if members else None, (list, dict)):
-        if any(isinstance(member, (list, dict)) for member in members):
-            raise PhpError("Array to string conversion")
-        return without_repetitions(members)
-    values = flattened(members[0])
-    if len(values) > 1:
-        raise PhpError("SQLSTATE[HY000]: General error: 25 column index out of range", QUERY_EXCEPTION)
-    return values or [None]
+
+def distinct(members: list[Any]) -> Iterable[Any]:
+    """``array_unique()``: members are compared as text. PhpError if one is an array."""
+    if any(isinstance(member, (list, dict)) for member in members):
+        raise PhpError("Array to string conversion")
+    return without_repetitions(members)
 
 
 def without_repetitions(members: list[Any]) -> Iterator[Any]:

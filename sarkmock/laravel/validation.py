@@ -91,20 +91,21 @@ class _Step:
 class _Field:
     """The compiled rules of one field."""
 
-    def __init__(self, name: str, rules: Sequence[str], wording: Wordings) -> None:
+    def __init__(self, name: str, rules: Sequence[str], wording: str) -> None:
+        messages = laravel_messages(wording)
         parsed = {rule: parse_rule(rule) for rule in rules if rule.strip()}
         numeric = any(rule in NUMERIC_RULES for rule, _ in parsed.values())
-        self.name, self._wording = name, wording
+        self.name, self._messages = name, messages
         self.nullable = any(rule == "nullable" for rule, _ in parsed.values())
-        self._rules = {text: Rule(rule, parameters, name, numeric) for text, (rule, parameters) in parsed.items()
-                       if rule != "nullable"}
-        self.steps = [_rule_step(rule, wording) for rule in self._rules.values()]
+        self._rules = {text: Rule(rule, parameters, name, numeric, wording == LARAVEL_7)
+                       for text, (rule, parameters) in parsed.items() if rule != "nullable"}
+        self.steps = [_rule_step(rule, messages) for rule in self._rules.values()]
         self.if_absent = [step.message for step in self.steps if step.implicit][:1]
         judges_files = any(rule in FOR_FILES or rule in IMPLICIT for rule, _ in parsed.values())
-        self.if_cut_off = [message_of(Rule("uploaded", (), name, False), "file", wording)] if judges_files else []
+        self.if_cut_off = [message_of(Rule("uploaded", (), name, False), "file", messages)] if judges_files else []
 
     def messages_by_rule(self) -> list[tuple[str, tuple[str, str]]]:
-        return [(text, (message_of(rule, "string", self._wording), message_of(rule, "file", self._wording)))
+        return [(text, (message_of(rule, "string", self._messages), message_of(rule, "file", self._messages)))
                 for text, rule in self._rules.items()]
 
     def messages(self, value: Any, data: Mapping[str, Any], tables: Tables) -> list[str]:
@@ -131,7 +132,7 @@ class _Field:
 class _Depending:
     """A field whose rules contain a value of the request, as the product's ``exists:cluster,{cluster}`` does."""
 
-    def __init__(self, name: str, text: RuleText, wording: Wordings) -> None:
+    def __init__(self, name: str, text: RuleText, wording: str) -> None:
         self.name, self._wording = name, wording
         self.text = text if isinstance(text, str) else "|".join(text)
         self.if_absent = _Field(name, _split(PLACEHOLDER.sub("x", self.text)), wording).if_absent
@@ -158,9 +159,8 @@ class _Depending:
 @lru_cache(maxsize=4096)
 def _compiled(name: str, text: str | tuple[str, ...], wording: str) -> _Field | _Depending:
     """Compile a field's rules. Cached, because the documents of deviations share nearly all rules."""
-    messages = laravel_messages(wording)
     _check_parameters(name, _split(text))
-    return _Depending(name, text, messages) if _depends(text) else _Field(name, _split(text), messages)
+    return _Depending(name, text, wording) if _depends(text) else _Field(name, _split(text), wording)
 
 
 def _check_parameters(field: str, rules: Sequence[str]) -> None:

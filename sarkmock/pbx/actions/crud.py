@@ -210,7 +210,7 @@ def key_is_new(context: Context) -> None:
     """Reject a duplicate key with 422 under the name ``save``."""
     key = context.input.get("pkey")
     if key_exists(context, key):
-        context.reject("save", f"Duplicate Key - {trimmed_text('pkey', key)}")
+        context.reject("save", f"Duplicate Key - {php.to_text(key, 'pkey')}")
 
 
 def key_is_free(context: Context) -> None:

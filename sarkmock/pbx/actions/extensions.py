@@ -58,7 +58,8 @@ def create_phone(context: Context, kind: Row) -> Reply:
 
 def insert_phone(context: Context, kind: Row, values: Row) -> Reply:
     """Insert a phone with a location, and add it to the Class of Service rules that apply by default."""
-    reply = insert_extension(context, kind | {"location": default_location(context.state)} | values)
+    location = values.get("location", default_location(context.state))
+    reply = insert_extension(context, kind | values | {"location": location})
     join_default_rules(context)
     return reply
 
@@ -247,8 +248,7 @@ def password(state: State) -> str:
 
 def default_location(state: State) -> str:
     """Return the default location of a new phone from the globals (recorded exchange 1061/45)."""
-    row = state.tables.first("globals", "pkey", "global") or {}
-    return row.get("NATDEFAULT") or "local"
+    return (state.tables.first("globals", "pkey", "global") or {}).get("NATDEFAULT") or "local"
 
 
 def vendor(state: State, mac: Any) -> str | None:
