@@ -89,6 +89,10 @@ class TestStates:
         reply = engine_of("shipped").handle(Request("GET", "astamis/ExtensionState/1001", "Context=internal"))
         assert (reply.body["Context"], reply.body["Hint"]) == ("internal", "SIP/1001")
 
+    def test_a_variable_without_a_name_is_ignored(self, engine: Engine) -> None:
+        request = Request("GET", "astamis/CoreStatus", "", {"Content-Type": "application/json"}, b'{"": "x"}')
+        assert engine.handle(request).status == 200
+
     @pytest.mark.parametrize("number", ["9999", "1002", "1900"])
     def test_what_has_no_hint(self, engine: Engine, number: str) -> None:
         state = ami(engine, f"ExtensionState/{number}")[1]

@@ -54,7 +54,7 @@ def as_object(ask: Callable[..., Packets], place: str = "", *, option: str = "")
     def action(context: Context) -> Reply:
         require_pbx(context.state)
         names = [requested_name(context, name) + place for name in context.path]
-        if context.input.get(option) is not None:
+        if option and context.input.get(option) is not None:
             names.append(php.to_text(context.input[option], option))
         packets = ask(context.state, *map(sent_value, names))
         return Reply({name: second_part(text) for packet in packets for name, text in packet.items()})
