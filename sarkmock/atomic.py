@@ -13,9 +13,12 @@ PRIVATE, USUAL = 0o600, 0o644
 def write_whole(file: Path, content: bytes, *, private: bool = False) -> None:
     """Replace a file's content atomically. An existing file keeps its mode, unless ``private`` is set.
 
-    OSError if it cannot be written; the file is then unchanged.
+    OSError if it cannot be written; the file is then unchanged. A device or a pipe is written to, not replaced.
     """
     file = file.resolve()  # replace the target of a link, not the link
+    if file.exists() and not file.is_file():
+        file.write_bytes(content)
+        return
     handle, name = tempfile.mkstemp(dir=file.parent, prefix=f".{file.name}.")
     try:
         with os.fdopen(handle, "wb") as stream:

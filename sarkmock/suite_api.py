@@ -1,6 +1,7 @@
 """The names that the contract suite and other tools may use: the document, rules, Laravel's input."""
 
 from sarkmock.atomic import write_whole
+from sarkmock.cli.streams import OutputError
 from sarkmock.faults import FaultError
 from sarkmock.http.direct import api_application
 from sarkmock.http.engine import WEB_SERVERS, Engine, Program
@@ -22,9 +23,10 @@ from sarkmock.spec.loading import METHODS, Deviation, Document, deviations_of, l
 from sarkmock.spec.operations import Operation, Router, Table, compile_document
 from sarkmock.spec.overlay import OverlayError
 from sarkmock.spec.overlay import apply as apply_overlay
-from sarkmock.spec.pointers import covers, follow, keys_of, pointer, reach, references
+from sarkmock.spec.pointers import covers, dotted, follow, keys_of, pointer, reach, references
 from sarkmock.spec.prepared import cache_directory
 from sarkmock.spec.profiles import Profile, describe_profile, overlay_of, product, profiles
 from sarkmock.spec.yaml12 import FileError, line_of, source_of
 from sarkmock.spec.yaml12 import dump as yaml_text
 from sarkmock.spec.yaml12 import read as read_yaml
+from sarkmock.suggest import unknown_name

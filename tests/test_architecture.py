@@ -27,7 +27,7 @@ LADDER = [
     {"laravel.email_address", "pbx.asterisk", "pbx.database", "pbx.pbx_files", "server.http11",
      "spec.profiles"},
     {"spec.loading", "laravel.php", "pbx.accounts", "pbx.seed", "pbx.shorewall", "pbx.state_file",
-     "server.application", "server.certificates"},
+     "server.application", "server.certificates", "server.tls"},
     {"laravel.presence"},
     {"laravel.rules", "pbx.state", "server.connection", "server.in_process", "server.listener"},
     {"laravel.validation", "pbx.persistence", "server.https_server"},

@@ -35,7 +35,7 @@ from sarkmock_contracts.baselines.observer import DEPTHS, probe_packets, recorde
 from sarkmock_contracts.baselines.profile import profile_baseline
 from sarkmock_contracts.baselines.recording import BoxRecorder
 from sarkmock_contracts.client.target import Target
-from sarkmock_contracts.errors import BadBaseline
+from sarkmock_contracts.errors import BadBaseline, Withheld
 from sarkmock_contracts.run import embedded_transport
 
 from sarkmock import Seed, profiles
@@ -161,6 +161,21 @@ def test_a_crash_for_any_input_shows_where_an_empty_body_is_withheld(tmp_path):
     found = {(fact.fact, fact.of): fact.is_ for fact in facts if fact.op == "POST /holidaytimers"}
     assert (found["part", "rules"], found["status", "any input"]) == ("crashes for any input", 500)
     assert not [fact for fact in facts if fact.fact == "rule"]
+
+
+class Withholding(Target):
+    """A target to which no create is sent."""
+
+    def send(self, request):
+        if request.method == "POST":
+            raise Withheld("is write; allowed: read")
+        return super().send(request)
+
+
+def test_rules_of_which_everything_is_withheld_are_not_tested():
+    facts = recorder(Withholding(embedded_transport("shipped")), only="Agents").run()
+    assert facts.get("POST /agents", "part", "rules") == "withheld: is write; allowed: read"
+    assert not facts.of("POST /agents", "rule")
 
 
 def test_reads_alone_tell_what_there_is(shipped):

@@ -209,8 +209,10 @@ def test_traffic_that_is_not_complete_is_rejected(client, text):
 
 
 @pytest.mark.parametrize(("text", "problem"), [
-    ("- GET /tenant\n", ":1: unknown operation GET /tenant; did you mean GET /tenants?"),
-    ("- GET /tenants\n- operation: GET /agents\n  uses: [x]\n", ":2: uses: unknown key"),
+    ("- GET /tenant\n", ":1: unknown operation 'GET /tenant'; did you mean GET /tenants"),
+    ("- GET /tenants\n- operation: GET /agents\n  uses: [x]\n",
+     ":2: unknown key 'uses'; did you mean sends? Known: operation, sends, reads"),
+    ("- {operation: GET /agents, '': [x]}\n", ":1: unknown key ''"),
     ("- operation: GET /agents\n  reads: pkey\n", ":1: reads: expected a list of names"),
     ("operations: []\n", ":1: expected a list of operations, a HAR file, or a journal"),
     ("- {\n", ":2: "), ("", "the list is empty"),

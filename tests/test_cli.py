@@ -7,15 +7,17 @@ import re
 import subprocess
 import sys
 from importlib.metadata import entry_points
+from pathlib import Path
 
 import pytest
 import yaml
 from click.testing import CliRunner
+from sarkmock_contracts.options import options_of
 
 from sarkmock import profiles
 from sarkmock.cli import SUITE, cli, document, summary
 from sarkmock.suite_api import compile_document, deviations_of, load
-from tests.prefork import COMMAND
+from tests.prefork import COMMAND, PROCESS
 from tests.serving import mistake, sarkmock
 
 COMMANDS = ("serve", "seeds", "import", "check", "routes", "spec", "deviations", "export", "completion")
@@ -164,10 +166,64 @@ def test_colour_is_for_terminals_only(command):
     assert ESCAPE in on_a_terminal(command)
 
 
-def test_a_reader_that_has_enough_is_no_error():
-    line = f"{' '.join(COMMAND)} spec | head -n 1"
-    result = subprocess.run(line, shell=True, capture_output=True, text=True, timeout=30, check=False)
-    assert (result.stdout, result.stderr) == ("openapi: 3.1.0\n", "")
+SHORT_CHECK = "check --quick -n 1 --only Destinations"
+
+
+def in_shell(line, command=COMMAND):
+    """The exit code of a command as the shell calls it, and its errors."""
+    result = subprocess.run(["bash", "-c", line.replace("sarkmock", " ".join(command), 1)], capture_output=True,
+                            text=True, timeout=60, check=False)
+    return result.returncode, result.stderr
+
+
+@pytest.mark.parametrize(("command", "code"), [
+    ("spec", 0), ("routes", 0), ("routes --help", 0), ("--version", 0), (SHORT_CHECK, 0),
+    ("check --quick -n 1 --only Agents --target-profile shipped --strict", 1)])
+def test_a_reader_that_has_enough_is_no_error(command, code):
+    assert in_shell(f"sarkmock {command} | true; exit ${{PIPESTATUS[0]}}") == (code, "")
+
+
+@pytest.mark.parametrize("command", ["spec", "routes", "--version", "routes --help", "serve --port 0", SHORT_CHECK])
+def test_output_that_cannot_be_written_is_told(command):
+    full = "sarkmock: standard output: No space left on device\n"
+    assert in_shell(f"sarkmock {command} >/dev/full") == (2, full)
+
+
+@pytest.mark.parametrize(("line", "code"), [
+    ("sarkmock nosuch 2>/dev/full", 2), ("sarkmock nosuch 2>&-", 2), ("sarkmock routes >&-", 0),
+    (f"sarkmock {SHORT_CHECK} <&- >&- 2>&-", 0)])
+def test_exit_codes_do_not_depend_on_streams(line, code):
+    assert in_shell(line, PROCESS)[0] == code
+
+
+def test_a_device_is_written_to_and_not_replaced(tmp_path):
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    reader = subprocess.Popen(["cat", pipe], stdout=subprocess.PIPE, text=True)
+    output("schema", "seed", "-o", str(pipe))
+    assert json.loads(reader.communicate(timeout=60)[0])
+    assert pipe.is_fifo()
+
+
+@pytest.mark.parametrize(("words", "said"), [
+    (["serve", "--state", "/dev/null"], "/dev/null: not a file"), (["cleanup", "/dev/full"], "/dev/full: not a file"),
+    (["compare", "/dev/full", "L10"], "/dev/full: not a baseline: a device"),
+    (["serve", "--boot-time", "nan"], "nan is not a number of seconds"),
+    (["proxy", "https://127.0.0.1:1/api", "--timeout", "nan"], "--timeout nan: not a number of seconds"),
+    (["compare", "shipped", "L10", "--slower", "nan"], "--slower nan: not a number"),
+    (["check", "-n", "99999"], "-n takes a number of processes up to"),
+    (["check", "--example-database", __file__], "not a directory"),
+    (["check", "https://127.0.0.1:1/api", "--header", "X: \u20ac"], "no characters beyond Latin-1"),
+    (["serve", "--profile", __file__], "the name of an overlay file must end in .yaml"),
+    (["serve", "--seed", str(Path(__file__).parent)], "is a directory")])
+def test_a_value_that_cannot_be_used_is_told(words, said):
+    assert said in mistake(*words)
+
+
+def test_a_token_that_http_cannot_send_is_told():
+    result = sarkmock("check", "https://127.0.0.1:1/api", "--token-env", "SARK_TOKEN", SARK_TOKEN="\u20ac uro")
+    assert (result.returncode, result.stderr) == (
+        2, "sarkmock: --token-env SARK_TOKEN: the value is not a token of ASCII characters\n")
 
 
 @pytest.mark.parametrize("command", ["serve", "check", "routes", "spec", "deviations", "export curl"])
@@ -261,6 +317,48 @@ def test_what_is_empty_is_not_what_is_left_out(words, said):
 def test_what_may_stop_a_box_is_confirmed_by_a_person_at_a_terminal():
     said = mistake("check", "https://pbx.example/api", "--allow-disruptive")
     assert said.startswith("--allow-disruptive needs a terminal to confirm the host; or pass --yes-i-mean pbx.example")
+
+
+OF_A_TARGET = [option for option in options_of("rate", "safety", "access", "login", "header")
+               if option.name != "password-env"]
+VALUES = {"rate": "60/m", "header": "X-One: 1"}
+
+
+@pytest.mark.parametrize("option", OF_A_TARGET, ids=lambda option: option.name)
+def test_an_option_for_a_target_is_not_ignored_without_one(option):
+    value = [] if option.kind is bool else [VALUES.get(option.name, "x")]
+    assert mistake("check", f"--{option.name}", *value) == f"--{option.name} needs the URL of a target"
+
+
+URL = "https://127.0.0.1:1/api"
+
+
+@pytest.mark.parametrize(("words", "said"), [
+    (["check", URL, "--ledger", "x"], "--ledger needs --allow-writes"),
+    (["baseline", URL, "-o", "x", "--ledger", "x"], "--ledger needs --allow-writes"),
+    (["check", URL, "--yes-i-mean", "127.0.0.1"], "--yes-i-mean needs --allow-disruptive"),
+    (["check", URL, "--insecure", "--ca", "x"], "--insecure and --ca exclude each other"),
+    (["import", URL, "--insecure", "--ca", "x"], "--insecure and --ca exclude each other"),
+    (["check", "http://127.0.0.1:1/api", "--ca", "x"], "--ca needs an https URL"),
+    (["baseline", "http://127.0.0.1:1/api", "-o", "x", "--cert", "x"], "--cert needs an https URL"),
+    (["check", URL, "--token-env", "PATH", "--header", "authorization: x"], "exclude each other"),
+    (["check", URL, "--login", "a@b.c", "--token-env", "PATH"], "exclude each other"),
+    (["check", URL, "--password-env", "PATH"], "--password-env needs --login"),
+    (["check", "--update-accepted"], "--update-accepted needs --accept"),
+    (["compare", "shipped", "L10", "--ca", "x"], "--ca needs the URL of a target"),
+    (["compare", "shipped", "L10", "--max-time", "5m"], "--max-time needs the URL of a target"),
+    (["compare", "shipped", "L10", "--slower", "3"], "--slower needs two recordings of targets"),
+    (["proxy", URL, "--token-env", "PATH"], "--token-env needs --shadow"),
+    (["proxy", URL, "--read-only", "--allow-disruptive"], "exclude each other"),
+    (["proxy", URL, "--queue", "5"], "--queue needs --throttle or --rate"),
+    (["proxy", URL, "--http", "--listen-cert", "x", "--listen-key", "x"], "--listen-cert and --listen-key cannot be"),
+    (["serve", "--http", "--cert", "x", "--key", "x"], "--cert and --key cannot be used with --http"),
+    (["serve", "--salvage"], "--salvage needs --state"),
+    (["deviations", "--matrix", "--profile", "L10"], "--matrix and --profile exclude each other"),
+    (["deviations", "--json", "--markdown"], "--json and --markdown exclude each other"),
+    (["routes", "--brief", "--json"], "--brief and --json exclude each other")])
+def test_an_option_without_effect_is_a_mistake(words, said):
+    assert said in mistake(*words)
 
 
 @pytest.mark.parametrize(("word", "said"), [("chek", "did you mean check?"), ("x", "known: baseline, check,")])

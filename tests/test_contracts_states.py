@@ -8,12 +8,14 @@ from typing import Any
 
 import pytest
 from sarkmock_contracts.client.http import Request, Response, with_json
+from sarkmock_contracts.client.transports import Layer, embedded_mock
 from sarkmock_contracts.errors import Unavailable
 from sarkmock_contracts.fixtures.keys import Keys
 from sarkmock_contracts.run import Run
+from sarkmock_contracts.spec.contract import contract_of
 from sarkmock_contracts.spec.operation_data import patterns
 
-from sarkmock import State, load_seed, profiles
+from sarkmock import Engine, State, load_seed, profiles
 from sarkmock.suite_api import Operation, PbxFile, load, pbx_files
 from tests.contract_runs import NOW, TOKEN, checked, run, suite_of
 
@@ -120,3 +122,23 @@ def test_asterisk_may_know_a_queue_without_an_agent_that_was_made_after_the_comm
     assert suite.send(summary).response.fields["ListItems"] == "1"
     found = {finding.deviations for finding in suite.findings if "QueueSummary" in finding.identity.operation}
     assert found == {("ami-queue-summary-of-one",)}
+
+
+class Patching(Layer):
+    """A box where PATCH creates the tenant that its path names, though no version has that method."""
+
+    def send(self, request: Request) -> Response:
+        collection, _, key = request.path.strip("/").partition("/")
+        if (request.method, collection) == ("PATCH", "tenants") and key:
+            request = with_json("POST", "/tenants", {"pkey": key, "description": "made"})
+        return self.inner.send(request)
+
+
+def test_a_row_that_an_undocumented_method_makes_is_removed() -> None:
+    engine = Engine()
+    before = engine.state.tables.rows("cluster")
+    suite = Run(contract_of("documented"), Patching(embedded_mock(engine)))
+    made = suite.send(Request("PATCH", "/tenants/zzmade"))
+    assert made.response.status == 201
+    suite.fixtures.sweep()
+    assert engine.state.tables.rows("cluster") == before

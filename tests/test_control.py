@@ -62,7 +62,8 @@ def test_the_journal_is_filtered_and_cleared(client):
 
     def found(query):
         return [entry["number"] for entry in client.get(f"/_mock/journal?{query}").json["entries"]]
-    expected = {"status=4xx": [3], "operation=agents.list": [2], "limit=2": [2, 3], "after=1&method=get": [2, 3],
+    expected = {"status=4xx": [3], "operation=agents.list": [2], "limit=2": [2, 3], "limit=2.0": [2, 3],
+                "limit=1e0": [3], "after=1&method=get": [2, 3],
                 "before=3": [1, 2], "before=3&limit=1": [2]}
     assert {query: found(query) for query in expected} == expected
     assert client.delete("/_mock/journal").status_code == 204

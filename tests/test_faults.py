@@ -254,6 +254,13 @@ def test_a_switch_of_profile_ends_deviations_that_it_has_already(client, faults,
     assert next(iter(faults)).hits == 0
 
 
+def test_a_whole_number_may_have_a_fraction_of_zero(client, faults):
+    faults.add(operation="tenants.list", throttle=3.0, times=1.0)
+    answer = client.get("/api/tenants")
+    assert (answer.status_code, answer.headers["Retry-After"]) == (429, "3")
+    assert client.get("/api/tenants").status_code == 200
+
+
 # What a wrong one is answered with.
 
 @pytest.mark.parametrize(("line", "told"), [

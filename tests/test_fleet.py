@@ -60,15 +60,17 @@ def test_every_option_of_a_check_can_stand_in_the_file() -> None:
 
 @pytest.mark.parametrize(("old", "new", "line", "said"), [
     ("boxes:\n", "boxen:\n", 1, "expected a list `boxes`"),
-    ("defaults:", "default:", 1, "default: unknown key; known: boxes, defaults"),
-    ("accept:", "acept:", 8, "acept: unknown key; known: name, url"),
+    ("defaults:", "default:", 1, "unknown key 'default'; did you mean defaults"),
+    ("defaults:", "'':", 1, "unknown key ''; known: boxes, defaults"),
+    ("accept:", "acept:", 8, "unknown key 'acept'; did you mean accept?"),
+    ("accept:", "'':", 8, "unknown key ''"),
     ("quick: false", "quick: 3", 7, "quick: must be true or false"),
     ("['X-One: 1', 'X-Two: 2']", "X", 1, "header: must be a list of strings"),
     ("name: branch", "name: office", 4, "name: office is listed twice"),
     ("url: https://branch.example:44300/api", "url: ''", 4, "url: is missing, empty or not a string"),
     ("name: branch", "name: ../branch", 4, "name: must be letters, digits, dots and hyphens"),
     ("    url: https://branch.example:44300/api\n", "", 4, "url: is missing"),
-    ("    profile: L10", "    report: here", 6, "report: unknown key"),
+    ("    profile: L10", "    report: here", 6, "unknown key 'report'"),
 ])
 def test_a_mistake_in_the_file_is_told_by_line_and_field(
         boxes: Path, old: str, new: str, line: int, said: str) -> None:

@@ -108,6 +108,7 @@ def test_layers_may_be_many_and_paths_are_seen_from_the_file(tmp_path: Path) -> 
     ("shipped", {"actions": [action("$.paths.nosuch", {"x": 1})]}, r"mine.yaml:\d+: action 1 .*matches nothing"),
     ("shipped", {"actions": [action("$.paths['/agents'].get", {"x-hazrd": "read"})]},
      r"mine.yaml:\d+: /paths/~1agents/get: unknown key 'x-hazrd'; did you mean x-hazard"),
+    ("shipped", {"actions": [action("$", {"x-hazrd": "read"})]}, r"mine.yaml:\d+: document: unknown key 'x-hazrd'"),
     ("shipped", {"actions": [action("$.paths['/agents'].get", {"x-hazard": "none"})]},
      r"mine.yaml:\d+: /paths/~1agents/get/x-hazard: .*none"),
     ("mine.yaml", {}, r"mine.yaml:\d+: the profiles extend one another: mine -> mine"),

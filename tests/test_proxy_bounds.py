@@ -74,8 +74,17 @@ def judged(exchanges):
     return watched
 
 
+def found(exchanges):
+    findings = Findings(max_bytes=KEPT)
+    for number, exchange in enumerate(exchanges):
+        identity = Identity("tenants.list", "schema", f"column{number}", "type")
+        findings.keep(findings.add(Finding(identity, "", (exchange,))), (exchange,))
+    assert len(findings) == COUNT
+    return findings
+
+
 @pytest.mark.parametrize(("remember", "size"), [
-    (waiting, LARGE), (history, LARGE), (moments, LARGE), (rows, LARGE), (judged, 4 * LARGE)])
+    (found, LARGE), (waiting, LARGE), (history, LARGE), (moments, LARGE), (rows, LARGE), (judged, 4 * LARGE)])
 def test_large_bodies_are_not_kept(remember, size):
     kept = []
 
@@ -110,13 +119,23 @@ def test_too_many_findings_are_one_of_their_check():
         "tenants.list:schema:column2:type": 1, "tenants.list:schema::others": 7}
 
 
-def test_methods_that_nobody_knows_are_one_place_of_a_shadow():
+def shadow_of_unknown_methods(**limits):
     own = load("L10")
     box = embedded_mock(Engine(own))
-    shadow = Shadow("shipped", load("shipped"), own, Seed.factory(own["x-database"]), box.send)
+    shadow = Shadow("shipped", load("shipped"), own, Seed.factory(own["x-database"]), box.send, **limits)
     for number in range(20):
         request = Request(f"METHOD{number}", "/tenants", "", (("Origin", "https://page.example"),))
         shadow.receive(Exchange(request, box.send(request)))
+    return shadow
+
+
+def test_differences_with_too_large_exchanges_are_only_counted():
+    shadow = shadow_of_unknown_methods(max_bytes=10)
+    assert (shadow.counts["risky"], shadow.causes) == (20, {})
+
+
+def test_methods_that_nobody_knows_are_one_place_of_a_shadow():
+    shadow = shadow_of_unknown_methods()
     assert {name for cause in shadow.causes.values() for name in cause.operations} == {"another method of no operation"}
 
 

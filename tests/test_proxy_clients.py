@@ -82,7 +82,7 @@ def test_a_client_that_sends_anything_fills_no_disk(tmp_path):
 
 
 @pytest.mark.parametrize(("content", "words"), [
-    ('{"log": {"entries": []}}', "is a recording of traffic"), ("- nosuch\n", "c.yaml:1: unknown operation nosuch"),
+    ('{"log": {"entries": []}}', "is a recording of traffic"), ("- nosuch\n", "c.yaml:1: unknown operation 'nosuch'"),
     ("a: [", "c.yaml:")])
 def test_a_file_that_is_something_else_is_left_alone(content, words, tmp_path):
     file = tmp_path / "c.yaml"

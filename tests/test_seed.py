@@ -49,6 +49,7 @@ def test_the_factory_seed_has_what_a_fresh_sark_has():
 
 @pytest.mark.parametrize(("old", "new", "line", "problem"), [
     ("cluster:", "clusters:", 2, "tables.clusters: unknown table"),
+    ("description:", "'':", 5, "tables.cluster.1.'': unknown column ''"),
     ("description:", "descripton:", 5, "tables.cluster.1.descripton: unknown column"),
     ("Acme\n", "[Acme]\n", 5, "must be text, a number or null"),
     ("- {pkey: default}", "- default", 3, "must be a mapping"),

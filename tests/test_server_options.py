@@ -27,6 +27,10 @@ from cryptography.hazmat.primitives.serialization import (
     load_pem_private_key,
 )
 
+from sarkmock.faults import Faults
+from sarkmock.http.engine import Engine
+from sarkmock.proxy.server import Proxy, ProxyParts
+from sarkmock.proxy.upstream import Upstream
 from sarkmock.server import certificates
 from sarkmock.server.http11 import Limits
 from sarkmock.server.https_server import Server
@@ -103,6 +107,49 @@ def wrong_certificates(tmp_path, pair):
 def test_a_wrong_certificate_is_told(tmp_path, pair, case):
     certificate, key, said = wrong_certificates(tmp_path, pair)[case]
     assert said in mistake("serve", "--port", "0", "--cert", str(certificate), "--key", str(key))
+
+
+PATIENT = Limits(header_timeout=600)
+
+
+def a_server(log, tls):
+    return Server(application, tls=tls, log=log, limits=PATIENT)
+
+
+def a_proxy(log, tls):
+    parts = ProxyParts(Faults(Engine()), log=log)
+    return Proxy(Upstream("http://127.0.0.1:1/api", None), parts, tls=tls, limits=PATIENT)
+
+
+@pytest.mark.parametrize("made", [a_server, a_proxy])
+def test_a_client_that_takes_https_for_http_is_told_at_once(made, pair):
+    served = []
+    with made(served.append, pair) as listener, \
+            socket.create_connection(("127.0.0.1", listener.port), timeout=60) as client:
+        client.sendall(b"DELETE /api/tenants/a HTTP/1.1\r\nHost: x\r\n\r\n")
+        answer = b"".join(iter(lambda: client.recv(4096), b""))
+    assert answer.startswith(b"HTTP/1.1 400 ")
+    assert b"The request is not encrypted; use https." in answer
+    assert [(one.status, one.reason) for one in served] == [(400, "The request is not encrypted; use https.")]
+
+
+@pytest.mark.parametrize("made", [a_server, a_proxy])
+def test_a_client_that_takes_http_for_https_is_told_at_once(made):
+    served = []
+    with made(served.append, None) as listener, \
+            socket.create_connection(("127.0.0.1", listener.port), timeout=60) as client, \
+            pytest.raises(ssl.SSLError, match="WRONG_VERSION_NUMBER"):
+        ssl.create_default_context().wrap_socket(client, server_hostname="x")
+    assert [(one.status, one.reason) for one in served] == [(400, "The request is encrypted; use http.")]
+
+
+def test_the_log_says_why_a_request_is_not_read():
+    with serving("--http", "-v") as running:
+        with socket.create_connection(running.address, timeout=60) as client:
+            client.sendall(b"\x16\x03\x01\x02\x00")
+            assert client.recv(4096).startswith(b"HTTP/1.1 400 ")
+        running.stop()
+    assert running.errors[-1] == "         why: The request is encrypted; use http.\n"
 
 
 def test_a_certificate_without_its_key_is_told(pair):

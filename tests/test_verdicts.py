@@ -16,7 +16,7 @@ from sarkmock_contracts.judge.verdicts import (
     Acceptance,
     Accepted,
     conclude_run,
-    page_lines,
+    documentation_lines,
     read_accepted,
     update_accepted,
 )
@@ -85,7 +85,7 @@ def check(*arguments, cwd):
 
 @pytest.fixture(scope="module")
 def shipped_by_documented(tmp_path_factory):
-    """The published product, judged by its page."""
+    """The published product, judged by its documentation."""
     directory = tmp_path_factory.mktemp("report")
     result = check("--target-profile", "shipped", "--report", str(directory), cwd=directory)
     return result, json.loads((directory / "report.json").read_text())
@@ -160,7 +160,7 @@ def test_the_page_line_is_that_of_the_variable():
     run = suite()
     evidence = Exchange(Request("PUT", "/tenants/a"), Response(200))
     outcome = seen(run, "tenants.update", "rules", "chanmax", "accepted", evidence)
-    assert page_lines(run.contract, outcome.findings[0].finding) == (673,)
+    assert documentation_lines(run.contract, outcome.findings[0].finding) == (673,)
 
 
 def test_fixed_is_only_what_was_looked_at():
@@ -216,7 +216,8 @@ def test_what_is_accepted_and_not_met_is_told():
 
 @pytest.mark.parametrize(("text", "said"), [
     ("- {id: a, reason: b, expires: soon}\n", "box.yaml:1: expires: 'soon' is not a date such as 2027-01-31"),
-    ("- id: a\n  reason: b\n  until: 2027-01-01\n", "box.yaml:3: until: unknown field; known: id, reason, expires"),
+    ("- id: a\n  reason: b\n  until: 2027-01-01\n", "box.yaml:3: unknown key 'until'; known: id, reason, expires"),
+    ("- id: a\n  '': b\n", "box.yaml:2: unknown key ''; known: id, reason, expires"),
     ("- id: a\n", "box.yaml:1: reason: is missing"),
     ("- id: a\n  reason:\n", "box.yaml:2: reason: expected a text"),
     ("- {id: a, reason: b}\n- {id: a, reason: c}\n", "box.yaml:2: id: a is listed twice"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from math import inf, isnan
 from pathlib import Path
 from typing import Any
 
@@ -24,10 +25,29 @@ def test_what_is_dumped_comes_back_in_both_versions(value: Any, tmp_path: Path) 
     assert yaml12.read(file) == yaml.safe_load(text) == {"value": value}
 
 
-def test_words_are_no_booleans(tmp_path: Path) -> None:
-    file = tmp_path / "x.yaml"
-    file.write_text("[YES, NO, on, off, true, 012, 1_000]", encoding="utf-8")
-    assert yaml12.read(file) == ["YES", "NO", "on", "off", True, 12, "1_000"]
+# The tables of YAML 1.2.2, section 10.3.2, and texts that only look like them.
+CORE = {
+    **dict.fromkeys(["null", "Null", "NULL", "~", ""], None), **dict.fromkeys(["true", "True", "TRUE"], True),
+    **dict.fromkeys(["false", "False", "FALSE"], False),
+    "0": 0, "-0": 0, "+12": 12, "-19": -19, "012": 12, "0o7": 7, "0o17": 15, "0x3A": 58, "0xff": 255,
+    "0.": 0.0, "-0.0": 0.0, ".5": 0.5, "+12e03": 12000.0, "-2E+05": -200000.0, "1e3": 1000.0, "1.5e-3": 0.0015,
+    **dict.fromkeys([".inf", ".Inf", ".INF", "+.inf"], inf), **dict.fromkeys(["-.inf", "-.Inf", "-.INF"], -inf),
+    **dict.fromkeys([".nan", ".NaN", ".NAN"], "nan")}
+TEXTS = ["nULL", "nil", "tRUE", "y", "YES", "NO", "on", "off", "1_000", "0b1", "0o8", "0O7", "-0o7", "0xG", "0X1",
+         "-0x1", "1:30", "1:30.5", "2001-01-01", "1e", "e3", ".", ".e3", "1.5.2", "+", "inf", "+.nan", ".iNF", "=", "<"]
+
+
+@pytest.mark.parametrize(("text", "value"), [*CORE.items(), *((text, text) for text in TEXTS)])
+def test_plain_scalars_are_those_of_the_core_schema(text: str, value: Any) -> None:
+    read = yaml12.parse(f"a: {text}\n", "x.yaml")["a"]
+    assert ("nan" if isinstance(read, float) and isnan(read) else read) == value
+    assert type(read) is (float if value == "nan" else type(value))
+
+
+@pytest.mark.parametrize("text", [*CORE, *TEXTS])
+def test_a_text_that_looks_like_a_scalar_is_dumped_as_a_text(text: str) -> None:
+    dumped = yaml12.dump({"a": text})
+    assert yaml12.parse(dumped, "x.yaml") == yaml.safe_load(dumped) == {"a": text}
 
 
 @pytest.mark.parametrize(("text", "line"), [

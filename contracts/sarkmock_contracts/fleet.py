@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from sarkmock.suite_api import FileError, line_of, read_yaml, write_whole
+from sarkmock.suite_api import FileError, line_of, read_yaml, unknown_name, write_whole
 
 from .errors import CannotRun, file_errors
 from .options import Option, options_of
@@ -56,7 +56,7 @@ def read_boxes(file: Path) -> list[Box]:
         raise FileError(file, 1, "expected a list `boxes`, such as - {name: office, url: https://pbx.example/api}")
     for key in content:
         if key not in ("boxes", "defaults"):
-            raise FileError(file, line_of(file, (key,)), f"{key}: unknown key; known: boxes, defaults")
+            raise FileError(file, line_of(file, (key,)), unknown_name("key", key, ("boxes", "defaults")))
     defaults = option_values(file, ("defaults",), content.get("defaults") or {}, FLEET_OPTIONS)
     boxes: list[Box] = []
     for index, entry in enumerate(content["boxes"]):
@@ -84,7 +84,7 @@ def option_values(file: Path, place: YamlPath, entry: Any, allowed: Mapping[str,
         raise FileError(file, line_of(file, place), "must be a mapping")
     for key, value in entry.items():
         if key not in allowed:
-            raise FileError(file, line_of(file, (*place, str(key))), f"{key}: unknown key; known: {', '.join(allowed)}")
+            raise FileError(file, line_of(file, (*place, str(key))), unknown_name("key", key, allowed))
         option = allowed[key]
         if option is not None and not option_takes(option, value):
             kind = {bool: "true or false", list: "a list of strings", int: "a whole number"}.get(option.kind, "a text")

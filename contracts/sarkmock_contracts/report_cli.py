@@ -62,10 +62,12 @@ def fleet(boxes: Path, output: Path, names: tuple[str, ...], matrix: bool, summa
     from .reports.data import EXIT_CODES
 
     listed = many.read_boxes(boxes)
-    if matrix:
-        click.echo(json.dumps([box.name for box in listed]))
-        return 0
     chosen = many.chosen_boxes(listed, names)
+    if matrix and summarise:
+        raise click.UsageError("--matrix and --summary exclude each other")
+    if matrix:
+        click.echo(json.dumps([box.name for box in chosen]))
+        return 0
     if not summarise:
         many.check_all(chosen, output)
     summary = many.fleet_summary(chosen, output)

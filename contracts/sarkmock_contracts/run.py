@@ -110,11 +110,21 @@ class Run(Client):
         operation = self.contract.operation_of(request)
         if operation is not None:
             self.coverage.seconds[operation.id,] += seconds  # type: ignore[assignment]
-            self.fixtures.observe(operation, judged)
-            self.live.observe(operation, judged)
+        creator = operation or self._creator(exchange)
+        if creator is not None:
+            self.fixtures.observe(creator, judged)
+            self.live.observe(creator, judged)
         for blamed, problem, evidence in row_problems:
             self.report(blamed.id, problem, *evidence)
         return judged
+
+    def _creator(self, exchange: Exchange) -> Operation | None:
+        """Return the create operation whose effect an undocumented method had, so that its row is removed, too."""
+        if exchange.response.status != 201:
+            return None
+        path = exchange.request.path
+        create = (self.contract.operation_of(Request("POST", at)) for at in (path, path.rpartition("/")[0]))
+        return next(filter(None, create), None)
 
     def look(self, path: str) -> Response:
         return self.target.get(path)

@@ -118,7 +118,8 @@ def st_options(schema: Any) -> RunOptions:
         "url": (config.base_url or schema.get_base_url()).rstrip("/"), "profile": st_profile(schema.raw_schema),
         "insecure": verify is False, "ca": verify if isinstance(verify, str) else None,
         "header": tuple(f"{name}: {value}" for name, value in (config.headers or {}).items()),
-        "yes_i_mean": os.environ.get("SARKMOCK_YES_I_MEAN"), **{HAZARD_OPTIONS[name]: True for name in allowed}})
+        "yes_i_mean": os.environ.get("SARKMOCK_YES_I_MEAN") if "disruptive" in allowed else None,
+        **{HAZARD_OPTIONS[name]: True for name in allowed}})
 
 
 def st_profile(document: dict[str, Any]) -> str:

@@ -10,11 +10,12 @@ from functools import cache
 from importlib import import_module
 from io import TextIOWrapper
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn, cast
+from typing import TYPE_CHECKING, NoReturn, TextIO, cast
 
 import click
 
 from sarkmock import __version__
+from sarkmock.cli.streams import OutputError, StandardOutput
 
 if TYPE_CHECKING:
     from importlib.metadata import EntryPoint
@@ -24,6 +25,7 @@ OWN_MODULES = {  # command -> its module
     "deviations": "document", "export": "document", "lint": "lint", "schema": "lint", "completion": "output"}
 # Replacements for consoles without these characters.
 PLAIN_CHARACTERS = {"·": "-", "—": "-", "━": "-", "→": "->", "…": "...", "✓": "+"}
+STANDARD_STREAMS = 2  # the highest of their file descriptors
 SUITE = "sarkmock.commands"  # entry points: commands of other packages
 
 
@@ -95,9 +97,16 @@ def cli() -> None:
 
 def main() -> NoReturn:
     """Run the command line. A user error is one line on stderr and exit code 2."""
+    open_closed_streams()
     write_plainly()
+    code: object = 0
     try:
         code = cli(prog_name="sarkmock", standalone_mode=False)
+        sys.stdout.flush()
+    except OutputError as error:
+        discard(sys.stdout)
+        if not error.is_unread:
+            fail(str(error))
     except click.exceptions.NoArgsIsHelpError as error:
         click.echo(error.format_message(), err=True)
         sys.exit(2)
@@ -106,9 +115,6 @@ def main() -> NoReturn:
         fail(error.format_message() + hint)
     except click.ClickException as error:
         fail(error.format_message())
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(0)
     except (click.Abort, KeyboardInterrupt):
         sys.exit(130)
     except Exception as error:
@@ -118,12 +124,27 @@ def main() -> NoReturn:
     sys.exit(code if isinstance(code, int) else 0)
 
 
+def open_closed_streams() -> None:
+    """Open the standard streams that are closed, or other files would get their numbers."""
+    while (handle := os.open(os.devnull, os.O_RDWR)) <= STANDARD_STREAMS:
+        pass
+    os.close(handle)
+    nowhere = os.fdopen(os.open(os.devnull, os.O_WRONLY), "w")
+    sys.stdout, sys.stderr = sys.stdout or nowhere, sys.stderr or nowhere
+
+
 def write_plainly() -> None:
-    """Replace characters that the console cannot show, instead of failing."""
+    """Replace characters that the console cannot show, instead of failing. Errors of writing become OutputError."""
     codecs.register_error("sarkmock", plainer)
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):
             stream.reconfigure(errors="sarkmock")
+    sys.stdout = StandardOutput(sys.stdout)
+
+
+def discard(stream: TextIO) -> None:
+    """Discard what a stream has not written: Python would try it again at its end."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 def plainer(error: UnicodeError) -> tuple[str, int]:
@@ -144,5 +165,8 @@ def fail(problem: str) -> NoReturn:
     """Print a user error on one line of stderr and exit with code 2."""
     from sarkmock.redaction import printable, without_credentials
 
-    click.echo(f"sarkmock: {printable(without_credentials(' '.join(problem.split())))}", err=True)
+    try:
+        click.echo(f"sarkmock: {printable(without_credentials(' '.join(problem.split())))}", err=True)
+    except OSError:
+        discard(sys.stderr)
     sys.exit(2)

@@ -65,6 +65,8 @@ def routes(profile: str, brief: bool, as_json: bool) -> None:
         sarkmock routes | grep -A 20 /tenants
         sarkmock routes --json | jq '.[] | select(.hazard == "disruptive") | .id'
     """
+    if brief and as_json:
+        raise click.UsageError("--brief and --json exclude each other")
     program = Program.of(profile)
     described = [route(program.document, operation) for operation in program.operations]
     if as_json:
@@ -182,11 +184,11 @@ def profiles(as_json: bool) -> None:
 
 
 @click.command()
-@click.option("--profile", default=product, **{**PROFILE_OPTION, "show_default": "the published product"})  # type: ignore[arg-type]
+@click.option("--profile", **{**PROFILE_OPTION, "show_default": "the published product"})  # type: ignore[arg-type]
 @click.option("--matrix", is_flag=True, help="List every deviation and the published versions that have it.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @click.option("--markdown", is_flag=True, help="Print a Markdown table.")
-def deviations(profile: str, matrix: bool, as_json: bool, markdown: bool) -> None:
+def deviations(profile: str | None, matrix: bool, as_json: bool, markdown: bool) -> None:
     """List the differences between a published version and the documentation.
 
     \b
@@ -195,9 +197,14 @@ def deviations(profile: str, matrix: bool, as_json: bool, markdown: bool) -> Non
         sarkmock deviations --matrix --markdown
         sarkmock deviations --json | jq -r '.[] | select(.severity == "breaks") | .summary'
     """
+    if as_json and markdown:
+        raise click.UsageError("--json and --markdown exclude each other")
+    if matrix and profile is not None:
+        raise click.UsageError("--matrix and --profile exclude each other")
     if matrix:
         show_matrix(as_json, markdown)
         return
+    profile = product() if profile is None else profile
     load(profile)
     listed = deviations_of(profile)
     if as_json:

@@ -59,10 +59,15 @@ def on_signal(function: Callable[[], Any]) -> None:
         signal.signal(number, lambda *_: function())
 
 
-def certificate_pair(stack: ExitStack, host: str, cert: Path | None, key: Path | None) -> certificates.CertificatePair:
-    """Return the certificate of the server: the user's own, or one made for this run."""
+def certificate_pair(stack: ExitStack, host: str, cert: Path | None, key: Path | None, http: bool,
+                     prefix: str = "--") -> certificates.CertificatePair | None:
+    """Return the certificate of the server: the user's own, or one made for this run. None for plain HTTP."""
     if bool(cert) != bool(key):
-        raise click.UsageError("--cert and --key go together")
+        raise click.UsageError(f"{prefix}cert and {prefix}key go together")
+    if http and cert:
+        raise click.UsageError(f"{prefix}cert and {prefix}key cannot be used with --http")
+    if http:
+        return None
     directory = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="sarkmock-")))
     if cert and key:
         return certificates.checked_pair(cert, key, directory)

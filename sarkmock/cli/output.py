@@ -64,6 +64,8 @@ class RequestLog:
         """Log one line with time, request, status, duration and size; then reasons and notices."""
         write_line(f"{time.strftime('%H:%M:%S')} {served.method} {redacted(served.target)} "
              f"{served.status or 'dropped'} {served.seconds * 1000:.1f} ms {served.size} B")
+        if served.reason:
+            write_line(f"         why: {served.reason}")
         entry = self._entry(served)
         if self._journal is not None and entry:
             for reason in self._journal.why(entry):

@@ -52,7 +52,7 @@ def open_proxy(stack: ExitStack, url: str, context: ssl.SSLContext | None, profi
     journal = Journal(engine, listening.journal) if listening.journal else None
     control = control_access(listening.host, listening.no_control, listening.control_token, None)
     app = create_control_app(MockControl(engine, faults, journal, control, upstream=url)) if control else None
-    pair = None if listening.http else certificate_pair(stack, listening.host, listening.cert, listening.key)
+    pair = certificate_pair(stack, listening.host, listening.cert, listening.key, listening.http, "--listen-")
     log = RequestLog(journal) if listening.verbose else None
     around = ProxyParts(faults, journal, app, guard, pace, judge, report, log)
     proxy = Proxy(Upstream(url, context, listening.patience), around, listening.host, listening.port, tls=pair)

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterable
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
+from math import isnan
 from pathlib import Path
 from typing import Any
 
@@ -44,7 +45,17 @@ from sarkmock.spec.yaml12 import FileError
 
 PORT = 44300
 LIMITS = Limits()
-SECONDS_TYPE = click.FloatRange(min=0, min_open=True)
+
+
+class Seconds(click.FloatRange):
+    """A number of seconds, which may be infinite."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        seconds = float(super().convert(value, param, ctx))
+        return self.fail("nan is not a number of seconds", param, ctx) if isnan(seconds) else seconds
+
+
+SECONDS_TYPE = Seconds(min=0, min_open=True)
 FILE_TYPE = click.Path(dir_okay=False, path_type=Path)
 
 
@@ -87,7 +98,7 @@ FILE_TYPE = click.Path(dir_okay=False, path_type=Path)
 @click.option("--no-control", is_flag=True, help="Disable /_mock.")
 @click.option("--save-dir", type=click.Path(exists=True, file_okay=False, writable=True, path_type=Path),
               metavar="DIRECTORY", help="Directory for the files of /_mock/save and /_mock/load.")
-@click.option("--boot-time", type=click.FloatRange(min=0), default=60.0, show_default=True, metavar="SECONDS",
+@click.option("--boot-time", type=Seconds(min=0), default=60.0, show_default=True, metavar="SECONDS",
               help="Time that the PBX is down after a reboot.")
 @click.option("--max-connections", "connections", default=LIMITS.connections, show_default=True,
               type=click.IntRange(min=1), metavar="N", help="Serve N connections at once; further ones get 503.")
@@ -128,9 +139,9 @@ def serve(host: str, port: int, http: bool, cert: Path | None, key: Path | None,
     begin_listening()
     with ExitStack() as stack:
         program = Program.of(profile)
-        storage = stack.enter_context(closing(Storage(state, program.database, salvage=salvage))) if state else None
+        storage = storage_of(stack, state, program, salvage)
         engine = Engine(state=initial_state(program, seed, storage, boot_time, api_token), program=program)
-        pair = None if http else certificate_pair(stack, host, cert, key)
+        pair = certificate_pair(stack, host, cert, key, http)
         control = control_access(host, no_control, control_token, save_dir, origins)
         kept = Journal(engine, journal) if journal else None
         mock = MockControl(engine, set_faults(engine, fault_file, faults), kept, control, throttle=throttle,
@@ -143,6 +154,13 @@ def serve(host: str, port: int, http: bool, cert: Path | None, key: Path | None,
         if watch:
             begin_watching(engine, profile, seed, report_line)
         run_server(server)
+
+
+def storage_of(stack: ExitStack, file: Path | None, program: Program, salvage: bool) -> Storage | None:
+    """Return the storage of --state, which the stack closes; None without that option."""
+    if file is None and salvage:
+        raise click.UsageError("--salvage needs --state")
+    return stack.enter_context(closing(Storage(file, program.database, salvage=salvage))) if file else None
 
 
 def token_of(program: Program, token: str | None) -> str | None:
@@ -178,7 +196,7 @@ def greeting(server: Server, pair: certificates.CertificatePair | None, engine: 
     kind = f"{'your token' if given else token}   (an administrator's, until that user logs in or out)"
     return (f"SARK V6 API, profile {engine.program.profile}, {len(engine.operations)} operations\n"
             f"{listening_line(server, API_PATH)}"
-            + (f"token         {kind}\n" if token else "") +
+            + (f"token         {kind}\n" if token else "token         not needed by this profile\n" if given else "") +
             f"try           curl {trust}{bearer}{url}{API_PATH}/tenants\n"
             f"control       {control}\n"
             f"{proxy_hint(url)}"

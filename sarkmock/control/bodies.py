@@ -15,6 +15,7 @@ from sarkmock.laravel.php.values import is_utf8
 from sarkmock.spec import yaml12
 from sarkmock.spec.data_files import openapi_dir
 from sarkmock.spec.loading import METHODS, Document, resolve
+from sarkmock.spec.pointers import dotted
 from sarkmock.spec.yaml12 import FileError
 from sarkmock.suggest import unknown_name
 
@@ -125,12 +126,8 @@ class ControlError(Exception):
         self.status, self.error, self.path, self.line = status, error, path, line
 
     def content(self) -> dict[str, Any]:
-        content = {"error": self.error, "place": place_of(self.path), "line": self.line}
+        content = {"error": self.error, "place": dotted(self.path), "line": self.line}
         return {name: value for name, value in content.items() if value}
-
-
-def place_of(path: Path) -> str:
-    return ".".join(map(str, path))
 
 
 def instant(second: float) -> str:
@@ -172,7 +169,7 @@ class Endpoint:
         """Raise ControlError with the place of the first error."""
         for error in self.body.iter_errors(content) if self.body else ():
             path = tuple(error.instance_path)
-            raise ControlError(422, f"{place_of(path) or 'body'}: {problem_text(error)}", path=path)
+            raise ControlError(422, f"{dotted(path, 'body')}: {problem_text(error)}", path=path)
 
 
 def read_parameter(name: str, schema: dict[str, Any], text: str, status: int) -> Any:
@@ -182,7 +179,7 @@ def read_parameter(name: str, schema: dict[str, Any], text: str, status: int) ->
     value = yaml12.scalar(text) if schema["type"] in ("integer", "boolean") else text
     for error in jsonschema_rs.validator_for(schema).iter_errors(value):
         raise ControlError(status, f"{name}: {error.message}")
-    return value
+    return int(value) if schema["type"] == "integer" else value  # to JSON Schema, 5.0 is an integer
 
 
 def problem_text(error: jsonschema_rs.ValidationError) -> str:

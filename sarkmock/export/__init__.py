@@ -235,7 +235,8 @@ def url(request: Exported, variables: set[str]) -> dict[str, Any]:
 
 
 def postman_text(request: Exported) -> str:
-    lines = f"Lines of the page: {', '.join(map(str, request.operation.source))}." if request.operation.source else ""
+    source = request.operation.source
+    lines = f"Lines of the documentation: {', '.join(map(str, source))}." if source else ""
     warning = "" if request.is_harmless else f"**{request.warning}**"
     return "\n\n".join(filter(None, [warning, request.description, lines]))
 

@@ -24,6 +24,7 @@ from sarkmock.spec import yaml12
 from sarkmock.spec.data_files import openapi_dir
 from sarkmock.spec.loading import METHODS, Document, deviations_of, load_with_deviation, resolve
 from sarkmock.spec.operations import Operation, Rules
+from sarkmock.spec.pointers import dotted
 from sarkmock.spec.profiles import profiles
 from sarkmock.suggest import unknown_name
 
@@ -112,10 +113,12 @@ class Fault:
             if name not in FAULT_KEYS:
                 raise FaultError(unknown_name("key", name, FAULT_KEYS))
         for error in _schema().iter_errors(dict(content)):
-            place = ".".join(map(str, error.instance_path))
+            place = dotted(error.instance_path, "fault")
             wrong = latency_problem(error.instance) if place == "latency" else None
             raise FaultError(f"{place}: {wrong or error.message}")
-        fault = cls(**content)
+        whole: dict[str, Any] = {name: int(value) if isinstance(value, float) and value.is_integer() else value
+                                 for name, value in content.items()}  # to JSON Schema, 503.0 is an integer
+        fault = cls(**whole)
         fault._check()
         return fault
 

@@ -19,6 +19,7 @@ from sarkmock.pbx.database import Database, Row
 from sarkmock.pbx.sql import OLDEST
 from sarkmock.spec import yaml12
 from sarkmock.spec.data_files import seed_file
+from sarkmock.spec.pointers import dotted
 from sarkmock.spec.prepared import cached_value
 from sarkmock.spec.yaml12 import FileError
 from sarkmock.suggest import unknown_name
@@ -46,7 +47,7 @@ class SeedError(ValueError):
     """A mistake in a seed: the path of keys to it, and the problem."""
 
     def __init__(self, place: Place, problem: str) -> None:
-        super().__init__(f"{'.'.join(map(str, place)) or 'seed'}: {problem}")
+        super().__init__(f"{dotted(place, 'seed')}: {problem}")
         self.place, self.problem = place, problem
 
 

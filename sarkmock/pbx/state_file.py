@@ -116,6 +116,8 @@ class StateFile:
 
 def lock_file(file: Path, version: int) -> int:
     """Open and lock the file; create an empty log if there is none."""
+    if file.exists() and not file.is_file():
+        raise FileError(file, None, "not a file")
     try:
         handle = os.open(file, os.O_RDWR)
     except FileNotFoundError:

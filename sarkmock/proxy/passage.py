@@ -18,7 +18,7 @@ from sarkmock.proxy.exchange import AnswerHead, BadAnswer, Field, QueueFull, Rec
 from sarkmock.proxy.upstream import OutgoingRequest, StreamedResponse, UpstreamFailed, read_chunks, read_sized
 from sarkmock.server.application import AppResponse, environ_of, run_wsgi
 from sarkmock.server.connection import LINGER, NO_HEAD, Served, encoded
-from sarkmock.server.http11 import FIELD, REQUEST_LINE, BadRequest, Head, ReceivedRequest, read_head
+from sarkmock.server.http11 import FIELD, REQUEST_LINE, BadRequest, Head, ReceivedRequest, check_first_bytes, read_head
 
 if TYPE_CHECKING:
     from sarkmock.proxy.server import Proxy
@@ -53,7 +53,7 @@ class Passage:
     async def reject(self, problem: BadRequest, head: Head = NO_HEAD) -> None:
         """Respond to a request that is not read further."""
         await self._answer(head, proxy_answer(problem.status, problem.reason), closing=True)
-        self._log(head, problem.status, 0, time.perf_counter())
+        self._log(head, problem.status, 0, time.perf_counter(), problem.reason)
         await self._discard_rest()
 
     async def _discard_rest(self) -> None:
@@ -93,10 +93,9 @@ class Passage:
                 first = await self._reader.read(1)
                 if first not in (b"\r", b"\n"):
                     break
-            else:
-                raise BadRequest(400, "The request does not begin with a method.")
         if not first:
             return b""
+        check_first_bytes(first)
         try:
             async with asyncio.timeout(limits.header_timeout):
                 return first + (await self._reader.readuntil(b"\r\n\r\n"))[:-2]
@@ -333,10 +332,10 @@ class Passage:
         async with asyncio.timeout(self._proxy.limits.body_timeout):
             await self._writer.drain()
 
-    def _log(self, head: Head, status: int, size: int, began: float) -> None:
+    def _log(self, head: Head, status: int, size: int, began: float, reason: str = "") -> None:
         if self._proxy.log:
             path = head.path.encode("latin-1").decode("utf-8", "replace")
-            self._proxy.log(Served(head.method, path, head.query, status, size, time.perf_counter() - began))
+            self._proxy.log(Served(head.method, path, head.query, status, size, time.perf_counter() - began, reason))
 
 
 def proxy_answer(status: int, reason: str, headers: list[tuple[str, str]] | None = None) -> AppResponse:

@@ -15,13 +15,14 @@ from sarkmock.faults import Faults
 from sarkmock.http.engine import Request
 from sarkmock.journal import Journal
 from sarkmock.proxy.exchange import ALL_BODIES, BodyMemory, OnPassed, Pace, Record, record_in_journal, request_of
-from sarkmock.proxy.passage import Passage
+from sarkmock.proxy.passage import Passage, proxy_answer
 from sarkmock.proxy.upstream import Upstream
 from sarkmock.server.application import Application
 from sarkmock.server.certificates import CertificatePair
-from sarkmock.server.connection import READS, Served
+from sarkmock.server.connection import NO_HEAD, READS, Served, encoded
 from sarkmock.server.http11 import BadRequest, Limits
 from sarkmock.server.listener import BACKLOG, STOP_TIMEOUT, Listener, most_connections
+from sarkmock.server.tls import Tls
 
 
 class Guard(Protocol):
@@ -76,10 +77,7 @@ class Proxy(Listener):
         self._in_progress: dict[int, Record] = {}
 
     async def _serve(self) -> None:
-        limits = self.limits
-        server = await asyncio.start_server(
-            self._client, sock=self._listener, ssl=self._context, limit=limits.head, backlog=BACKLOG,
-            ssl_handshake_timeout=limits.header_timeout if self._context else None)
+        server = await self._loop.create_server(self._protocol, sock=self._listener, backlog=BACKLOG)
         await self._ending.wait()
         self.stopping = True
         server.close()
@@ -91,6 +89,18 @@ class Proxy(Listener):
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
         self.upstream.close()
+
+    def _protocol(self) -> asyncio.Protocol:
+        reader = asyncio.StreamReader(self.limits.head, self._loop)
+        streams = asyncio.StreamReaderProtocol(reader, self._client, self._loop)
+        return Tls(self._context, streams, self.limits.header_timeout, self._rejected) if self._context else streams
+
+    def _rejected(self, problem: BadRequest) -> bytes:
+        """Log a client that sends no TLS, and return the response."""
+        response = proxy_answer(problem.status, problem.reason)
+        if self.log:
+            self.log(Served("-", "-", "", problem.status, 0, 0.0, problem.reason))
+        return b"".join(encoded(response, NO_HEAD, True, self.date()))
 
     async def _client(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         writer.transport.set_write_buffer_limits(high=0)  # so that drain() returns only when the response is sent

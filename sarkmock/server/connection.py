@@ -30,7 +30,10 @@ SLOWEST = 20  # a body may take this many times ``body_timeout``
 
 @dataclass(frozen=True, slots=True)
 class Served:
-    """One served request, for a log; status 0 if the connection was closed instead."""
+    """One served request, for a log; status 0 if the connection was closed instead.
+
+    ``reason`` is why a request could not be read.
+    """
 
     method: str
     path: str
@@ -38,6 +41,7 @@ class Served:
     status: int
     size: int
     seconds: float
+    reason: str = ""
 
     @property
     def target(self) -> str:
@@ -77,6 +81,13 @@ class Service:
         if self.background and request.head.path.startswith(self.background):
             return self.threads
         return self.long if self.takes_long and self.takes_long(request.head.uri, len(request.body)) else None
+
+    def rejected(self, problem: BadRequest) -> bytes:
+        """Log a client that sends no TLS, and return the response."""
+        response = rejection(problem)
+        if self.log:
+            self.log(Served("-", "-", "", problem.status, len(response.body), 0.0, problem.reason))
+        return b"".join(encoded(response, NO_HEAD, True, self.date()))
 
     def has_room(self, size: int) -> bool:
         """Whether that many more bytes fit into the memory limit."""
@@ -287,17 +298,17 @@ class Connection(asyncio.Protocol):
             with suppress(OSError):  # the client has disconnected
                 self._transport.write_eof()
         self._transport.resume_reading()
-        self._log(head, problem.status, len(response.body))
+        self._log(head, problem.status, len(response.body), problem.reason)
 
     def _close(self) -> None:
         self.deadline = self._loop.time() + self._limits.body_timeout
         self._transport.close()
 
-    def _log(self, head: Head, status: int, size: int) -> None:
+    def _log(self, head: Head, status: int, size: int, reason: str = "") -> None:
         if self._service.log:
             path = head.path.encode("latin-1").decode("utf-8", "replace")
             taken = time.perf_counter() - self._began if self._began else 0.0
-            self._service.log(Served(head.method, path, head.query, status, size, taken))
+            self._service.log(Served(head.method, path, head.query, status, size, taken, reason))
 
 
 def rejection(problem: BadRequest) -> AppResponse:

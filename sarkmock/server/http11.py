@@ -26,6 +26,7 @@ CHUNK_START = re.compile(rb"[0-9A-Fa-f]{0,16}(?:(?<=[0-9A-Fa-f])[ \t]*(?:;[\t\x2
 CHUNK_LINE = 4096
 TRAILERS = 8192
 FRAMING = re.compile(rb"\n(?:Transfer-Encoding|Content-Length|Host):", re.IGNORECASE)  # not allowed in trailers
+TLS_HANDSHAKE = b"\x16"  # the first byte of a client that speaks TLS
 NO_BODY = (204, 304)
 
 
@@ -157,8 +158,8 @@ class Reader:
     def _check_start(self) -> None:
         """Raise BadRequest as soon as the bytes cannot become a valid head."""
         buffer = self._buffer
-        if buffer and buffer != b"\r" and not METHOD_START.match(buffer):
-            raise BadRequest(400, "The request does not begin with a method.")
+        if buffer and buffer != b"\r":
+            check_first_bytes(buffer)
         if BARE_LINE_FEED.search(buffer, max(0, self._searched - 1)):
             raise BadRequest(400, "A line of the head does not end with CR LF.")
         if len(buffer) > self._limits.line and buffer.find(b"\n", 0, self._limits.line) < 0:
@@ -202,6 +203,14 @@ class Reader:
 
     def _too_large(self) -> BadRequest:
         return BadRequest(413, f"The body is larger than {self._limits.body} bytes.")
+
+
+def check_first_bytes(start: bytes | bytearray) -> None:
+    """Raise BadRequest if the first bytes of a request are not the beginning of a method."""
+    if start[:1] == TLS_HANDSHAKE:
+        raise BadRequest(400, "The request is encrypted; use http.")
+    if not METHOD_START.match(start):
+        raise BadRequest(400, "The request does not begin with a method.")
 
 
 def trailers_end(buffer: bytearray, start: int) -> int | None:

@@ -255,7 +255,7 @@ def _vocabulary_mistakes(document: Document) -> Iterator[tuple[str, str]]:
     for place, key, value in extensions(document):
         check = _vocabulary().get(key)
         if check is None:
-            yield place + pointer(key), f"{place}: {unknown_name('key', key, _vocabulary())}"
+            yield place + pointer(key), f"{place or 'document'}: {unknown_name('key', key, _vocabulary())}"
         else:
             yield from ((place + pointer(key), f"{place}/{key}: {error.message}") for error in check.iter_errors(value))
 

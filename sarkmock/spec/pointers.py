@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 
@@ -14,6 +14,11 @@ def pointer(*steps: str) -> str:
 def keys_of(place: str) -> list[str]:
     """Return the unescaped keys of a JSON Pointer."""
     return [step.replace("~1", "/").replace("~0", "~") for step in place.split("/")[1:]]
+
+
+def dotted(path: Iterable[str | int], root: str = "") -> str:
+    """Return a path of keys for people, such as ``tables.cluster.0``; ``root`` is the name of the whole."""
+    return ".".join(str(step) or "''" for step in path) or root
 
 
 def covers(outer: str, inner: str) -> bool:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from sarkmock.spec import yaml12
 from sarkmock.spec.data_files import BASE, openapi_dir
+from sarkmock.spec.pointers import dotted
 from sarkmock.spec.prepared import cached_value
 from sarkmock.spec.yaml12 import FileError
 from sarkmock.suggest import unknown_name
@@ -110,6 +111,8 @@ def canonical_name(name: str, beside: Path = Path()) -> str:
         return shipped
     if name.endswith(SUFFIXES):
         return str(beside / name)
+    if "/" in name and (beside / name).exists():
+        raise FileError(name, None, f"the name of an overlay file must end in {' or '.join(SUFFIXES)}")
     raise FileError("", None, f"{unknown_name('profile', name, profiles())}, or the path of an overlay file")
 
 
@@ -198,7 +201,7 @@ def shape_mistakes(content: Any) -> Iterator[tuple[tuple[str | int, ...], str]]:
 
     wrong = next(keys_not_text(content), None)
     if wrong is not None:
-        yield wrong, f"{'.'.join(map(str, wrong)) or 'overlay'}: has a key that is not a string; quote it"
+        yield wrong, f"{dotted(wrong, 'overlay')}: has a key that is not a string; quote it"
         return
     for error in vocabulary_validator("overlay").iter_errors(content):
         path = tuple(error.instance_path)
@@ -208,9 +211,9 @@ def shape_mistakes(content: Any) -> Iterator[tuple[tuple[str | int, ...], str]]:
                 shape = shape[step]
             for key in error.kind.unexpected:
                 place = (*path, key)
-                yield place, f"{'.'.join(map(str, place))}: {unknown_name('key', key, shape.get('properties', ()))}"
+                yield place, f"{dotted(place)}: {unknown_name('key', key, shape.get('properties', ()))}"
         else:
-            yield path, f"{'.'.join(map(str, path)) or 'overlay'}: {error.message}"
+            yield path, f"{dotted(path, 'overlay')}: {error.message}"
 
 
 def keys_not_text(content: Any) -> Iterator[tuple[str | int, ...]]:

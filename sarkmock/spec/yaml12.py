@@ -34,7 +34,7 @@ MOST_REPETITIONS = 100_000  # nodes that aliases can add; a few hundred bytes ca
 
 
 class Loader(_Base):
-    """PyYAML's safe loader with YAML 1.2's core schema: no dates, base-60 numbers or binary data.
+    """PyYAML's safe loader with YAML 1.2's core schema: no dates, base-60 numbers or binary data, but merge keys.
 
     A duplicate key in a mapping is an error, as YAML requires: PyYAML would silently drop the first entry.
     """
@@ -78,20 +78,29 @@ def _scalar(construct: Callable[[Any, yaml.Node], Any]) -> Callable[[Any, yaml.N
     return constructed
 
 
-Loader.yaml_implicit_resolvers = {
-    first: [(tag, regexp) for tag, regexp in resolvers
-            if tag not in ("tag:yaml.org,2002:bool", "tag:yaml.org,2002:timestamp", "tag:yaml.org,2002:int")]
-    for first, resolvers in _Base.yaml_implicit_resolvers.items()
+def _number(loader: Any, node: yaml.Node) -> int:
+    base = {"0o": 8, "0x": 16}.get(node.value[:2])
+    return int(node.value[2:], base) if base else int(node.value)  # 012 is decimal 12
+
+
+# The core schema: the form of plain scalars by tag, and the characters with which they begin.
+_TAG = "tag:yaml.org,2002:"
+_CORE = {
+    "null": (r"~|null|Null|NULL|", [*"~nN", ""]),
+    "bool": (r"true|True|TRUE|false|False|FALSE", [*"tTfF"]),
+    "int": (r"[-+]?[0-9]+|0o[0-7]+|0x[0-9a-fA-F]+", [*"-+0123456789"]),
+    "float": (r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?|[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN)",
+              [*"-+.0123456789"]),
+    "merge": (r"<<", [*"<"]),  # of YAML 1.1, but common
 }
-_BOOL = re.compile("^(?:true|false)$")
-_INT = re.compile("^[-+]?[0-9]+$")
-Loader.add_implicit_resolver("tag:yaml.org,2002:bool", _BOOL, list("tf"))
-Loader.add_implicit_resolver("tag:yaml.org,2002:int", _INT, list("-+0123456789"))
-_CORE = {f"tag:yaml.org,2002:{name}": name for name in ("null", "bool", "float", "int", "str", "seq", "map")}
+Loader.yaml_implicit_resolvers = {}
+for _name, (_form, _first) in _CORE.items():
+    Loader.add_implicit_resolver(_TAG + _name, re.compile(f"(?:{_form})\\Z"), _first)
 Loader.yaml_constructors = {
-    tag: construct if tag is None or _CORE[tag] in ("seq", "map") else _scalar(construct)
-    for tag, construct in _Base.yaml_constructors.items() if tag is None or tag in _CORE}
-Loader.add_constructor("tag:yaml.org,2002:int", _scalar(lambda loader, node: int(node.value)))  # 012 is decimal 12
+    tag: construct if tag in (None, f"{_TAG}seq", f"{_TAG}map") else _scalar(construct)
+    for tag, construct in _Base.yaml_constructors.items()
+    if tag is None or tag.removeprefix(_TAG) in ("null", "bool", "float", "str", "seq", "map")}
+Loader.add_constructor(f"{_TAG}int", _scalar(_number))
 
 
 def _repeated(root: yaml.Node) -> Iterator[yaml.Node]:
@@ -245,10 +254,8 @@ def _text_node(dumper: yaml.SafeDumper, text: str) -> yaml.Node:
 
 _BREAKS = re.compile("[\x85\u2028\u2029\ufeff]")
 _Dumper.add_representer(str, _text_node)
-# Also quote strings that only YAML 1.2 reads as numbers, such as 01924 and 1e3.
-_FLOAT = re.compile(r"^[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?$")
-_Dumper.add_implicit_resolver("tag:yaml.org,2002:int", _INT, list("-+0123456789"))
-_Dumper.add_implicit_resolver("tag:yaml.org,2002:float", _FLOAT, list("-+.0123456789"))
+for _name in ("int", "float"):  # also quote strings that only YAML 1.2 reads as numbers, such as 01924 and 1e3
+    _Dumper.add_implicit_resolver(_TAG + _name, re.compile(f"(?:{_CORE[_name][0]})\\Z"), _CORE[_name][1])
 
 
 def source_of(pointer: str) -> tuple[Path, int]:

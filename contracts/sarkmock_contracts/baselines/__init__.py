@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from math import isnan
 from pathlib import Path
 from types import TracebackType
 
@@ -22,7 +23,7 @@ from ..reports.data import Data, as_json
 from ..safety.fingerprint import AUTO
 from ..safety.ledger import read_ledger
 from .clients import mark_concerned, read_clients
-from .comparing import Comparison, compare_baselines
+from .comparing import SLOWER, Comparison, compare_baselines
 from .facts import Baseline, Checkpoint, read_baseline, write_baseline
 from .profile import nearest_choice, profile_baseline, profile_from, profile_lines, write_profile
 from .recording import RECORDING_PARTS, RecordingCase
@@ -130,10 +131,14 @@ def record_box(options: RecordingOptions, ledger: Path, partial: Checkpoint | No
     return Recorded(baseline, unasked, session.troubles)
 
 
-def compare_with(before: Baseline, after: Baseline, clients: Path | None, slower: float) -> Comparison:
+def compare_with(before: Baseline, after: Baseline, clients: Path | None, slower: float | None = None) -> Comparison:
     """Compare two baselines and mark the differences that concern the clients."""
+    if slower is not None and isnan(slower):
+        raise CannotRun("--slower nan: not a number")
+    if slower is not None and not (before.milliseconds and after.milliseconds):
+        raise CannotRun("--slower needs two recordings of targets: a profile has no response times")
     uses = read_clients(clients) if clients is not None else []
-    comparison = compare_baselines(before, after, slower)
+    comparison = compare_baselines(before, after, SLOWER if slower is None else slower)
     comparison.differences = mark_concerned(comparison.differences, uses)
     return comparison
 
@@ -149,7 +154,7 @@ def compared_sides(before: str, after: str,
         raise CannotRun(f"{AUTO} recognises the version of a box: the other side must be a baseline file or a URL")
     first = None if before == AUTO or is_profile(before) else recorded_side(before)
     troubles: list[str] = []
-    if not Path(after).exists() and URL.match(after):
+    if is_target(after):
         alike = options() if first is None else replace(options(), depth=first.depth, only=first.only)
         recorded = record_box(alike, Path(f"{before}.compare.ledger"))
         second, troubles = recorded.baseline, recorded.troubles
@@ -171,6 +176,11 @@ def recorded_side(name: str) -> Baseline:
         except FileError as error:
             raise CannotRun(str(error) if error.file else f"{name}: No such file, and {error.problem}") from None
     return read_baseline(Path(name))
+
+
+def is_target(name: str) -> bool:
+    """Whether a side of a comparison is the URL of a target."""
+    return not Path(name).exists() and URL.match(name) is not None
 
 
 def is_profile(name: str) -> bool:

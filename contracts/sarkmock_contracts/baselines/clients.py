@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import json
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sized
@@ -13,7 +12,7 @@ from urllib.parse import parse_qsl, urlsplit
 
 import yaml
 
-from sarkmock.suite_api import FileError, MethodNotAllowed, PageNotFound, profiles, write_whole, yaml12
+from sarkmock.suite_api import FileError, MethodNotAllowed, PageNotFound, profiles, unknown_name, write_whole, yaml12
 
 from ..client.http import Exchange, Response, bounded_json
 from ..errors import CannotRun, check_directory, file_errors
@@ -98,7 +97,7 @@ def use_of(place: str, item: Any) -> Use:
                         f"or a mapping with the keys {', '.join(USE_KEYS)}")
     strange = [str(name) for name in entry if name not in USE_KEYS]
     if strange:
-        raise CannotRun(f"{place}: {strange[0]}: unknown key; known: {', '.join(USE_KEYS)}")
+        raise CannotRun(f"{place}: {unknown_name('key', strange[0], USE_KEYS)}")
     return Use(operation_named(place, entry["operation"]), *(name_set(place, entry, key) for key in USE_KEYS[1:]))
 
 
@@ -109,8 +108,7 @@ def operation_named(place: str, text: str) -> str:
         if wanted == name or wanted in entry.ids:
             return name
     every = [*catalogue(), *(name for entry in catalogue().values() for name in entry.ids)]
-    near = difflib.get_close_matches(wanted, every, 1)
-    raise CannotRun(f"{place}: unknown operation {text}" + (f"; did you mean {near[0]}?" if near else ""))
+    raise CannotRun(f"{place}: {unknown_name('operation', text, every)}")
 
 
 def name_set(place: str, entry: Mapping[str, Any], key: str) -> Names:

@@ -30,6 +30,7 @@ RULE_KINDS = {"rule tightened", "rule changed", "rule loosened"}
 STOPPED = 503  # status of AMI functions while the PBX is not running
 NOTHING_LISTED = 404  # their status for an empty list
 EMPTY_FILE = "application/x-empty"  # the content type of an empty file of call records
+SLOWER = 2.0  # factor by which a response takes longer
 SLOW_MS = 50  # smaller slowdowns are not reported
 TYPICAL_OPERATIONS = 10  # minimum of operations for judging the speed of a box
 ByKind = dict[str, list[Fact]]
@@ -118,7 +119,7 @@ class Sides(NamedTuple):
         return f"{self.before.version} -> {self.after.version}" if decide else ""
 
 
-def compare_baselines(before: Baseline, after: Baseline, factor: float = 2.0) -> Comparison:
+def compare_baselines(before: Baseline, after: Baseline, factor: float = SLOWER) -> Comparison:
     """Compare two baselines. A fact that only one of them has is unknown in the other and not compared."""
     sides = Sides(Side(before), Side(after))
     result = Comparison(before, after)

@@ -12,7 +12,7 @@ from typing import Any
 
 import jsonschema_rs
 
-from sarkmock.suite_api import write_whole
+from sarkmock.suite_api import dotted, write_whole
 
 from ..client.http import bounded_json
 from ..errors import BadBaseline, CannotRun, file_errors
@@ -191,6 +191,8 @@ def _fact(file: Path, number: int, line: Mapping[str, Any]) -> Fact:
 
 
 def _json_lines(file: Path) -> Iterator[Any]:
+    if file.is_char_device():  # some never end
+        raise BadBaseline(f"{file}: not a baseline: a device")
     try:
         text = file.read_text(encoding="utf-8")
     except UnicodeDecodeError:
@@ -212,7 +214,7 @@ def _check(file: Path, number: int, line: Any) -> None:
     if kind is None:
         raise BadBaseline(f"{file}:{number}: not a line of a baseline")
     for error in line_validator(kind).iter_errors(line):
-        place = ".".join(map(str, error.instance_path))
+        place = dotted(error.instance_path)
         raise BadBaseline(f"{file}:{number}: {f'{place}: ' if place else ''}{error.message}")
 
 

@@ -173,7 +173,7 @@ def improved_choice(choice: Choice, deviation: Deviation, box: Baseline, further
 
 
 def section_of(deviation: Deviation) -> str | None:
-    """Return the section of the page that a deviation concerns; None unless it is exactly one."""
+    """Return the section of the documentation that a deviation concerns; None unless it is exactly one."""
     sections = {entry.first.section for op, entry in catalogue().items()
              if deviation_touches(deviation, set(places_of_operation(op)))}
     return sections.pop() if len(sections) == 1 else None

@@ -21,6 +21,7 @@ from .facts import BOX, NOT_SENT, Fact
 from .observer import (
     ABSENT_ROW,
     HAS_CRASHED,
+    NOT_TESTED,
     TESTED,
     THERE,
     WAS_ACCEPTED,
@@ -155,6 +156,7 @@ class Asker:
         self.fields = [field for field in entry.fields if field not in left_out]
         self.key: Body = {}  # reused until a row with it is created
         self.deadly: dict[str, int] = {}
+        self.unsent = ""  # why the last request that was not sent was not
 
     def facts(self) -> Iterator[Fact]:
         nothing = self.send({}, with_key=False)
@@ -162,7 +164,11 @@ class Asker:
             yield Fact(self.entry.name, "part", RULES_PART, "crashes for any input")
             yield Fact(self.entry.name, "status", "any input", crash)
             return
-        yield Fact(self.entry.name, "part", RULES_PART, TESTED)
+        found = list(self.of_variables(nothing))
+        yield Fact(self.entry.name, "part", RULES_PART, TESTED if found else self.unsent or TESTED)
+        yield from found
+
+    def of_variables(self, nothing: Exchange | None) -> Iterator[Fact]:
         if nothing is not None:
             yield from self.of_nothing(nothing.response)
         for packet in probe_packets(self.entry, self.fields, self.observer.depth):
@@ -249,7 +255,9 @@ class Asker:
         try:
             key = self.new_key() if with_key and self.operation.method == "POST" else {}
             exchange = self.observer.send(fixtures.request(self.operation, {**key, **body}))
-        except (Withheld, Unavailable):
+        except (Withheld, Unavailable) as reason:
+            why = "withheld" if isinstance(reason, Withheld) else NOT_TESTED
+            self.unsent = f"{why}: {self.observer.plain(str(reason))}"
             return None
         if exchange.response.ok:
             self.key = {}

@@ -146,6 +146,11 @@ class Access:
             raise CannotRun(f"{url} is not encrypted: use https, or --insecure to send everything in clear text")
         if self.key and not self.cert:
             raise CannotRun("--key needs --cert")
+        if parts.scheme == "http" and (self.ca or self.cert):
+            raise CannotRun(f"{'--ca' if self.ca else '--cert'} needs an https URL")
+        names = [line.partition(":")[0].lower() for line in self.headers]
+        if self.token_env is not None and "authorization" in names:
+            raise CannotRun(f"--header Authorization and {self.credential} exclude each other")
         for option, file in (("--ca", self.ca), ("--cert", self.cert), ("--key", self.key)):
             if file is not None and not Path(file).is_file():
                 raise CannotRun(f"{option} {file}: {'not a file' if Path(file).exists() else 'no such file'}")
@@ -188,8 +193,10 @@ class Access:
         result = dict(map(_header_pair, self.headers))
         if self.token_env is not None:
             token = os.environ.get(self.token_env, "").strip()
-            if not token or not token.isprintable():
+            if not token:
                 raise CannotRun(f"--token-env {self.token_env}: the environment variable is not set, or empty")
+            if not re.fullmatch("[!-~]+", token):
+                raise CannotRun(f"--token-env {self.token_env}: the value is not a token of ASCII characters")
             result["Authorization"] = f"Bearer {token}"
         return result
 
@@ -198,6 +205,8 @@ def _header_pair(line: str) -> tuple[str, str]:
     name, colon, value = line.partition(":")
     if not colon or not re.fullmatch(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+", name) or not value.strip().isprintable():
         raise CannotRun(f"--header {name!r}: not of the form 'Name: value'")
+    if any(char > "\xff" for char in value):
+        raise CannotRun(f"--header {name!r}: HTTP has no characters beyond Latin-1")
     return name, value.strip()
 
 

@@ -10,6 +10,7 @@ import json
 from base64 import b64decode, b64encode
 from collections.abc import Iterable, Iterator
 from importlib import import_module
+from pathlib import Path
 from typing import cast
 from urllib.parse import urlsplit
 
@@ -54,6 +55,8 @@ def open_database(place: str) -> ExampleDatabase:
         return ReadOnlyDatabase(GitHubArtifactDatabase(owner, repository))
     if urlsplit(place).scheme:
         raise CannotRun(f"--example-database {place}: a directory, redis://HOST, or github:OWNER/REPOSITORY")
+    if Path(place).exists() and not Path(place).is_dir():
+        raise CannotRun(f"--example-database {place}: not a directory")
     return DirectoryBasedExampleDatabase(place)
 
 

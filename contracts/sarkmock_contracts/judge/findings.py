@@ -21,6 +21,7 @@ from ..client.http import Exchange
 from ..spec.contract import Contract
 
 ABSENT = "Not on this target"  # prefix for deviations that the judging profile has and the target lacks
+EVIDENCE_BYTES = 64 << 20  # of the exchanges of all findings; further findings have none
 MOST_FINDINGS, OTHERS = 5_000, "others"  # further findings than the most are summarised under this kind
 BREAKS, SURPRISES, COSMETIC = SEVERITIES = ("breaks", "surprises", "cosmetic")
 
@@ -108,6 +109,10 @@ class Finding:
     request: int = 0  # the number of requests sent when it was first found
     steps: tuple[Exchange, ...] = ()
 
+    @property
+    def weight(self) -> int:
+        return sum(exchange.weight for exchange in self.steps)
+
     def __str__(self) -> str:
         return f"{self.identity}: {self.message}"
 
@@ -120,8 +125,9 @@ def evidence_weight(evidence: Sequence[Exchange]) -> tuple[int, int]:
 class Findings:
     """All findings of a run in the order found. An identity can have a known and a new finding."""
 
-    def __init__(self, most: int = MOST_FINDINGS) -> None:
-        self._most = most
+    def __init__(self, most: int = MOST_FINDINGS, max_bytes: int = EVIDENCE_BYTES) -> None:
+        self._most, self._max_bytes = most, max_bytes
+        self._held = 0  # at least the weight of all findings
         self.findings: dict[tuple[Identity, bool], Finding] = {}
         self._of_operation = defaultdict[str, dict[tuple[Identity, bool], None]](dict)
         self._named: frozenset[str] | None = None
@@ -143,6 +149,17 @@ class Findings:
         if evidence_weight(finding.evidence) < evidence_weight(kept.evidence):
             kept.message, kept.evidence, kept.steps = finding.message, finding.evidence, finding.steps
         return kept
+
+    def keep(self, finding: Finding, steps: tuple[Exchange, ...]) -> None:
+        """Store the exchanges that reproduce a finding, or no exchange if those of all findings are too large."""
+        finding.steps = steps
+        self._held += finding.weight
+        if self._held > self._max_bytes:
+            self._held = sum(kept.weight for kept in self)
+        if self._held > self._max_bytes:
+            self._held -= finding.weight
+            finding.evidence = finding.steps = ()
+            finding.message += "; its exchanges are too large to be kept"
 
     def of(self, identity: Identity) -> list[Finding]:
         """Return the findings of an identity, the new one first."""

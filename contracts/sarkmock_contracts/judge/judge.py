@@ -151,7 +151,7 @@ class Judge:
         kept = self.findings.add(finding)
         if kept.evidence is finding.evidence:
             rejected = finding.identity.check in OF_RULES and not finding.evidence[-1].response.ok
-            kept.steps = self.history.leading_to(finding.evidence, rejected=rejected)
+            self.findings.keep(kept, self.history.leading_to(finding.evidence, rejected=rejected))
 
     def _bear_witness(self, operation: Operation, judged: Judged) -> None:
         """Check whether a response refutes the deviations of earlier findings about its variables."""

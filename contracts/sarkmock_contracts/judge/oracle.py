@@ -13,7 +13,7 @@ from itertools import pairwise
 from typing import Any, NamedTuple
 from weakref import WeakKeyDictionary
 
-from sarkmock.suite_api import Operation, PhpError, Validator, pointer
+from sarkmock.suite_api import Operation, PhpError, Validator, dotted, pointer
 
 from ..client.http import Exchange, Request, Response
 from ..spec.boundary_values import bounds_of, is_placeholder
@@ -76,7 +76,7 @@ def _body(contract: Contract, place: str, exchange: Exchange) -> Iterator[Proble
         return
     found: dict[tuple[str, str], Problem] = {}
     for error in contract.validator(place).iter_errors(value):
-        where = ".".join(map(str, error.instance_path)) or "body"
+        where = dotted(error.instance_path, "body")
         text = f"{exchange.response.status} {where}: {_short(error.message)}"
         for name in _fields(error):
             found.setdefault((name, error.kind.name), Problem("schema", name, error.kind.name, text))

@@ -13,7 +13,7 @@ from typing import Any
 
 import yaml
 
-from sarkmock.suite_api import Deviation, FileError, keys_of, write_whole, yaml12
+from sarkmock.suite_api import Deviation, FileError, keys_of, unknown_name, write_whole, yaml12
 
 from ..errors import CannotRun
 from ..spec.contract import Contract
@@ -115,7 +115,7 @@ def _entry(file: Path, node: Any) -> Acceptance:
     for key, value in node.value:
         place = f"{file}:{key.start_mark.line + 1}: {key.value}"
         if key.value not in ENTRY_FIELDS:
-            raise CannotRun(f"{place}: unknown field; known: {', '.join(ENTRY_FIELDS)}")
+            raise CannotRun(f"{file}:{key.start_mark.line + 1}: {unknown_name('key', key.value, ENTRY_FIELDS)}")
         if not isinstance(value, yaml.ScalarNode) or not value.value.strip():
             raise CannotRun(f"{place}: expected a text")
         values[key.value] = value.value
@@ -257,7 +257,7 @@ def status_of(contract: Contract, findings: Findings, coverage: Coverage, deviat
     return Listed(deviation, "untested", reason) if reason else Listed(deviation, "fixed")
 
 
-def page_lines(contract: Contract, finding: Finding) -> tuple[int, ...]:
+def documentation_lines(contract: Contract, finding: Finding) -> tuple[int, ...]:
     """Return the lines of the documentation page for a finding: those of its variable, or else of its operation."""
     operation = contract.by_id.get(finding.identity.operation)
     if operation is None:

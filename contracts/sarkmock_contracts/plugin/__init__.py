@@ -144,6 +144,8 @@ def run_checks(options: RunOptions, processes: int = 1) -> int:
             code = pytest.main(arguments, plugins=[opened])
     if opened.error:
         raise CannotRun(opened.error)
+    if display.output.error is not None and not display.output.error.is_unread:
+        raise display.output.error
     return PYTEST_CODES.get(int(code), COULD_NOT_RUN)
 
 

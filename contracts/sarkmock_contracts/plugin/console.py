@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Generator
+from collections.abc import Callable, Generator
+from typing import Any, TextIO, cast
 
 import pytest
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
-from sarkmock.suite_api import printable
+from sarkmock.suite_api import OutputError, printable
 
 from ..checks import BY_NAME
 from ..client.interrupts import duration_text
@@ -22,11 +23,37 @@ from .verdict import OpenedRun, VerdictPlugin, is_suite_error, safety_lines
 NOTICED = 2.0  # seconds of waiting after which the reason is shown
 
 
+class PatientOutput:
+    """Standard output that does not end a run: after its first error, which it keeps, nothing more is written."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+        self.error: OutputError | None = None
+
+    def write(self, text: str) -> int:
+        self._try(lambda: self._stream.write(text))
+        return len(text)
+
+    def flush(self) -> None:
+        self._try(self._stream.flush)
+
+    def _try(self, call: Callable[[], object]) -> None:
+        try:
+            if self.error is None:
+                call()
+        except OutputError as error:
+            self.error = error
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
+
+
 class Display(Watcher):
     """A progress bar on a terminal, plain lines elsewhere. It also shows the messages of the run."""
 
     def __init__(self) -> None:
-        self.screen = Console(file=sys.stdout)
+        self.output = PatientOutput(sys.stdout)
+        self.screen = Console(file=cast(TextIO, self.output))
         # Refreshed explicitly: a thread would write into the output that pytest captures.
         self.progress = Progress(TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(),
                                  TimeElapsedColumn(), TimeRemainingColumn(), console=self.screen, auto_refresh=False,

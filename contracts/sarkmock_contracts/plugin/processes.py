@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import re
 import shutil
 import sys
 import tempfile
@@ -33,17 +34,18 @@ from .verdict import Results, read_accepted_of
 
 METHOD = "fork" if sys.platform == "linux" else "spawn"  # a fork is not safe on macOS, and unknown on Windows
 MOST_PROCESSES = 4  # default maximum: more processes do not end sooner
+MOST_WANTED = 256  # processes; each takes 100 MB
 
 
 def check_spreadable(options: RunOptions) -> None:
-    """Raise CannotRun for a run that needs a single process: with a URL, budget, time limit, rate or plan."""
+    """Raise CannotRun for a run that needs a single process: with a URL, budget, time limit or plan."""
     if not is_spreadable(options):
         what = "a box at a URL is judged by one process" if options.url else "requests are counted in one process"
         raise CannotRun(f"-n spreads cases over embedded mocks; {what}: omit -n")
 
 
 def is_spreadable(options: RunOptions) -> bool:
-    return not (options.url or options.budget or options.max_time or options.plan or options.rate != "auto")
+    return not (options.url or options.budget or options.max_time or options.plan)
 
 
 def processes_for(options: RunOptions, wanted: str | None) -> int:
@@ -51,8 +53,8 @@ def processes_for(options: RunOptions, wanted: str | None) -> int:
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     if wanted is None:
         return min(cores, MOST_PROCESSES) if is_spreadable(options) and options.only is None else 1
-    if wanted != "auto" and not (wanted.isdigit() and int(wanted)):
-        raise CannotRun("-n takes a number of processes, or auto")
+    if wanted != "auto" and not (re.fullmatch("[0-9]{1,3}", wanted) and 0 < int(wanted) <= MOST_WANTED):
+        raise CannotRun(f"-n takes a number of processes up to {MOST_WANTED}, or auto")
     number = cores if wanted == "auto" else int(wanted)
     if number > 1:
         check_spreadable(options)

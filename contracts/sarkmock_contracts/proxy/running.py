@@ -7,6 +7,7 @@ import sys
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import fields, replace
+from math import isnan
 from pathlib import Path
 from typing import Any
 
@@ -41,10 +42,15 @@ SHADOWED = ImportOptions(secrets=True, archives=False)  # the state that a shado
 
 def run_proxy(upstream: str, values: Mapping[str, Any]) -> int:
     """Run a proxy until it is stopped; return the exit code: 1 if the traffic does not conform."""
-    for option in ("login", "header"):
-        if values[option] and not values["shadow"] and AUTO not in (values["profile"], values["target_profile"]):
-            raise CannotRun(f"--{option} needs --shadow or --profile {AUTO}: "
+    sends = bool(values["shadow"]) or AUTO in (values["profile"], values["target_profile"])
+    for name in ("token_env", "login", "header"):
+        if values[name] and not sends:
+            raise CannotRun(f"--{name.replace('_', '-')} needs --shadow or --profile {AUTO}: "
                             "it applies to requests that the proxy itself sends")
+    if isnan(values["timeout"]):
+        raise CannotRun("--timeout nan: not a number of seconds")
+    if values["read_only"] and values["allow_disruptive"]:
+        raise CannotRun("--read-only and --allow-disruptive exclude each other")
     with options_signed_in(upstream, values) as signed:
         return run_signed_in(upstream, signed)
 
@@ -203,8 +209,10 @@ def listening_of(values: Mapping[str, Any]) -> ProxyListener:
 
 
 def pace_of(values: Mapping[str, Any]) -> Pace:
-    each = seconds_each(values["rate"]) if values["rate"] else 0.0
-    return Pace(each, values["throttle"], values["queue"])
+    each, queue = seconds_each(values["rate"]) if values["rate"] else 0.0, values["queue"]
+    if queue is not None and not each and values["throttle"] is None:
+        raise CannotRun("--queue needs --throttle or --rate")
+    return Pace(each, values["throttle"], **({} if queue is None else {"queue": queue}))
 
 
 def upstream_context(url: str, access: Access) -> ssl.SSLContext | None:

@@ -152,7 +152,7 @@ def answer_shown(response: Response) -> str:
 AGAIN = 10.0  # least seconds between two reads of a list
 SAME, UNSURE = "same", "not comparable"
 HIDDEN = frozenset(("authorization", "cookie"))
-MOST_CAUSES = 1_000
+MOST_CAUSES, MOST_BYTES = 1_000, 64 << 20  # of all causes; further ones are only counted
 NAMED = 6  # operations named per cause
 Reread = Callable[[str], Response]  # sends a GET to a path; raises SuiteError without a response
 
@@ -164,7 +164,7 @@ class ShadowCause:
     difference: Difference
     operations: dict[str, int]
     exchange: Exchange
-    answer: Response
+    shadow_status: int
 
     @property
     def count(self) -> int:
@@ -174,8 +174,10 @@ class ShadowCause:
 class Shadow:
     """Compares with the version ``name``; ``own`` is the document of the box's version."""
 
-    def __init__(self, name: str, document: Document, own: Document, seed: Seed, reread: Reread) -> None:
+    def __init__(self, name: str, document: Document, own: Document, seed: Seed, reread: Reread,
+                 max_bytes: int = MOST_BYTES) -> None:
         self.name, self._reread = name, reread
+        self._max_bytes, self._held = max_bytes, 0
         self.counts: Counter[str] = Counter()
         self.causes: dict[tuple[str, str], ShadowCause] = {}
         self._other, self._own = Replica(document), Replica(own)
@@ -248,13 +250,17 @@ class Shadow:
         crash = exchange.response if difference.kind == "no longer crashes" else answer
         key = difference.kind, shared_cause(difference, crash)
         cause = self.causes.get(key)
-        if cause is None and len(self.causes) < MOST_CAUSES:
-            self.causes[key] = ShadowCause(difference, {difference.op: 1}, exchange, answer)
+        more = exchange.weight - (cause.exchange.weight if cause else 0)
+        fits = self._held + more <= self._max_bytes
+        if cause is None and fits and len(self.causes) < MOST_CAUSES:
+            self._held += more
+            self.causes[key] = ShadowCause(difference, {difference.op: 1}, exchange, answer.status)
             return self.causes[key]
         if cause is not None:
             cause.operations[difference.op] = cause.operations.get(difference.op, 0) + 1
-            if exchange.size < cause.exchange.size:
-                cause.difference, cause.exchange, cause.answer = difference, exchange, answer
+            if fits and exchange.size < cause.exchange.size:
+                self._held += more
+                cause.difference, cause.exchange, cause.shadow_status = difference, exchange, answer.status
         return None
 
     def _read_again(self, request: Request) -> bool:
@@ -329,7 +335,7 @@ def shadow_data(shadow: Shadow, url: str) -> dict[str, Any]:
         {"level": cause.difference.level, "kind": cause.difference.kind, "of": cause.difference.of,
          "before": redacted(cause.difference.before), "after": redacted(cause.difference.after),
          "reason": cause.difference.reason, "operations": cause.operations,
-         **exchange_data(url, cause.exchange, {}, of_client=True), "shadow_status": cause.answer.status}
+         **exchange_data(url, cause.exchange, {}, of_client=True), "shadow_status": cause.shadow_status}
         for cause in sorted_causes(shadow)]}
 
 

@@ -88,7 +88,7 @@ def _failure(case: ElementTree.Element, failures: list[Data]) -> None:
 
 
 def _line(finding: Mapping[str, Any]) -> str:
-    lines = ", ".join(map(str, finding["page_lines"]))
+    lines = ", ".join(map(str, finding["documentation_lines"]))
     where = f" (documentation line {lines})" if lines else ""
     return f"{finding['status']} {finding['severity']} {finding['id']}: {finding['message']}{where}"
 
@@ -142,7 +142,7 @@ def _sarif_result(finding: Data, checks: list[str], suppressed: bool, file: str 
         "baselineState": "new" if finding["status"] == "new" else "unchanged",
         "partialFingerprints": {"identity/v1": hashlib.sha256(finding["id"].encode()).hexdigest()},
         "properties": {"status": finding["status"], "deviations": finding["deviations"],
-                       "pageLines": finding["page_lines"],
+                       "documentationLines": finding["documentation_lines"],
                        "script": finding["script"]}}
     if file:
         result["relatedLocations"] = [{"physicalLocation": of_package}]

@@ -14,7 +14,7 @@ from sarkmock.suite_api import Operation, counted, printable, redacted
 
 from ..judge.causes import SHOWN, Cause
 from ..judge.findings import SEVERITIES, evidence_weight
-from ..judge.verdicts import Classified, Outcome, causes, page_lines, worst_severity
+from ..judge.verdicts import Classified, Outcome, causes, documentation_lines, worst_severity
 from ..run import Run
 from .data import SHOWN_STEPS, reproduction_script
 
@@ -35,7 +35,7 @@ def write_report(run: Run, outcome: Outcome | None = None, console: Console | No
 
 
 def coverage_table(run: Run, plain: bool, whole: bool) -> Table:
-    """Return the table of tested operations and rules by section of the page."""
+    """Return the table of tested operations and rules by section of the documentation."""
     table = Table(box=None if plain else box.SIMPLE_HEAD, pad_edge=False)
     for heading in ("section", "operations", "rules", "accepted", "rejected", "findings"):
         table.add_column(heading, justify="left" if heading == "section" else "right")
@@ -67,7 +67,8 @@ def failure_lines(run: Run, outcome: Outcome) -> Iterator[Text]:
     for cause, members in grouped[:SHOWN]:
         if len(members) > 1:
             yield from cause_lines(cause, members)
-        yield from finding_lines(run, min(members, key=lambda member: evidence_weight(member.finding.evidence)))
+        yield from finding_lines(run, min(members, key=lambda member: (not member.finding.evidence,
+                                                                       evidence_weight(member.finding.evidence))))
     if len(grouped) > SHOWN:
         yield Text(f"and {len(grouped) - SHOWN} more causes: --report DIR writes all of them", style="bold")
 
@@ -94,9 +95,9 @@ def listed_names(names: list[str], most: int = NAMED_CAUSES) -> str:
 
 
 def finding_lines(run: Run, judged: Classified) -> Iterator[Text]:
-    """Yield the lines of a finding: message, lines of the page, and requests to reproduce it."""
+    """Yield the lines of a finding: message, lines of the documentation, and requests to reproduce it."""
     finding = judged.finding
-    lines = page_lines(run.contract, finding)
+    lines = documentation_lines(run.contract, finding)
     where = f", documentation line {', '.join(map(str, lines))}" if lines else ""
     yield Text.assemble((judged.status.upper(), "bold"), " ", (judged.severity, STYLES[judged.severity]), " ",
                         (printable(str(finding.identity)), "bold"))

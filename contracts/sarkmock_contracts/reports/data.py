@@ -33,7 +33,7 @@ from ..client.http import Exchange, Request
 from ..client.transports import LOGIN_TOKEN, header_in_shell
 from ..judge.causes import Cause
 from ..judge.findings import Finding, places
-from ..judge.verdicts import Classified, Listed, Outcome, causes, page_lines, worst_severity
+from ..judge.verdicts import Classified, Listed, Outcome, causes, documentation_lines, worst_severity
 from ..run import Run
 from ..run_options import RunOptions
 from ..spec.boundary_values import ARRAYS, NOTHING
@@ -132,7 +132,7 @@ def finding_data(run: Run, judged: Classified) -> Data:
         "id": judged.id, **finding.identity._asdict(), "section": operation.section if operation else "",
         "status": judged.status, "severity": judged.severity, "message": redacted(finding.message),
         "count": finding.count,
-        "deviations": list(judged.deviations), "page_lines": list(page_lines(run.contract, finding)),
+        "deviations": list(judged.deviations), "documentation_lines": list(documentation_lines(run.contract, finding)),
         "place": {"pointer": place, "file": f"openapi/{file}", "line": line},
         "accepted": acceptance_data(judged),
         "exchanges": [exchange_data(run.target.url, exchange, headers, run.listens)
@@ -242,7 +242,7 @@ def coverage_data(run: Run, outcome: Outcome, operation: Operation) -> Data:
                 if name == operation.id}
     findings = [judged for judged in outcome.findings if judged.finding.identity.operation == operation.id]
     return {"operation": operation.id, "method": operation.method, "path": operation.path, "section": operation.section,
-            "hazard": operation.hazard, "page_lines": list(operation.source), "statuses": statuses,
+            "hazard": operation.hazard, "documentation_lines": list(operation.source), "statuses": statuses,
             "seconds": round(run.coverage.seconds[operation.id,], 6),
             "findings": [judged.id for judged in findings if judged.finding.identity.field not in operation.rules],
             "rules": list(variable_data(run, findings, operation))}

@@ -14,6 +14,8 @@ from typing import Any
 import jsonschema_rs
 from rich.console import Console
 
+from sarkmock.suite_api import dotted
+
 from ..client.formats import join_archives
 from ..client.http import Exchange, Request, Response, bounded_json
 from ..client.transports import Silent
@@ -73,7 +75,7 @@ def read_report(file: Path) -> Data:
     if data is None:
         raise CannotRun(f"{file}: not JSON")
     for wrong in jsonschema_rs.validator_for(json.loads(REPORT_SCHEMA.read_text(encoding="utf-8"))).iter_errors(data):
-        place = ".".join(map(str, wrong.instance_path))
+        place = dotted(wrong.instance_path, "the whole")
         raise CannotRun(f"{file}: not a report of `sarkmock check`: {place}: {wrong.message[:200]}")
     return data  # type: ignore[no-any-return]
 

@@ -91,7 +91,8 @@ def _cause_row(cause: Data) -> tuple[object, ...]:
 
 
 def _findings(status: str, findings: list[Data]) -> Iterator[str]:
-    rows = ((finding["severity"], f"`{finding['id']}`", finding["message"], ", ".join(map(str, finding["page_lines"])))
+    rows = ((finding["severity"], f"`{finding['id']}`", finding["message"],
+             ", ".join(map(str, finding["documentation_lines"])))
             for finding in findings[:MOST_FINDINGS])
     more = ["", f"... and {len(findings) - MOST_FINDINGS} more."] if len(findings) > MOST_FINDINGS else []
     if findings:

@@ -207,6 +207,8 @@ def lock_target(url: str) -> int:
 
 def open_locked(file: Path, flags: int, user: str, problem: type[CannotRun]) -> int:
     """Open a file under an exclusive lock and return its descriptor; raise ``problem`` if that fails."""
+    if file.exists() and not file.is_file():
+        raise problem(f"{file}: not a file")
     try:
         descriptor = os.open(file, flags | os.O_RDWR | os.O_APPEND | os.O_CLOEXEC, 0o600)
     except OSError as error:
@@ -253,6 +255,8 @@ def line_checker(kind: str) -> jsonschema_rs.Validator:
 
 
 def _json_objects(file: Path) -> Iterator[tuple[int, dict[str, Any]]]:
+    if file.exists() and not file.is_file():
+        raise BadLedger(f"{file}: not a file")
     try:
         content = file.read_bytes()
     except OSError as error:

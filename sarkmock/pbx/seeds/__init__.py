@@ -95,6 +95,8 @@ def load_seed(seed: str | Path | Mapping[str, Any], document: Document | None = 
         return named_seed(str(seed), database_of(document))
     file = Path(seed)
     if file.suffix not in (".yaml", ".yml", ".json") and not file.is_file():
+        if "/" in str(seed) and file.is_dir():
+            raise FileError(file, None, "is a directory")
         raise FileError("", None, f"{unknown_name('seed', seed, NAMED_SEEDS)}, or the path of a YAML file")
     try:
         return seed_from(yaml12.read(file), document)
