@@ -14,6 +14,7 @@ from sarkmock_contracts.run import Run
 from sarkmock_contracts.spec.contract import Contract, contract_of
 
 from sarkmock.suite_api import load
+from tests.mutants.further import draw_further, further
 from tests.mutants.generated import RULE_KINDS, Mutated, draw, every
 from tests.mutants.hunting import groups, hunt, names, options
 from tests.mutants.invisible import why_invisible
@@ -21,6 +22,7 @@ from tests.mutants.invisible import why_invisible
 COUNT = int(os.environ.get("SARKMOCK_MUTANTS", "30"))  # of each profile
 MIXTURES = int(os.environ.get("SARKMOCK_MIXTURES", "3"))
 SEED = int(os.environ.get("SARKMOCK_SEED", "1"))
+FURTHER = COUNT // 3  # of the documented profile, in which nothing crashes
 PROFILES = ("documented", "shipped")
 CHUNK = 3
 EARLY = 700  # requests, the first parts of the sweep among them
@@ -80,6 +82,23 @@ def test_a_mutant_is_found(profile: str, text: str) -> None:
     assert [fate.status for fate in hunt(profile, profile, [mutation])[1]] == ["found"]
 
 
+@pytest.mark.parametrize("number", range(FURTHER))
+def test_further_mutants_are_found(number: int) -> None:
+    mutation = draw_further("documented", SEED, FURTHER)[number]
+    fates = hunt("documented", "documented", [mutation])[1]
+    assert [fate.status for fate in fates] == ["found"], f"{mutation}, seed {SEED}"
+
+
+@pytest.mark.parametrize(("profile", "text"), [
+    ("documented", "beside: ivrs.create tag0 changes in all rows"),
+    ("documented", "beside: templates.create desc changes in all rows"),
+    ("shipped", "body: coscloses.list a byte order mark"),
+])
+def test_a_further_mutant_is_found_early(profile: str, text: str) -> None:
+    mutation = next(one for one in further(profile)[text.partition(":")[0]] if str(one) == text)
+    assert [fate.status for fate in hunt(profile, profile, [mutation], limit=EARLY)[1]] == ["found"]
+
+
 @pytest.mark.parametrize(("profile", "text"), [
     ("documented", "order: ringgroups.list by obeydnd"),
     ("shipped", "order: cosrules.list by defaultclosed"),
@@ -107,6 +126,8 @@ def test_how_a_list_is_sorted_and_filtered_is_found_early(profile: str, text: st
     ("documented", "value: holidaytimers.show etime cut short", "the column holds numbers"),
     ("shipped", "error body: backups.upload 422 the first field alone", "only one field can be rejected"),
     ("shipped", "error body: snapshots.restore 422 one text a field", "no field can be rejected"),
+    ("L10", "status: snapshots.restore 400 for 422", "no snapshot that cannot be restored can be uploaded"),
+    ("shipped", "type: inboundroutes.update routeclassopen a text", "no variable sets the column, and the document"),
     ("shipped", "order: inboundroutes.list by devicerec", "no variable sets the column"),
     ("shipped", "filter: trunks.list carrier as in the first", "every row that is listed has the same value"),
     ("documented", "filter: trunks.list carrier as in the first", ""),
@@ -130,6 +151,12 @@ def test_what_a_rule_asks_is_found_early() -> None:
     assert len(mutations) == len(texts)
     fates = hunt("documented", "documented", mutations, limit=EARLY)[1]
     assert [fate for fate in fates if fate.request is None or fate.request > EARLY] == []
+
+
+def test_a_rule_is_not_excused_by_a_deviation_that_drops_the_rules_of_others_too() -> None:
+    text = "rule lost: extensions.create.provisioned callerid without integer"
+    mutation = next(one for one in every("documented")["rule lost"] if str(one) == text)
+    assert [fate.status for fate in hunt("documented", "documented", [mutation], limit=EARLY)[1]] == ["found"]
 
 
 def test_a_row_that_a_list_lacks_is_not_excused() -> None:

@@ -9,7 +9,16 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
-from sarkmock_contracts.checks import boundaries, fuzz, openapi_core_check, protocol, row_lifecycle, smoke, stateful
+from sarkmock_contracts.checks import (
+    boundaries,
+    boundary_sweep,
+    fuzz,
+    openapi_core_check,
+    protocol,
+    row_lifecycle,
+    smoke,
+    stateful,
+)
 from sarkmock_contracts.client.http import Exchange, Request, Response
 from sarkmock_contracts.client.transports import InProcess, SignedIn
 from sarkmock_contracts.judge.findings import Identity
@@ -91,7 +100,7 @@ def tampered(send: Send, tamper: Tamper) -> Send:
 
 
 def bounds(operation: str) -> Part:
-    return lambda suite: boundaries.check_bounds(suite, suite.contract.by_id[operation])
+    return lambda suite: boundary_sweep.check_boundaries(suite, suite.contract.by_id[operation])
 
 
 def arrays(operation: str) -> Part:

@@ -47,6 +47,7 @@ ABSENT = object()
 NO_BOX: Any = None  # a change of answers needs none
 OF_SUCCESS = {"field", "type", "value", "link", "hidden column", "header", "stored", "default", "unasked", "lost"}
 SAVING = {"save"}  # under this name a check rejects the row as a whole
+LOSING = {"snapshots_upload_shipped", "snapshots_upload_lost"}  # actions that keep no file
 REJECTING = {"reject_blfkeyname", "mac_lookup_crashes"}  # checks that no request passes
 JSON_TYPES = {str: "string", type(None): "null", bool: "boolean", int: "integer", float: "number"}
 TELLING = {"reads", "rules", "rows", "smoke", "scenarios", "links",  # they show rows with every variable,
@@ -92,6 +93,8 @@ def of_rejection(contract: Contract, mutation: Mutation, operation: Operation) -
         return "only one field can be rejected"
     if mutation.kind == "error body" and mutation.text.endswith("one text a field") and not names:
         return "no field can be rejected"
+    if operation.action == "snapshots_restore" and "422" in mutation.text and keeps_sound(contract):
+        return "no snapshot that cannot be restored can be uploaded"
     if mutation.kind == "check" and operation.method == "DELETE" and not changed_answers(contract, mutation):
         return "a run deletes rows of its own alone, and no answer changes"
     if mutation.text.startswith("with key_is_") and not changed_answers(contract, mutation):
@@ -99,6 +102,12 @@ def of_rejection(contract: Contract, mutation: Mutation, operation: Operation) -
     if mutation.text == "DELETE is not done" and not makers(contract, operation):
         return "no row can be made, and those of the box are not deleted"
     return ""
+
+
+def keeps_sound(contract: Contract) -> bool:
+    """Whether a snapshot that is uploaded is not kept, or is checked before."""
+    upload = contract.by_id["snapshots.upload"]
+    return upload.action in LOSING or "snapshot_is_sound" in upload.checks
 
 
 def unchanging(contract: Contract, mutation: Mutation, operation: Operation) -> str:
@@ -123,6 +132,8 @@ def unchanging(contract: Contract, mutation: Mutation, operation: Operation) -> 
         return "no variable sets the column, and it is always null" if nothing else ""
     own = answers[operation.id]
     changed = (mutation.after(NO_BOX, operation, one.request, one.response).json != one.response.json for one in own)
+    if mutation.text == "a text" and {"string", "integer"} <= types:
+        return "no variable sets the column, and the document allows it to be a number or a text"
     return "" if any(changed) else f"no variable sets the column, and none of {len(own)} answers changes"
 
 

@@ -38,19 +38,22 @@ class Cost:
     """The measured number of requests of a case.
 
     It is a fixed number ``each``, plus ``rule`` for every rule list, plus ``value`` for every boundary value of the
-    field with most of them. ``examples`` are the random examples of a full and a quick run; --max-examples replaces
-    them.
+    field with most of them, plus ``foreign`` for every early packet of foreign values. ``examples`` are the random
+    examples of a full and a quick run; --max-examples replaces them.
     """
 
     each: float
     rule: float = 0
     value: float = 0
+    foreign: float = 0
     examples: tuple[int, int] = (1, 1)
 
     def of(self, case: Case, options: RunOptions) -> float:
         operation = case.operation
         rules = operation.rules.values() if operation is not None else ()
-        requests = self.each + self.rule * len(rules) + self.value * max(map(number_of_values, rules), default=0)
+        foreign = boundary_sweep.early_packets(operation) if operation is not None else 0
+        requests = (self.each + self.rule * len(rules) + self.value * max(map(number_of_values, rules), default=0)
+                    + self.foreign * foreign)
         if self.examples == (1, 1):
             return requests * (AT_A_BOX if options.url and self.value else 1)
         return requests * options.examples(*self.examples) / self.examples[0]
@@ -232,7 +235,7 @@ CHECKS = (
     Check("undocumented-fields", "undocumented fields", undocumented.check_strange_fields, with_rules,
           ("stored",), cost=Cost(0.13)),
     Check("rows", "rows from creation to deletion", row_lifecycle.check_row_lifecycle, resources_of_run,
-          ("stored", "default", "unrequested", "duplicate", "presence", "list", "unknown-field"), cost=Cost(9.5)),
+          ("stored", "default", "unrequested", "duplicate", "presence", "list", "unknown-field"), cost=Cost(11.5)),
     Check("smoke", "each operation once", smoke.check_answers,
           operations_with(lambda _, operation: operation.hazard != "disruptive"), ("answer",), cost=Cost(0.42)),
     Check("unknown-paths", "unknown paths", protocol.check_unknown_paths, once, ("unknown-path",), cost=Cost(8)),
@@ -247,8 +250,7 @@ CHECKS = (
           operations_with(lambda _, operation: operation.hazard == "disruptive"), ("answer",), "disruptive",
           cost=Cost(1.5)),
     Check("foreign-values", "values from the lists of other fields", boundary_sweep.check_foreign_values,
-          operations_with(lambda _, operation: operation.rules and boundary_sweep.has_many_lists(operation)),
-          cost=Cost(83)),
+          operations_with(lambda _, operation: boundary_sweep.early_packets(operation)), cost=Cost(1, foreign=1)),
     Check("run-state", "stopping and starting the PBX", smoke.check_run_state, once, ("run-state",), "disruptive",
           whole=True, cost=Cost(45)),
     Check("undocumented-paths", "undocumented paths and methods", undocumented.check_strange_operations, once,
@@ -262,8 +264,8 @@ CHECKS = (
           cost=Cost(5.5)),
     Check("options", "OPTIONS of every path", protocol.check_options, operations_with(Run.is_first_of_path),
           ("options",)),
-    Check("boundaries", "boundary values and how they are stored", boundaries.check_bounds, with_rules, ("stored",),
-          cost=Cost(4, value=1.72)),
+    Check("boundaries", "boundary values and how they are stored", boundary_sweep.check_boundaries, with_rules,
+          ("stored",), cost=Cost(4, value=1.6)),
     Check("arrays", "arrays in place of text", boundaries.check_arrays, with_rules,
           cost=Cost(2.3, rule=2.94)),
     Check("protocol", "HEAD, 404, 405, forms", protocol.check_protocol, operations,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -37,11 +37,11 @@ class Packet:
         return Packet(body, self.rejected - {field}, self.hidden)
 
 
-def check_bounds(run: Run, operation: Operation) -> None:
-    """Test every rule of an operation with accepted and rejected boundary values."""
+def check_bounds(run: Run, operation: Operation, others: Mapping[str, Sequence[Any]]) -> None:
+    """Test every rule of an operation with accepted and rejected boundary values, and other values to reject."""
     for packet in accepted_packets(run, operation):
         compare_packet(run, operation, packet)
-    for packet in rejected_packets(run, operation):
+    for packet in rejected_packets(run, operation, others):
         compare_packet(run, operation, packet)
     for field in run.fixtures.fields(operation):
         for value in run.fixtures.bounds(operation, field).fatal:  # the oracle decides what the response must be
@@ -60,10 +60,11 @@ def accepted_packets(run: Run, operation: Operation) -> Iterator[Packet]:
         yield Packet({**body, **with_fresh_keys(fixtures, operation, body)})
 
 
-def rejected_packets(run: Run, operation: Operation) -> Iterator[Packet]:
+def rejected_packets(run: Run, operation: Operation, others: Mapping[str, Sequence[Any]]) -> Iterator[Packet]:
     """Yield packets of rejected values: one for every field that has any left; required fields get accepted values."""
     fixtures = run.fixtures
-    rows = {field: rejected_values(fixtures, operation, field) for field in fixtures.fields(operation)}
+    rows = {field: [*rejected_values(fixtures, operation, field), *others.get(field, ())]
+            for field in fixtures.fields(operation)}
     for turn in range(max(map(len, rows.values()), default=0)):
         body = fixtures.minimal(operation)
         left = {field: values[turn] for field, values in rows.items() if turn < len(values)}
@@ -92,13 +93,13 @@ def accepted_values(fixtures: Fixtures, operation: Operation, field: str) -> lis
     return [*fixtures.bounds(operation, field).accept, *values_of_version(fixtures, operation, field, True), *empty]
 
 
-def rejected_values(fixtures: Fixtures, operation: Operation, field: str, foreign: bool = True) -> list[Any]:
+def rejected_values(fixtures: Fixtures, operation: Operation, field: str) -> list[Any]:
     """Return the values that a field rejects, and empty values unless the field is nullable or they crash PHP."""
     bounds = fixtures.bounds(operation, field)
     rejects_null = not bounds.fatal or bool(messages_of(operation, field, None))
     empty = NOTHING if rejects_null and "nullable" not in rule_names(operation, field) else ()
     theirs = values_of_version(fixtures, operation, field, False)
-    return [*bounds.reject, *theirs, *(bounds.foreign if foreign else ()), *empty]
+    return [*bounds.reject, *theirs, *empty]
 
 
 def values_of_version(fixtures: Fixtures, operation: Operation, field: str, passes: bool) -> list[Any]:

@@ -20,7 +20,15 @@ from ..run import Run
 from ..safety.restorable import SURELY
 from ..spec.boundary_values import NOTHING, is_placeholder, listed_values
 from ..spec.operation_data import recipe
-from .boundaries import Packet, accepted_values, depends_on_rows, distinctive_value, rejected_values, surely_rejected
+from .boundaries import (
+    Packet,
+    accepted_values,
+    check_bounds,
+    depends_on_rows,
+    distinctive_value,
+    rejected_values,
+    surely_rejected,
+)
 from .minimal_rules import accept_once, covering_packets, covering_values, passing_value, reject_first, send_packet
 from .undocumented import accepted_value, other_profiles
 
@@ -31,10 +39,9 @@ DISTINCTIVE = 2  # rejected values that distinguish rules; every operation sends
 FEW_VALUES = 6  # a field with at most this number of values sends them all
 MOST_LISTED = 20  # lists up to this length are sent in full by every operation; lists of days are longer
 EMPTIED = "", "  "  # the framework turns these into None in any field
-ELSEWHERE = 17  # offset between the first foreign values of two operations
-MANY_LISTS = 20  # minimum number of `in:` lists of an operation
 CERTAIN = SURELY + 1  # with this many rejected values no guard asks the target: versions differ by about one rule
 RULE_PARTS = 3  # an accepted request, a rejected one, the other rejected ones
+FOREIGN_SHARE = 10  # an operation with this number of list fields sends as many packets of foreign values early
 SWEEP_PARTS = 10  # the packets of an operation are sent in this number of parts, in turns with other operations
 Edge = tuple[Any, bool]  # a value, and whether the rules accept it
 
@@ -49,7 +56,8 @@ class Sweep:
         self.rows = {field: shares[field] for field in sorted(shares, key=lambda field: -len(shares[field]))}
         self.foreign = {field: foreign_values(run, operation, field) for field in shares}
         for field, row in self.rows.items():
-            row += [self.foreign[field].pop(0) for _ in range(min(self.planned - len(row), len(self.foreign[field])))]
+            more = min(self.planned - len(row), len(self.foreign[field]))
+            row += [(self.foreign[field].pop(0), False) for _ in range(more)]
         self.wrong = wrong_values(run, operation, reversed(self.rows))
         self.free: dict[str, Any] = {}  # free keys by field; no packet creates a row with them
         self.turn = self.silent = 0
@@ -92,9 +100,13 @@ class Sweep:
         return Packet({**packet.body, **more.body}, packet.rejected | more.rejected)
 
     def foreign_packets(self) -> Iterator[Packet]:
-        """Yield packets of the remaining values of other lists, one for each field."""
-        for turn in range(max(map(len, self.foreign.values()), default=0)):
-            yield self.packed({field: values[turn] for field, values in self.foreign.items() if turn < len(values)})
+        """Yield packets of the next values of other lists, one for each list field."""
+        required = self.run.contract.required(self.operation)
+        for _ in range(early_packets(self.operation)):
+            picked = {field: (values.pop(0), False) for field, values in self.foreign.items() if values}
+            if picked:
+                packet = self.packed(picked)
+                yield Packet(packet.body, packet.rejected.union(required))
 
     def array_packets(self) -> Iterator[Packet]:
         """Yield a packet with an array in place of a text that no rule rejects, if there is one."""
@@ -177,8 +189,16 @@ def check_edges(run: Run, operation: Operation, part: int = SWEEP_PARTS - 1) -> 
 
 
 def check_foreign_values(run: Run, operation: Operation) -> None:
-    """Send the values of other lists that the sweep did not send, to all list fields at once."""
+    """Send values of other lists that the sweep did not send, to all list fields at once. The more fields, the more."""
     send_all(run, operation, Sweep.foreign_packets)
+
+
+def check_boundaries(run: Run, operation: Operation) -> None:
+    """Test every rule with all boundary values, and with the values of other lists that were not sent before."""
+    check_edges(run, operation)  # sends what is left
+    left = sweep_of(run, operation).foreign
+    check_bounds(run, operation, {field: [*values, *rare_values(run, operation, field)]
+                                  for field, values in left.items()})
 
 
 def check_array_for_text(run: Run, operation: Operation) -> None:
@@ -196,9 +216,10 @@ def send_all(run: Run, operation: Operation, packets: Callable[[Sweep], Iterator
         return
 
 
-def has_many_lists(operation: Operation) -> bool:
-    """Whether an operation has MANY_LISTS `in:` lists or more, so that one request tests many of them."""
-    return sum(bool(listed_values(rules)) for rules in operation.rules.values()) >= MANY_LISTS
+def early_packets(operation: Operation) -> int:
+    """Return the number of packets of foreign values that are sent early: each tests all list fields."""
+    lists = sum(bool(listed_values(rules)) for rules in operation.rules.values())
+    return lists ** 2 // FOREIGN_SHARE
 
 
 def is_silent(run: Run, operation: Operation) -> bool:
@@ -215,7 +236,7 @@ def edge_packets(run: Run, operation: Operation) -> Iterator[Packet]:
 def wrong_values(run: Run, operation: Operation, fields: Iterable[str]) -> dict[str, Any]:
     """Return by field a value that is rejected with any rows of the target."""
     fixtures = run.fixtures
-    rejected = {field: rejected_values(fixtures, operation, field, foreign=False) for field in fields
+    rejected = {field: rejected_values(fixtures, operation, field) for field in fields
              if field in fixtures.fields(operation) and not depends_on_rows(operation, field)}
     return {field: values[0] for field, values in rejected.items() if values and not is_placeholder(values[0])}
 
@@ -248,13 +269,10 @@ def shares_rows(operation: Operation, other: Operation) -> bool:
 
 
 def share_of_values(values: Sequence[Any], first: int, turn: int, of: int) -> list[Any]:
-    """Return the first values, None, and every `of`-th of the rest; of a short list all, as that adds no request."""
-    if len(values) <= FEW_VALUES:
-        return [*values]
+    """Return None, the first values, and every `of`-th of the rest; of a short list all, as that adds no request."""
     texts = [value for value in values if value is not None]
-    first = max(1, first)
-    lead = [*texts[:1], *[None] * (len(texts) < len(values)), *texts[1:first]]
-    return [*lead, *texts[first:][turn::of]]
+    first = len(texts) if len(values) <= FEW_VALUES else max(1, first)
+    return [*[None] * (len(texts) < len(values)), *texts[:first], *texts[first:][turn::of]]
 
 
 def values_without(values: Sequence[Any], others: Sequence[Any]) -> list[Any]:
@@ -272,18 +290,21 @@ def values_of_other_versions(run: Run, operation: Operation, field: str) -> list
     return [value for value in run.fixtures.bounds(operation, field).foreign if value in theirs]
 
 
-def foreign_values(run: Run, operation: Operation, field: str) -> list[Edge]:
-    """Return values of other lists that a field rejects. Every operation starts at another position."""
-    values = run.fixtures.bounds(operation, field).foreign
-    likely = [*{str(value): value for value in values if str(value) in run.contract.listed}.values()] or values
-    first = run.contract.operations.index(operation) * ELSEWHERE % max(1, len(likely))
-    return [(value, False) for value in [*likely[first:], *likely[:first]]]
+def foreign_values(run: Run, operation: Operation, field: str) -> list[Any]:
+    """Return the values of other lists that a list field rejects, the most common first."""
+    by_text = {str(value): value for value in run.fixtures.bounds(operation, field).foreign}
+    return [by_text[text] for text in run.contract.listed if text in by_text]
+
+
+def rare_values(run: Run, operation: Operation, field: str) -> list[Any]:
+    """Return values that a list field rejects and no list has."""
+    return values_without(run.fixtures.bounds(operation, field).foreign, foreign_values(run, operation, field))
 
 
 def edge_values(fixtures: Fixtures, operation: Operation, field: str) -> tuple[list[Any], list[Any]]:
     """Return what a field rejects and what it accepts, the most distinctive first."""
     right = accepted_values(fixtures, operation, field)
-    wrong = rejected_values(fixtures, operation, field, foreign=False)
+    wrong = rejected_values(fixtures, operation, field)
     if fixtures.bounds(operation, field).foreign:  # the check `boundaries` tests misspellings of every listed value
         wrong = [*wrong[:NEIGHBOURS], *(value for value in wrong[NEIGHBOURS:] if value in NOTHING)]
     return values_without(wrong, EMPTIED), values_without(right, EMPTIED)

@@ -30,6 +30,7 @@ def check_row_lifecycle(run: Run, resource: Resource) -> None:
     full = check_full_row(run, resource)
     made = [exchange for operation in resource.creates
             if (exchange := check_minimal_row(run, resource, operation, full is not None))]
+    update_beside(run, resource)
     look_at_lists(run, resource)
     if full is not None and full.response.ok and resource.key in full.response.fields:
         run.send(Request("GET", row_path(resource, resource.show, full)))
@@ -114,6 +115,17 @@ def check_duplicate_key(run: Run, resource: Resource, operation: Operation, made
         return  # the server assigns the key
     again = run.send(made.request)
     run.report(operation.id, duplicate_problem(run.contract, resource, operation, made, again), made, again)
+
+
+def update_beside(run: Run, resource: Resource) -> None:
+    """Update an older row: the lists show whether the new rows are as they were."""
+    if resource.update is None or resource.list is None:
+        return
+    with suppress(Unavailable, NoBounds):
+        body = full_body(run.fixtures, resource.update)
+        rejected = send_packet(run, resource.update, Packet(body)).response.rejected
+        if rejected:  # a value may be wrong for this row
+            run.send(run.fixtures.request(resource.update, {k: v for k, v in body.items() if k not in rejected}))
 
 
 def look_at_lists(run: Run, resource: Resource) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from codecs import BOM_UTF8
 from collections import OrderedDict, defaultdict, deque
 from collections.abc import Collection, Container, Iterator, Mapping, Sequence
 from http import HTTPStatus
@@ -155,7 +156,7 @@ def without_volatile_values(response: Response) -> Any:
     """Return the body without values that depend on time or chance; "crash" for a crash."""
     if is_crash(response):
         return "crash"
-    if response.json is None:
+    if response.json is None or response.body.startswith(BOM_UTF8):
         return len(response.body) > 0 if response.content_type.startswith("application/") else response.body
     return mask_volatile("", response.json)
 

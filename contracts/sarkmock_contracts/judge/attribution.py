@@ -35,6 +35,7 @@ from .agreement import (
     differing_parts,
     is_crash,
     is_same,
+    judged,
     same_of_field,
     same_row,
 )
@@ -123,10 +124,7 @@ class Attribution:
         return self.profile != BASE and is_crash(exchange.response) and not is_crash(self.expected(exchange))
 
     def separating(self, exchange: Exchange, named: Collection[str]) -> tuple[str, ...]:
-        """Return the deviations, other than the named ones, that the version's response depends on.
-
-        Empty if the response equals the judging document's, or differs from the version's.
-        """
+        """Return the deviations, other than the named ones, that a response of the version depends on; else none."""
         candidates = [deviation for deviation in self._felt_by(exchange.request) if deviation.id not in named]
         if not candidates or not is_same(exchange.response, self._answer(self._models.profile(self._whole), exchange)):
             return ()
@@ -203,14 +201,18 @@ class Attribution:
             left = self._unrefuted(left, partial(refutes, exchange))
         return left
 
-    def agreeing(self, finding: Finding) -> tuple[str, ...]:
-        """Return the deviations of a finding that the other columns of its response do not refute."""
+    def agreeing(self, finding: Finding, most: int = 0) -> tuple[str, ...]:
+        """Return the deviations of a finding that at most this number of other fields of its response refute."""
         exchange = finding.evidence[-1]
         states = self.contract.lacking_tables(exchange.request)
 
         def refutes(model: Model) -> bool:
-            shown = exchange.response.fields.keys() | self.replica.answer(model, exchange).fields.keys()
-            return all(any(self._speaks_against(model, exchange, name, gone) for name in shown) for gone in states)
+            expected = self.replica.answer(model, exchange)
+            shown = {name for answer in (exchange.response, expected) for name in (*answer.fields, *answer.rejected)}
+            if self.replica.remembers(exchange) and judged(exchange.response) and not judged(expected):
+                return True  # it would have crashed
+            return all(
+                sum(self._speaks_against(model, exchange, name, gone) for name in shown) > most for gone in states)
 
         return self._unrefuted(finding.deviations, refutes)
 

@@ -7,6 +7,7 @@ against errors in both.
 
 from __future__ import annotations
 
+from codecs import BOM_UTF8
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import pairwise
@@ -70,9 +71,9 @@ def _empty(exchange: Exchange) -> Iterator[Problem]:
 
 
 def _body(contract: Contract, place: str, exchange: Exchange) -> Iterator[Problem]:
-    value = exchange.response.json
-    if value is None and exchange.response.body.strip() != b"null":
-        yield Problem("body", "", "not JSON", f"the body is not JSON: {_short(exchange.response.body)}")
+    value, body = exchange.response.json, exchange.response.body
+    if (value is None and body.strip() != b"null") or body.startswith(BOM_UTF8):
+        yield Problem("body", "", "not JSON", f"the body is not JSON: {_short(body)}")
         return
     found: dict[tuple[str, str], Problem] = {}
     for error in contract.validator(place).iter_errors(value):

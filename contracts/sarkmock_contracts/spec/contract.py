@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache, cached_property, lru_cache
@@ -87,9 +88,12 @@ class Contract:
 
     @cached_property
     def listed(self) -> list[str]:
-        """Every value of the `in` rules of the document."""
-        return sorted({value for operation in self.operations for rules in operation.rules.values()
-                       for value in listed_values(rules)})
+        """Every value of the `in` rules of the document, those of many and short lists first."""
+        weights = defaultdict[str, float](float)
+        for listed in (listed_values(rules) for operation in self.operations for rules in operation.rules.values()):
+            for value in listed:
+                weights[value] += 1 / len(listed)
+        return sorted(weights, key=lambda value: (-weights[value], value))
 
     def resolve(self, place: str) -> tuple[str, Any]:
         """Follow references from a pointer; return the final pointer and the value there."""

@@ -164,15 +164,23 @@ def _of_list(listed: tuple[str, ...]) -> Bounds:
     accept = [*listed, *dict.fromkeys((*numbers[:1], *numbers[-1:])), f" {listed[0]} "]
     members = set(map(loosely, listed))
     reject, foreign = ([value for value in others if loosely(value) not in members]
-                       for others in (_neighbours(listed), _foreign()))
+                       for others in (dict.fromkeys(_neighbours(listed)), _foreign()))
     return Bounds(accept, reject, foreign=foreign)
 
 
 def _neighbours(listed: Sequence[str]) -> Iterator[Any]:
     """Yield values similar to listed ones. A number comes first, because many other rules would reject it as well."""
     yield 1.5
-    for value in listed:
-        yield from (value.swapcase(), value[:-1] or "x", value + "x")
+    for change in str.lower, str.upper, str.title, _shortened, _lengthened:
+        yield from map(change, listed)
+
+
+def _shortened(value: str) -> str:
+    return value[:-1] or "x"
+
+
+def _lengthened(value: str) -> str:
+    return value + "x"
 
 
 def loosely(value: Any) -> float | str:
