@@ -1,6 +1,7 @@
 """The rules by hand-written cases, one file per rule of the page."""
 
 import json
+import time
 from pathlib import Path
 
 import jsonschema_rs
@@ -78,6 +79,15 @@ def test_laravel_10_asks_for_nested_arrays_and_json_otherwise(rules, value, mess
     with pytest.raises(PhpError) as crash:
         Validator({"cluster": rules}, "laravel-10").errors({"cluster": value}, Rows({"cluster": [{"pkey": "default"}]}))
     assert message in crash.value.worded(FRAMEWORK)
+
+
+@pytest.mark.parametrize("unit", ["\\", "[", "[a", "[a]", "->", '"', "."])
+def test_a_long_path_takes_a_moment(unit):
+    began = time.process_time()
+    with pytest.raises(PhpError):
+        Validator({"cluster": "exists:cluster,{cluster}"}, "laravel-10").errors(
+            {"cluster": f"a.b->{unit * (60_000 // len(unit))}"}, Rows({"cluster": [{"pkey": "default"}]}))
+    assert time.process_time() - began < 2
 
 
 @pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)

@@ -16,6 +16,7 @@ from sarkmock.laravel.php.values import INT_MAX, INT_MIN, is_utf8
 AS = re.compile(r"\s+as\s+", re.IGNORECASE)
 SQL_TOKEN = re.compile(r'"(?:[^"]|"")*(?:"|$)|\'(?:[^\']|\'\')*(?:\'|$)')
 OPERAND = re.compile(r"json_extract\(\*|(?:json_extract\()?(?:n\.){0,2}n?(?:, s\))?")  # n: a name, s: text
+LONG_NAME = 100  # characters
 WITH_INDEX = re.compile(r"(.*?)((?:\[[^\]]+\])+)", re.DOTALL)
 WORD = re.compile(r" *(\w+|.)")
 
@@ -43,11 +44,6 @@ class ColumnInQuery:
             self.sql = f"json_extract({self.sql}, {json_path(path, laravel_7)})"
         self.sql += f" as {wrapped(alias[0])}" if alias else ""
 
-    @classmethod
-    @lru_cache(maxsize=1024)
-    def of(cls, column: str, laravel_7: bool) -> ColumnInQuery:
-        return cls(column, laravel_7)
-
     @cached_property
     def syntax_error(self) -> str | None:
         """SQLite's message where it cannot parse the SQL: a NUL ends the statement inside quotes."""
@@ -60,12 +56,17 @@ class ColumnInQuery:
         return f'near "{unexpected[1]}": syntax error' if unexpected else None
 
 
+@lru_cache(maxsize=1024)
+def known_column(column: str, laravel_7: bool) -> ColumnInQuery:
+    return ColumnInQuery(column, laravel_7)
+
+
 def json_path(path: str, laravel_7: bool) -> str:
     """Return a path in JSON as Laravel writes it in SQL. Later versions keep brackets at the end of a name."""
-    steps = re.sub(r"\\*'", "''", path).split("->")
+    steps = re.sub(r"(?<!\\)\\*'", "''", path).split("->")
     if laravel_7:
         return f"'$.{'.'.join(map(json_name, steps))}'"
-    found = [WITH_INDEX.fullmatch(step) for step in steps]
+    found = [WITH_INDEX.fullmatch(step) if len(step) < LONG_NAME else None for step in steps]
     text = ".".join(f"{json_name(match[1]) if match[1] else ''}{match[2]}" if match else json_name(step)
                     for match, step in zip(found, steps, strict=True))
     return f"'${'' if text.startswith('[') else '.'}{text}'"
@@ -89,7 +90,7 @@ class WhereTerm(NamedTuple):
 
     @classmethod
     def of(cls, column: str, value: Any, operator: str, laravel_7: bool) -> WhereTerm:
-        read = ColumnInQuery.of(column, laravel_7)
+        read = (ColumnInQuery if len(column) > LONG_NAME else known_column)(column, laravel_7)
         if value is None:
             return cls(read, "is null" if operator == "=" else "is not null", ())
         return cls(read, f"{operator} ?", (value,))
