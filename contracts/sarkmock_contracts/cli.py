@@ -259,7 +259,7 @@ def compare(before: str, after: str, fail_on: str, clients: Path | None, slower:
     from .run_options import reject_target_options
 
     if not baselines.is_target(after):
-        reject_target_options(values, "time")
+        reject_target_options(values)
     first, second, troubles = baselines.compared_sides(before, after, lambda: recording_options(after, values, "usual"))
     comparison = baselines.compare_with(first, second, clients, slower)
     data = describe_comparison(comparison, str(clients) if clients else None)

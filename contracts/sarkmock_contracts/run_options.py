@@ -14,7 +14,6 @@ from sarkmock.suite_api import BASE
 from .client.rate_limit import seconds_each
 from .client.transports import Access
 from .errors import CannotRun
-from .options import options_of
 from .safety import Caution
 from .safety.gate import Permissions
 from .safety.login import logged_in
@@ -92,23 +91,19 @@ class RunOptions:
         return quick if self.quick else full
 
 
-TARGET_GROUPS = ("rate", "safety", "access", "header")  # options without effect on the embedded mock
+OF_A_TARGET = ("ledger", "insecure", "ca", "cert", "key")  # who sets one of these expects that a target is contacted
 
 
-def reject_target_options(values: Mapping[str, Any], *groups: str) -> None:
-    """Raise CannotRun for an option that has no effect without a target at a URL; ``groups`` are further ones."""
-    for option in options_of(*TARGET_GROUPS, *groups):
-        if values.get(option.dest) and values[option.dest] != option.default:
-            raise CannotRun(f"--{option.name} needs the URL of a target")
+def reject_target_options(values: Mapping[str, Any]) -> None:
+    """Raise CannotRun for an option that concerns the connection to a target, or what a run leaves on it."""
+    for name in OF_A_TARGET:
+        if values.get(name):
+            raise CannotRun(f"--{name} needs the URL of a target")
 
 
 def caution_from(values: Mapping[str, Any]) -> Caution:
-    """Return the permissions and the access that the options give. Raise CannotRun for options without effect."""
+    """Return the permissions and the access that the options give. Raise CannotRun for contradictory ones."""
     hazards = {"read", *(hazard for hazard, name in ALLOWED.items() if values.get(name))}
-    if values.get("ledger") and hazards == {"read"}:
-        raise CannotRun("--ledger needs --allow-writes, --allow-operational or --allow-disruptive: reads leave nothing")
-    if values.get("yes_i_mean") and "disruptive" not in hazards:
-        raise CannotRun("--yes-i-mean needs --allow-disruptive")
     if values.get("insecure") and values.get("ca"):
         raise CannotRun("--insecure and --ca exclude each other")
     access = Access(bool(values.get("insecure")), values.get("ca"), values.get("cert"), values.get("key"),

@@ -201,18 +201,19 @@ class Attribution:
             left = self._unrefuted(left, partial(refutes, exchange))
         return left
 
-    def agreeing(self, finding: Finding, most: int = 0) -> tuple[str, ...]:
-        """Return the deviations of a finding that at most this number of other fields of its response refute."""
-        exchange = finding.evidence[-1]
-        states = self.contract.lacking_tables(exchange.request)
+    def agreeing(self, finding: Finding, messages: bool = False) -> tuple[str, ...]:
+        """Return the deviations of a finding that the other columns of its response do not refute.
+
+        With ``messages``: that no two messages about other variables do. One may differ for a reason of its own.
+        """
+        exchange, most = finding.evidence[-1], 1 if messages else 0
 
         def refutes(model: Model) -> bool:
             expected = self.replica.answer(model, exchange)
-            shown = {name for answer in (exchange.response, expected) for name in (*answer.fields, *answer.rejected)}
-            if self.replica.remembers(exchange) and judged(exchange.response) and not judged(expected):
-                return True  # it would have crashed
-            return all(
-                sum(self._speaks_against(model, exchange, name, gone) for name in shown) > most for gone in states)
+            shown = {name for it in (exchange.response, expected) for name in (it.rejected if messages else it.fields)}
+            crashes = self.replica.remembers(exchange) and judged(exchange.response) and is_crash(expected)
+            return crashes or all(sum(self._speaks_against(model, exchange, name, gone) for name in shown) > most
+                                  for gone in self.contract.lacking_tables(exchange.request))
 
         return self._unrefuted(finding.deviations, refutes)
 

@@ -122,8 +122,8 @@ class Judge:
         if is_of_variable(identity) and not self.findings.is_explained_by(identity, finding.deviations):
             witnesses = self.witnesses.speaking_of(operation, problem.field)
             finding.deviations = self.attribution.standing(finding, witnesses, self.witnesses.contradicts)
-            if finding.deviations and problem.check in OF_RULES:  # one other variable may have a difference of its own
-                finding.deviations = self.attribution.agreeing(finding, most=1)
+            if finding.deviations and problem.check in OF_RULES:
+                finding.deviations = self.attribution.agreeing(finding, messages=True)
         elif finding.deviations and problem.check == "schema":
             finding.deviations = self.attribution.agreeing(finding)
         elif finding.deviations and problem.check in OF_WHOLE_ANSWER:

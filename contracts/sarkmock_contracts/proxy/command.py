@@ -28,8 +28,8 @@ SECONDS = click.FloatRange(min=0, min_open=True)
 @click.option("--throttle", type=click.IntRange(min=1), metavar="N",
               help="Forward at most N requests in any minute; further ones wait in a queue.")
 @click.option("--rate", metavar="RATE", help="Forward requests at an even rate like 60/m; others wait in a queue.")
-@click.option("--queue", type=click.IntRange(min=0), metavar="N",
-              help="Length of the queue of --throttle and --rate; further requests get 429.  [default: 50]")
+@click.option("--queue", type=click.IntRange(min=0), default=50, show_default=True, metavar="N",
+              help="Length of the queue of --throttle and --rate; further requests get 429.")
 @click.option("--fault", "faults", multiple=True, metavar="[OPERATION:]KEY=VALUE,...",
               help="Make requests fail, as with `serve`: status, html, drop, truncate, throttle or latency; can be "
                    "given several times.")

@@ -43,9 +43,9 @@ SHADOWED = ImportOptions(secrets=True, archives=False)  # the state that a shado
 def run_proxy(upstream: str, values: Mapping[str, Any]) -> int:
     """Run a proxy until it is stopped; return the exit code: 1 if the traffic does not conform."""
     sends = bool(values["shadow"]) or AUTO in (values["profile"], values["target_profile"])
-    for name in ("token_env", "login", "header"):
+    for name in ("login", "header"):
         if values[name] and not sends:
-            raise CannotRun(f"--{name.replace('_', '-')} needs --shadow or --profile {AUTO}: "
+            raise CannotRun(f"--{name} needs --shadow or --profile {AUTO}: "
                             "it applies to requests that the proxy itself sends")
     if isnan(values["timeout"]):
         raise CannotRun("--timeout nan: not a number of seconds")
@@ -209,10 +209,8 @@ def listening_of(values: Mapping[str, Any]) -> ProxyListener:
 
 
 def pace_of(values: Mapping[str, Any]) -> Pace:
-    each, queue = seconds_each(values["rate"]) if values["rate"] else 0.0, values["queue"]
-    if queue is not None and not each and values["throttle"] is None:
-        raise CannotRun("--queue needs --throttle or --rate")
-    return Pace(each, values["throttle"], **({} if queue is None else {"queue": queue}))
+    each = seconds_each(values["rate"]) if values["rate"] else 0.0
+    return Pace(each, values["throttle"], values["queue"])
 
 
 def upstream_context(url: str, access: Access) -> ssl.SSLContext | None:
