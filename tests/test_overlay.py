@@ -43,6 +43,11 @@ def test_matches_do_not_share_what_they_were_given():
     ({"target": "$.paths['/a'].get", "update": {"status": 200}}, "changes nothing"),
     ({"target": "$.paths['/a'].get.status", "update": 200}, "changes nothing"),
     ({"target": "$.paths[", "update": {}}, "not a JSONPath"),
+    ({"target": f"$.paths[{'9' * 1900}]", "update": {}}, "not a JSONPath"),
+    ({"target": f"$.paths[?@.status == {'9' * 1900}]", "update": {}}, "not a JSONPath"),
+    ({"target": f"${'.a' * 990}", "update": {}}, "not a JSONPath"),
+    ({"target": f"${'.a' * 100_000}", "update": {}}, "longer than 2000 characters"),
+    ({"target": f"$.paths[{'9' * 5000}]", "update": {}}, "longer than 2000 characters"),
     ({"target": "$", "remove": True}, "whole document"),
     ({"target": "$.paths['/a']"}, "needs update or remove"),
 ])

@@ -15,6 +15,8 @@ from sarkmock.spec.pointers import pointer
 if TYPE_CHECKING:
     import jsonpath
 
+LONGEST_TARGET = 2_000  # characters
+
 
 class OverlayError(ValueError):
     """An action that cannot be applied; ``index`` is its position in the list of actions."""
@@ -113,9 +115,11 @@ def _query(target: str) -> jsonpath.JSONPath | jsonpath.CompoundJSONPath:
 def find(document: Any, index: int, target: str) -> list[jsonpath.JSONPathMatch]:
     import jsonpath  # slow to import, and not needed for the base document
 
+    if len(target) > LONGEST_TARGET:  # the library descends once for each segment
+        raise OverlayError(index, f"{target[:50]}...", f"is longer than {LONGEST_TARGET} characters")
     try:
         matches = list(_query(target).finditer(document))
-    except jsonpath.JSONPathError as error:
+    except (jsonpath.JSONPathError, OverflowError, RecursionError) as error:  # large numbers, hundreds of segments
         raise OverlayError(index, target, f"is not a JSONPath: {error.args[0]}") from None
     if not matches:
         raise OverlayError(index, target, "matches nothing")
