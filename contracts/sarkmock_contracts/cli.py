@@ -224,15 +224,15 @@ def baseline(url: str, output: Path, depth: str, force: bool, plan: bool, **valu
               help="Exit with 1 if there is a difference of this level or a worse one.")
 @click.option("--clients", type=FILE_PATH, metavar="FILE",
               help="What a client uses (YAML, HAR or the mock's journal): only differences that concern it fail.")
-@click.option("--slower", type=click.FloatRange(min=1, min_open=True), metavar="FACTOR",
-              help="Report responses that take longer by this factor.  [default: 2]")
+@click.option("--slower", type=click.FloatRange(min=1, min_open=True), default=2.0, show_default=True, metavar="FACTOR",
+              help="Report responses that take longer by this factor.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @click.option("--report", type=click.Path(file_okay=False, path_type=Path), metavar="DIR",
               help="Write the comparison to this directory: JSON, text, Markdown and HTML.")
 @with_options("rate", "time", "safety", "access", "login", "header")
 @run_command
 @with_login
-def compare(before: str, after: str, fail_on: str, clients: Path | None, slower: float | None, as_json: bool,
+def compare(before: str, after: str, fail_on: str, clients: Path | None, slower: float, as_json: bool,
             report: Path | None, **values: Any) -> int:
     """Report the differences between two baselines, profiles, or a baseline and a target.
 

@@ -1,4 +1,4 @@
-"""Standard output whose errors are told apart from those of other files."""
+"""A standard output that raises an exception of its own if it cannot be written."""
 
 from __future__ import annotations
 

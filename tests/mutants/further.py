@@ -14,17 +14,20 @@ from sarkmock_contracts.client.http import Request, Response
 from sarkmock_contracts.spec.boundary_values import listed_values
 from sarkmock_contracts.spec.contract import Contract
 
-from sarkmock.suite_api import Document, Operation, load
+from sarkmock.suite_api import Document, Operation
 from tests.mutants.generated import (
     After,
     Edit,
     Mutated,
     Mutation,
     answer,
+    by_kind,
     of_error,
     of_list,
     of_stored,
+    of_unsent,
     sent,
+    taken,
     with_json,
 )
 
@@ -34,23 +37,14 @@ Row = dict[str, Any]
 @cache
 def further(profile: str) -> dict[str, list[Mutation]]:
     """All of them by kind."""
-    contract = Contract(load(profile))
-    found: dict[str, list[Mutation]] = {}
-    for source in SOURCES:
-        for mutation in source(contract):
-            found.setdefault(mutation.kind, []).append(mutation)
-    return found
+    return by_kind(profile, SOURCES)
 
 
 def draw_further(profile: str, seed: int, count: int) -> list[Mutation]:
     """So many: a kind first, then one of the kind, none twice."""
     rng = random.Random(f"further {profile} {seed}")
     pools = {kind: list(found) for kind, found in further(profile).items()}
-    drawn: list[Mutation] = []
-    while len(drawn) < count:
-        pool = pools[rng.choice(sorted(kind for kind in pools if pools[kind]))]
-        drawn.append(pool.pop(rng.randrange(len(pool))))
-    return drawn
+    return [taken(rng, pools) for _ in range(count)]
 
 
 # answers
@@ -131,7 +125,7 @@ def written_mutations(contract: Contract) -> Iterator[Mutation]:
             yield Mutation("stored otherwise", "doubled", ids, name, after=of_stored(name, doubled))
         if one.key and one.method == "PUT":
             for name in columns:
-                yield Mutation("beside", "is set by an update", showing, name, after=of(one, setting_unsent(name)))
+                yield Mutation("beside", "is set by an update", showing, name, after=of(one, of_unsent(name, "zz")))
                 if name in one.rules:
                     yield Mutation("beside", "changes in all rows", showing, name, after=of(one, spreading(name)))
         if one.key:
@@ -151,15 +145,6 @@ def of(one: Operation, change: After) -> After:
     """The change at one operation, though others may show it."""
     return lambda box, operation, request, response: (
         change(box, operation, request, response) if operation.id == one.id else response)
-
-
-def setting_unsent(name: str) -> After:
-    def after(box: Mutated, operation: Operation, request: Request, response: Response) -> Response:
-        if name not in operation.rules or not sent(request, name):
-            box.write(operation, request, response, lambda row: {name: "zz"} if name in row else {})
-        return response
-
-    return after
 
 
 def spreading(name: str) -> After:

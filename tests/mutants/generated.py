@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import json
 import random
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from functools import cache
 from typing import Any
@@ -166,11 +166,11 @@ def of_stored(name: str, change: Callable[[Any], Any]) -> After:
     return after
 
 
-def of_unsent(name: str) -> After:
-    """An update empties a column that is not sent."""
+def of_unsent(name: str, value: Any = None) -> After:
+    """An update sets a column that is not sent."""
     def after(box: Mutated, operation: Operation, request: Request, response: Response) -> Response:
         if name not in operation.rules or not sent(request, name):
-            box.write(operation, request, response, lambda row: {name: None} if name in row else {})
+            box.write(operation, request, response, lambda row: {name: value} if name in row else {})
         return response
 
     return after
@@ -186,9 +186,14 @@ def sent(request: Request, name: str) -> bool:
 @cache
 def every(profile: str) -> dict[str, list[Mutation]]:
     """All mutations of a profile by kind."""
+    return by_kind(profile, SOURCES)
+
+
+def by_kind(profile: str, sources: Iterable[Callable[[Contract], Iterable[Mutation]]]) -> dict[str, list[Mutation]]:
+    """The mutations of some sources by kind."""
     contract = Contract(load(profile))
     found: dict[str, list[Mutation]] = {}
-    for source in SOURCES:
+    for source in sources:
         for mutation in source(contract):
             found.setdefault(mutation.kind, []).append(mutation)
     return found
@@ -201,10 +206,14 @@ def draw(profile: str, seed: int, count: int) -> list[Mutation]:
     rest = {kind: list(found) for kind, found in every(profile).items() if kind not in RULE_KINDS}
     drawn: list[Mutation] = []
     while len(drawn) < count:
-        kinds = (rules, rest)[len(drawn) % 2]
-        pool = kinds[rng.choice(sorted(kind for kind in kinds if kinds[kind]))]
-        drawn.append(pool.pop(rng.randrange(len(pool))))
+        drawn.append(taken(rng, (rules, rest)[len(drawn) % 2]))
     return drawn
+
+
+def taken(rng: random.Random, kinds: dict[str, list[Mutation]]) -> Mutation:
+    """Take a mutation away: a kind first, then one of the kind."""
+    pool = kinds[rng.choice(sorted(kind for kind in kinds if kinds[kind]))]
+    return pool.pop(rng.randrange(len(pool)))
 
 
 RULE_KINDS = {"rule lost", "rule gained", "required lost", "required gained", "nullable lost", "nullable gained",

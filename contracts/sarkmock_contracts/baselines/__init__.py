@@ -131,12 +131,12 @@ def record_box(options: RecordingOptions, ledger: Path, partial: Checkpoint | No
     return Recorded(baseline, unasked, session.troubles)
 
 
-def compare_with(before: Baseline, after: Baseline, clients: Path | None, slower: float | None = None) -> Comparison:
+def compare_with(before: Baseline, after: Baseline, clients: Path | None, slower: float = SLOWER) -> Comparison:
     """Compare two baselines and mark the differences that concern the clients."""
-    if slower is not None and isnan(slower):
+    if isnan(slower):
         raise CannotRun("--slower nan: not a number")
     uses = read_clients(clients) if clients is not None else []
-    comparison = compare_baselines(before, after, SLOWER if slower is None else slower)
+    comparison = compare_baselines(before, after, slower)
     comparison.differences = mark_concerned(comparison.differences, uses)
     return comparison
 

@@ -195,7 +195,7 @@ def check_foreign_values(run: Run, operation: Operation) -> None:
 
 def check_boundaries(run: Run, operation: Operation) -> None:
     """Test every rule with all boundary values, and with the values of other lists that were not sent before."""
-    check_edges(run, operation)  # sends what is left
+    check_edges(run, operation)  # the packets that the sweep has not sent yet
     left = sweep_of(run, operation).foreign
     check_bounds(run, operation, {field: [*values, *rare_values(run, operation, field)]
                                   for field, values in left.items()})

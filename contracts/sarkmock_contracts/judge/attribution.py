@@ -204,7 +204,7 @@ class Attribution:
     def agreeing(self, finding: Finding, messages: bool = False) -> tuple[str, ...]:
         """Return the deviations of a finding that the other columns of its response do not refute.
 
-        With ``messages``: that no two messages about other variables do. One may differ for a reason of its own.
+        If ``messages`` is true, a deviation is refuted by the error messages of two or more other variables instead.
         """
         exchange, most = finding.evidence[-1], 1 if messages else 0
 

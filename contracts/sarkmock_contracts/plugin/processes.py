@@ -153,7 +153,7 @@ def run_share(options: RunOptions, arguments: Sequence[str], stopped: Any, conne
 
 @contextmanager
 def ending_with_main() -> Iterator[None]:
-    """End this process if the main process has ended: nobody reads its results."""
+    """End this process if its connection to the main process is closed in the block."""
     try:
         yield
     except (EOFError, OSError):
