@@ -55,6 +55,10 @@ class TestNames:
     def test_a_line_break_ends_them(self, engine: Engine, function: str, field: str, answered: str, end: str) -> None:
         assert ami(engine, f"{function}/{answered}{end}")[1][field] == answered
 
+    @pytest.mark.parametrize("name", ["1001\r", "10\r01", "\r1001"])
+    def test_a_carriage_return_alone_does_not(self, engine: Engine, name: str) -> None:
+        assert ami(engine, f"MailboxStatus/{name}")[1]["Mailbox"] == name
+
 
 class TestStopped:
     @pytest.mark.parametrize("function", [*LISTS_EMPTY_404, *LISTS_EMPTY_200, *INSTANCES, "nosuch"])

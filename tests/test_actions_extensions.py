@@ -242,3 +242,13 @@ class TestNumbers:
         body = b'{"pkey": 1e999, "cluster": "default"}'
         reply = engine.handle(Request("POST", "extensions/mailbox", "", {"Content-Type": "application/json"}, body))
         assert reply.status == status
+
+
+@pytest.mark.parametrize(("profile", "status", "keys"), [("documented", 422, []), ("shipped", 500, ["INF"])])
+def test_a_number_that_json_cannot_hold_crashes_the_product_after_it_is_stored(profile, status, keys):
+    engine = Engine(profile=profile)
+    body = b'{"pkey": 1e309, "cluster": "default"}'
+    headers = {"Content-Type": "application/json"}
+    reply = engine.handle(Request("POST", "extensions/mailbox", headers=headers, body=body))
+    assert reply.status == status
+    assert [row["pkey"] for row in engine.state.tables.rows("ipphone")] == keys

@@ -23,7 +23,7 @@ SOURCES = sorted([PLUGIN, *(ROOT / "sarkmock").rglob("*.py"), *(ROOT / "contract
 LADDER = [
     {"atomic", "redaction", "server.addresses", "spec.data_files", "spec.pointers", "suggest", "ui"},
     {"spec.overlay", "spec.yaml12", "http.replies", "pbx.sql"},
-    {"http.web_server", "spec.prepared"},
+    {"http.pages", "http.web_server", "spec.prepared"},
     {"laravel.email_address", "pbx.asterisk", "pbx.database", "pbx.pbx_files", "server.http11",
      "spec.profiles"},
     {"spec.loading", "laravel.php", "pbx.accounts", "pbx.seed", "pbx.shorewall", "pbx.state_file",

@@ -166,7 +166,8 @@ def test_a_mistake_in_yaml_is_told_with_its_line(client):
 
 
 def test_what_lies_elsewhere_says_where_the_api_is(client):
-    assert "the API is under /api" in client.get("/tenants").json["error"]
+    assert client.get("/tenants").headers["X-Sarkmock-Hint"].startswith("the API is under /api")
+    assert client.get("/_mock/nosuch").json["error"].startswith("no resource at /_mock/nosuch")
 
 
 # What another profile would say.

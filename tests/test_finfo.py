@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from sarkmock.laravel.php.finfo import extension_of, mime_type
+from sarkmock.spec import yaml12
 from tests.replay import read
 
 FILES = read(Path(__file__).parent / "cases" / "file-types.jsonl.gz")
@@ -17,6 +18,13 @@ def test_types_are_php_s() -> None:
     different = {file["name"]: (file["type"], found) for file in FILES
                  if (found := mime_type(base64.b64decode(file["content"]))) != file["type"]}
     assert different == {}
+
+
+def test_repetitive_files_are_text_or_not_as_in_php() -> None:
+    cases = yaml12.read(Path(__file__).parent / "cases" / "repetitive-files.yaml")
+    different = [case for case in cases
+                 if mime_type(case[0].encode("latin-1") * case[1] + case[2].encode("latin-1")) != case[3]]
+    assert different == []
 
 
 def test_there_are_thousands_of_files() -> None:

@@ -2,27 +2,39 @@
 
 from __future__ import annotations
 
+import json
+from functools import cache
+from pathlib import Path
 from typing import Any
+from urllib.parse import unquote_to_bytes
 
 import pytest
 
 from sarkmock import SarkMock
-from sarkmock.http.direct import direct
+from sarkmock.control import MockControl
+from sarkmock.http.direct import Direct, direct
 from sarkmock.http.engine import Engine
 from sarkmock.http.flask_app import create_app
-from sarkmock.http.web_server import apache_rejection, raw_path
+from sarkmock.http.web_server import apache_answer, raw_path
 from sarkmock.journal import Journal
 from sarkmock.journal.diagnosis import why
+from sarkmock.spec import yaml12
 from tests.wire import call, environ_of
 
 PROFILES = ["documented", "shipped"]
+AROUND = yaml12.read(Path(__file__).parent / "cases" / "outside.yaml")
 METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
 
 
 def ask(target: str, method: str = "GET", body: bytes = b"", **options: Any) -> tuple[int, dict[str, str], bytes]:
+    return call(direct(create_app(**options)), environ_for(method, target, body))
+
+
+def environ_for(method: str, target: str, body: bytes = b"") -> dict[str, Any]:
     fields = {"Host": "localhost:44300", "Accept": "application/json", "Content-Type": "application/json",
               "Content-Length": str(len(body))}
-    return call(direct(create_app(**options)), environ_of(method, target, fields, body))
+    path = unquote_to_bytes(target.partition("?")[0].encode("latin-1"))
+    return environ_of(method, target, fields, body) | {"PATH_INFO": path.decode("latin-1")}
 
 
 @pytest.mark.parametrize("profile", PROFILES)
@@ -38,6 +50,58 @@ def test_a_slash_at_the_end_is_redirected_and_nothing_is_done(profile: str, meth
     assert [row["pkey"] for row in engine.state.tables.rows("cluster")] == ["default"]
 
 
+@pytest.mark.parametrize("profile", ["2020-06", "shipped", "L10", "L11"])
+def test_requests_around_the_api_are_answered_as_by_a_box(profile: str) -> None:
+    expected = {case["request"]: answer for case in AROUND for names, answer in case.items()
+                if names != "request" and (names == "all" or profile in names.split())}
+    application = Direct(MockControl(engine_of(profile)))
+    found = {request: answer_of(application, *(*request.split(" ", 2), "")[:3]) for request in expected}
+    assert found == expected
+
+
+def answer_of(application: Direct, method: str, target: str, body: str) -> list[Any]:
+    """The status, Content-Type, and what else the cases name."""
+    status, headers, content = call(application, environ_for(method, target, body.encode()))
+    shown = {name: headers[name].removeprefix("http://localhost:44300") for name in ("Location", "Allow")
+             if name in headers and (name == "Location" or status != 200) and "TRACE" not in headers[name]}
+    if headers.get("Content-Type") == "application/json" and content.startswith(b"{"):
+        shown |= {name: value for name, value in json.loads(content).items() if name == "message"}
+    return [status, headers.get("Content-Type"), *[shown][:len(shown)]]
+
+
+@cache
+def engine_of(profile: str) -> Engine:
+    return Engine(profile=profile)
+
+
+@pytest.mark.parametrize("method", ["Head", "POST"])
+@pytest.mark.parametrize(("target", "has_body"), [
+    ("/api", True), ("/nosuch", True), ("/", False), ("/api/nosuch", False)])
+def test_a_head_that_php_alone_sees_has_a_body_where_no_route_is(method: str, target: str, has_body: bool) -> None:
+    _, _, content = ask(target, method, b'{"_method": "HEAD"}', engine=engine_of("shipped"))
+    assert bool(content) is has_body
+
+
+def test_a_path_outside_the_api_has_a_hint() -> None:
+    assert ask("/tenants")[1]["X-Sarkmock-Hint"] == "the API is under /api; did you mean /api/tenants?"
+    assert "X-Sarkmock-Hint" not in ask("/api/tenant")[1]
+
+
+def test_the_answers_outside_the_api_are_the_same_with_hooks() -> None:
+    app = create_app(engine=engine_of("L11"))
+    plain = direct(app)
+    hooked = create_app(engine=engine_of("L11"))
+    hooked.before_request(lambda: None)
+    for target in ("/", "/nosuch", "/up", "/robots.txt", "/index.php/api/nosuch", "/nosuch/", "*"):
+        assert call(plain, environ_for("GET", target)) == call(hooked, environ_for("GET", target)), target
+
+
+def test_http_1_0_gets_another_cache_control() -> None:
+    for protocol, expected in (("HTTP/1.0", "private, must-revalidate"), ("HTTP/1.1", "no-cache, private")):
+        environ = environ_for("GET", "/api/tenants") | {"SERVER_PROTOCOL": protocol}
+        assert call(Direct(MockControl(engine_of("shipped"))), environ)[1]["Cache-Control"] == expected
+
+
 @pytest.mark.parametrize(("path", "status", "location"), [
     ("/api/tenants", None, ""), ("/api/tenants/default", None, ""), ("/", None, ""), ("/api/tenants/a%20b", None, ""),
     ("/api/tenants/", 301, "/api/tenants"), ("/api/tenants//", 301, "/api/tenants"), ("/api/", 301, "/api"),
@@ -50,10 +114,12 @@ def test_a_slash_at_the_end_is_redirected_and_nothing_is_done(profile: str, meth
     ("/api/tenants/a%2Fb", 404, ""), ("/api/tenants/a%2f", 404, ""), ("/api/tenants/a%00", 404, ""),
     ("/api/tenants/%", 400, ""), ("/api/tenants/%z", 400, ""), ("/api/tenants/%2", 400, ""),
     ("/api/tenants/%zz%2F", 400, ""), ("/../api/tenants", 400, ""), ("/api/../../x", 400, ""),
-    ("/api/tenants/%252F", None, ""), ("/api/tenants/%25", None, ""),
+    ("/api/tenants/%252F", None, ""), ("/api/tenants/%25", None, ""), ("/robots.txt/x", 404, ""), ("*", 400, ""),
+    ("/" + "a" * 255, None, ""), ("/" + "a" * 256, 403, ""), ("/" + "%61" * 256 + "/b", 403, ""),
+    ("/api/" + "a" * 3000, None, ""), ("/api/" + "a" * 4090, 403, ""),
 ])
 def test_paths(path: str, status: int | None, location: str) -> None:
-    rejected = apache_rejection(path)
+    rejected = apache_answer("GET", path)
     assert (rejected and rejected.status, rejected.location if rejected else "") == (status, location)
 
 
@@ -68,7 +134,7 @@ def test_errors_are_the_web_servers_own_pages(target: str, status: int) -> None:
 
 @pytest.mark.parametrize(("target", "status"), [
     ("/api/tenants/", 200), ("/api/tenants/a%2Fb", 404), ("/api/tenants/%zz", 404), ("/api%2Ftenants", 200),
-    ("/nosuch", 404), ("/", 404)])
+    ("/nosuch", 404)])
 def test_without_a_web_server_php_answers(target: str, status: int) -> None:
     answer, headers, _ = ask(target, web_server=False)
     assert (answer, headers["Content-Type"]) == (status, "application/json")

@@ -9,14 +9,14 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-from sarkmock.control.bodies import CONTROL_PREFIX, HEALTH
+from sarkmock.control.bodies import CONTROL_PREFIX, HEALTH, is_control
 from sarkmock.faults import Faults
 from sarkmock.http.engine import Engine
 from sarkmock.http.middleware import POLICIES, Throttle
 from sarkmock.http.wsgi import Api
 from sarkmock.journal import Journal
 
-__all__ = ["CONTROL_PREFIX", "HEALTH", "THIS_MACHINE", "Control", "MockControl"]
+__all__ = ["CONTROL_PREFIX", "HEALTH", "THIS_MACHINE", "Control", "MockControl", "is_control"]
 
 
 @dataclass(frozen=True)

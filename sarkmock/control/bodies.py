@@ -137,6 +137,11 @@ def instant(second: float) -> str:
 
 CONTROL_PREFIX = "/_mock"
 HEALTH = f"{CONTROL_PREFIX}/health"
+
+
+def is_control(path: str) -> bool:
+    """Whether a path belongs to the control plane."""
+    return f"{path}/".startswith(f"{CONTROL_PREFIX}/")
 CONTROL_METHODS = (*METHODS, "patch")
 
 

@@ -166,7 +166,7 @@ def unknown_route(app: Flask, error: HTTPException) -> Any:
     """Return a JSON error for a request without a route, with the nearest path or the allowed methods."""
     routes = sorted({rule.rule for rule in app.url_map.iter_rules()})
     if error.code == 404:
-        text = f"no resource at {request.path}; the API is under /api, the control plane under {CONTROL_PREFIX}"
+        text = f"no resource at {request.path}; the control plane is under {CONTROL_PREFIX}"
         nearest = nearest_names(request.path, routes)
         return jsonify(error=f"{text}; did you mean {nearest[0]}?" if nearest else text), 404
     allow = ", ".join(sorted(getattr(error, "valid_methods", None) or ()))

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from sarkmock.http.replies import Errors, MalformedToken, Unauthenticated
+from sarkmock.http.replies import Errors, MalformedToken, RowNotFound, Unauthenticated
 from sarkmock.pbx import accounts
 from sarkmock.pbx.database import Row
 from sarkmock.pbx.state import State
@@ -77,7 +77,8 @@ class Context:
 
     ``input`` is query, body and files ($request->all()), ``post`` is only the body ($request->post()), both after
     Laravel's trimming. ``row`` is the row that the path names, ``user`` the token's user. Checks add to ``errors``.
-    If ``encoded`` is set, an action may return a body that is already JSON, as bytes.
+    If ``encoded`` is set, an action may return a body that is already JSON, as bytes. ``debug`` is set if PHP crashes
+    with a debug page, after what it has done until then.
     """
 
     operation: Operation
@@ -89,7 +90,22 @@ class Context:
     row: Row | None = None
     user: Row | None = None
     encoded: bool = False
+    debug: bool = False
 
     def reject(self, field: str, message: str) -> None:
         """Add a message to the 422 response, as Laravel's $validator->errors()->add does."""
         self.errors.setdefault(field, []).append(message)
+
+
+def bind_row(operation: Operation, path: dict[str, str], state: State) -> Row | None:
+    """Laravel's route model binding: return the row that the path names. Raises RowNotFound."""
+    table = operation.table
+    if table is None:
+        return None
+    key = path[operation.key] if operation.key else table.fixed
+    if key is None:
+        return None
+    row = state.tables.first(table.name, table.key, key)
+    if row is None:
+        raise RowNotFound(table.model, key)
+    return row

@@ -6,23 +6,23 @@ from collections.abc import Iterable
 from threading import Lock
 from typing import TYPE_CHECKING, Any
 
-from sarkmock.control import MockControl
+from sarkmock.control import MockControl, is_control
 from sarkmock.http.engine import Engine
-from sarkmock.http.wsgi import Gateway, WsgiApplication, status_line
+from sarkmock.http.wsgi import Gateway, WsgiApplication
 
 if TYPE_CHECKING:
     from sarkmock.http.flask_app import MockApp
 
 
 class Direct:
-    """Serve the API directly, and everything else with a Flask application created on first use.
+    """Serve the API directly, and the control plane with a Flask application created on first use.
 
     If that application has request hooks, it serves all requests. Both ways return the same bytes.
     """
 
     def __init__(self, mock: MockControl, app: MockApp | None = None) -> None:
         self._mock, self._app, self._making = mock, app, Lock()
-        self._gateway = Gateway(mock.api, self._elsewhere)
+        self._gateway = Gateway(mock.api)
 
     @property
     def app(self) -> MockApp:
@@ -35,12 +35,10 @@ class Direct:
         return self._app
 
     def __call__(self, environ: Any, start_response: Any) -> Iterable[bytes]:
-        if self._app is not None and self._app.is_hooked:
-            return self._app(environ, start_response)
+        hooked = self._app is not None and self._app.is_hooked
+        if hooked or (self._mock.control and is_control(environ["PATH_INFO"])):
+            return self.app(environ, start_response)
         return self._gateway(environ, start_response)
-
-    def _elsewhere(self, environ: Any, start_response: Any) -> Iterable[bytes]:
-        return self.app(environ, start_response)
 
 
 def direct(app: MockApp) -> Direct:
@@ -49,11 +47,5 @@ def direct(app: MockApp) -> Direct:
 
 
 def api_application(engine: Engine) -> WsgiApplication:
-    """Return only the API of an engine as WSGI, without Flask and its routes: fast to create and to call in-process."""
-    return Gateway(MockControl(engine).api, not_found)
-
-
-def not_found(_: Any, start_response: Any) -> Iterable[bytes]:
-    """Respond to any path outside the API with an empty 404."""
-    start_response(status_line(404), [])
-    return []
+    """Return an engine as WSGI without a control plane and Flask: fast to create and to call in-process."""
+    return Gateway(MockControl(engine).api)

@@ -12,29 +12,28 @@ from threading import Lock
 from typing import Any, TypeVar
 from urllib.parse import quote
 
-from sarkmock.http.context import ANONYMOUS, GUARDS, Caller, Context, caller_of
-from sarkmock.http.replies import BadMethod, Framework, Invalid, Later, PhpError, Rejection, Reply, RowNotFound
-from sarkmock.http.web_server import BeforePhp, apache_rejection
+from sarkmock.http.context import ANONYMOUS, GUARDS, Caller, Context, bind_row, caller_of
+from sarkmock.http.pages import HTML, framework_page
+from sarkmock.http.replies import BadMethod, Framework, Invalid, Later, PhpError, Rejection, Reply
+from sarkmock.http.web_server import BeforePhp, apache_answer, path_info
 from sarkmock.laravel import php
 from sarkmock.laravel.php.values import is_readable
 from sarkmock.laravel.validation import MALFORMED, RuleError, display_name
 from sarkmock.pbx import accounts
 from sarkmock.pbx.actions import ACTION_FUNCTIONS, AFTER_CHECKS, Action, AfterCheck, try_operations
 from sarkmock.pbx.actions.crud import crash, debug_page
-from sarkmock.pbx.database import Row
 from sarkmock.pbx.seed import Seed
 from sarkmock.pbx.state import State, database_image
 from sarkmock.spec import yaml12
 from sarkmock.spec.data_files import BASE
 from sarkmock.spec.loading import Document, line_naming, load
-from sarkmock.spec.operations import Operation, Router, compile_document
+from sarkmock.spec.operations import Operation, Router, compile_document, path_segments
 from sarkmock.spec.profiles import canonical_name, describe_profile, profiles
 from sarkmock.suggest import UnknownName, unknown_name
 
 API_TOKEN = re.compile(r"[1-9][0-9]{0,8}\|[A-Za-z0-9]{8,}")
 METHOD_WORD = re.compile("[A-Z]+")
-WEB_SERVERS: Mapping[str, BeforePhp] = {"apache": apache_rejection}
-HTML = "text/html; charset=UTF-8"
+WEB_SERVERS: Mapping[str, BeforePhp] = {"apache": apache_answer}
 LARGE_BODY = 2**18  # bytes
 GivenInput = tuple[dict[str, Any], dict[str, Any]]
 TRIES = 3  # attempts to change the state while requests are served
@@ -46,7 +45,8 @@ class Request:
     """A request: the path below /api (decoded, without a trailing slash), and the undecoded query string and body.
 
     ``raw_path`` is the whole undecoded path. If ``encoded`` is set, the reply's body may already be JSON, as bytes.
-    ``foreign`` is set if the Origin header names another origin.
+    ``foreign`` is set if the Origin header names another origin. ``outside`` is the whole path, decoded, of a request
+    that does not concern the API.
     """
 
     method: str
@@ -57,6 +57,7 @@ class Request:
     raw_path: str = ""
     encoded: bool = False
     foreign: bool = False
+    outside: str = ""
 
 
 class Program:
@@ -252,8 +253,9 @@ def answer(program: Program, state: State, request: Request, read: GivenInput | 
 
 
 def laravel_path(request: Request) -> str:
-    """Return the whole path as in Laravel's messages: percent-encoded, without slashes at both ends."""
-    return (request.raw_path or quote(f"api/{request.path.removeprefix('/')}", errors="surrogateescape")).strip("/")
+    """Return the whole path as in Laravel's messages: as it was sent, without slashes at both ends."""
+    whole = request.raw_path or quote(f"api/{request.path.removeprefix('/')}", errors="surrogateescape")
+    return path_info(whole).strip("/").encode("latin-1").decode("utf-8", "surrogateescape") or "/"
 
 
 def run_operation(program: Program, state: State, request: Request, read: GivenInput | PhpError | None) -> Reply:
@@ -265,16 +267,20 @@ def run_operation(program: Program, state: State, request: Request, read: GivenI
     method = method_of_request(program, request, everything, post)
     if request.method == "POST" and not METHOD_WORD.fullmatch(method):
         raise BadMethod
-    if method == "HEAD" != request.method:
-        return replace(answer(program, state, replace(request, method=method)), body=b"")
+    if request.outside:
+        paths = (f"/api{operation.path}" for operation in program.operations)
+        return framework_page(program.framework, method, request.outside, paths)
     if method == "OPTIONS":
         return Reply(b"", 200, {"Allow": ",".join(router.allowed(request.path))}, HTML)
+    if method == "HEAD" != request.method:
+        path_segments(request.path)  # a path without any route has a body
+        return replace(answer(program, state, replace(request, method=method)), body=b"")
     operation, path = router.find(method, request.path)
     user = GUARDS[operation.guard](sender, state) if operation.guard else None
     row = bind_row(operation, path, state)
-    context = Context(operation, state, path, everything, post, {}, row, user, request.encoded)
+    context = Context(operation, state, path, everything, post, {}, row, user, request.encoded, program.debug)
     action, checks = program.plans[operation.id]
-    validate(context, checks, program.debug)
+    validate(context, checks)
     reply = action(context)
     if reply.status is None:
         reply = Reply(reply.body, operation.status, reply.headers, reply.content_type)
@@ -321,21 +327,7 @@ def _plan(operation: Operation) -> tuple[Action, tuple[AfterCheck, ...]]:
     return action, tuple(AFTER_CHECKS[name] for name in operation.checks)
 
 
-def bind_row(operation: Operation, path: dict[str, str], state: State) -> Row | None:
-    """Laravel's route model binding: return the row that the path names. Raises RowNotFound."""
-    table = operation.table
-    if table is None:
-        return None
-    key = path[operation.key] if operation.key else table.fixed
-    if key is None:
-        return None
-    row = state.tables.first(table.name, table.key, key)
-    if row is None:
-        raise RowNotFound(table.model, key)
-    return row
-
-
-def validate(context: Context, checks: tuple[AfterCheck, ...], debug: bool) -> None:
+def validate(context: Context, checks: tuple[AfterCheck, ...]) -> None:
     """Apply the rules, then every check (even if rules failed, as Laravel's after hooks). Invalid if there are errors.
 
     PhpError for text that is not UTF-8, which JSON cannot contain. With debug pages, the product stores it first.
@@ -345,5 +337,5 @@ def validate(context: Context, checks: tuple[AfterCheck, ...], debug: bool) -> N
         check.run(context)
     if context.errors and is_readable(context.errors):
         raise Invalid(context.errors)
-    if context.errors or not debug:
+    if context.errors or not context.debug:
         context.operation.validator.check_readable(context.input)

@@ -7,15 +7,16 @@ application. Routes only list the operations: the engine matches path and method
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from functools import partial
+from typing import Any
 
 from flask import Blueprint, Flask, Response, request, signals
 from flask.blueprints import BlueprintSetupState
 from flask.sansio.app import App
+from werkzeug.exceptions import NotFound
 from werkzeug.routing import BaseConverter, Rule
 
-from sarkmock.control import THIS_MACHINE, Control, MockControl
-from sarkmock.control.routes import add_control_plane
+from sarkmock.control import THIS_MACHINE, Control, MockControl, is_control
+from sarkmock.control.routes import add_control_plane, unknown_route
 from sarkmock.faults import Faults
 from sarkmock.http.engine import Engine
 from sarkmock.http.replies import FaultyReply
@@ -75,13 +76,22 @@ def app_of(mock: MockControl) -> MockApp:
     """Create the application of a mock, with the control plane if the mock has one."""
     app = MockApp(mock)
     app.register_blueprint(blueprint_of(mock))
-    if not mock.web_server:
-        add_catch_all(app, "outside", view_of(mock.api, None))
-    for path, status in mock.engine.program.framework.pages.items():
-        app.add_url_rule(path, path, partial(PlainResponse, b"", status), methods=["GET"])
     add_control_plane(app, mock)
+    add_outside(app, mock)
     app.own_views = len(app.view_functions)
     return app
+
+
+def add_outside(app: MockApp, mock: MockControl) -> None:
+    """Let the API answer paths without a route, except those of the control plane."""
+    outside = view_of(mock.api, None)
+
+    def without_route(error: NotFound) -> Any:
+        if request.routing_exception is None or (mock.control and is_control(request.path)):
+            return unknown_route(app, error)
+        return outside()
+
+    app.register_error_handler(NotFound, without_route)
 
 
 def create_control_app(mock: MockControl) -> Flask:
@@ -124,11 +134,11 @@ def add_routes(state: BlueprintSetupState, api: Api, operations: Iterable[Operat
     add_catch_all(state.app, f"{state.name_prefix}.{state.name}.any".lstrip("."), view, prefix)
 
 
-def add_catch_all(app: App, endpoint: str, view: Callable[..., Response], prefix: str = "") -> None:
+def add_catch_all(app: App, endpoint: str, view: Callable[..., Response], prefix: str) -> None:
     """Register a view for every other path below a prefix, with every method."""
     app.url_map.converters.setdefault("anything", RestOfPath)
     app.view_functions[endpoint] = view
-    for rest in ("", "/<anything:rest>") if prefix else ("/<anything:rest>",):
+    for rest in ("", "/<anything:rest>"):
         app.url_map.add(Rule(prefix + rest, endpoint=endpoint, methods=None))
 
 
@@ -136,7 +146,7 @@ def view_of(api: Api, prefix: str | None) -> Callable[..., Response]:
     """Create a view for paths below a prefix, or (with None) for paths outside the API."""
     def view(**_: str) -> Response:
         whole = request.environ["PATH_INFO"]
-        path = whole[len(prefix):] if prefix is not None and whole.startswith(prefix) else ""
+        path = None if prefix is None else whole[len(prefix):] if whole.startswith(prefix) else ""
         reply, answer = api.answer(request.environ, path, request.get_data())
         if isinstance(reply, FaultyReply):
             wait(reply, request.environ)

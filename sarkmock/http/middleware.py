@@ -18,6 +18,7 @@ from typing import Any, Protocol
 from sarkmock.http.engine import Request
 from sarkmock.http.replies import PhpError, Reply, debug_body
 from sarkmock.laravel import php
+from sarkmock.laravel.php.values import is_utf8
 
 Environ = Mapping[str, Any]
 METHOD_KEY, HEADERS_KEY = "HTTP_ACCESS_CONTROL_REQUEST_METHOD", "HTTP_ACCESS_CONTROL_REQUEST_HEADERS"
@@ -25,7 +26,9 @@ DEFAULT_PORTS = {"http": ":80", "https": ":443"}
 
 
 class Cors(Protocol):
-    """A CORS policy."""
+    """A CORS policy. ``pages`` are the paths outside the API to which it applies, too."""
+
+    pages: frozenset[str]
 
     def preflight(self, environ: Environ) -> Reply | None:
         """Return the response to a preflight request; None for any other request."""
@@ -36,6 +39,8 @@ class Cors(Protocol):
 
 class EchoOrigin:
     """Allow a foreign origin by name. Add no headers for other requests."""
+
+    pages = frozenset[str]()
 
     def preflight(self, environ: Environ) -> Reply | None:
         if not (is_preflight(environ) and is_foreign(environ)):
@@ -54,6 +59,8 @@ class EchoOrigin:
 class AnyOrigin:
     """Allow any origin with a wildcard, on every response."""
 
+    pages = frozenset({"sanctum/csrf-cookie"})
+
     def preflight(self, environ: Environ) -> Reply | None:
         if not is_preflight(environ):
             return None
@@ -69,13 +76,13 @@ class AnyOrigin:
         return with_headers(reply, headers)
 
 
-def is_shared(path: str) -> bool:
-    """Whether Laravel's pattern ``api/*`` matches a path below /api: it has no line feed and is UTF-8."""
-    try:
-        path.encode("latin-1").decode()
-    except UnicodeDecodeError:
-        return False
-    return path != "" and "\n" not in path
+def is_shared(request: Request, cors: Cors) -> bool:
+    """Whether the policy applies: Laravel's pattern ``api/*`` matches the path, which has no line feed and is UTF-8."""
+    path = request.outside.strip("/")
+    if path in cors.pages:
+        return True
+    rest = path.partition("api/")[2] if path.startswith("api/") else request.path
+    return rest != "" and "\n" not in rest and is_utf8(rest)
 
 
 def as_laravel_sees(environ: Environ, request: Request) -> Environ:
@@ -161,6 +168,8 @@ class Throttle:
     def under(self, handle: Handler) -> Handler:
         """Wrap a handler in the rate limit."""
         def limited(request: Request) -> Reply:
+            if request.outside:
+                return handle(request)
             try:
                 headers = self.take()
             except TooManyAttempts as rejection:

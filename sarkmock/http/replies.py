@@ -137,6 +137,18 @@ class NoRoute(PageNotFound):
         return error_reply(404, framework.route_not_found.format(path=path), NOT_FOUND_EXCEPTION)
 
 
+class NoPage(NoRoute):
+    """No route has that path outside the API. A header says where the API is, and which path may be meant."""
+
+    def __init__(self, similar: list[str]) -> None:
+        super().__init__()
+        self.similar = similar
+
+    def reply(self, framework: Framework, path: str = "") -> Reply:
+        hint = "the API is under /api" + (f"; did you mean {self.similar[0]}?" if self.similar else "")
+        return replace(super().reply(framework, path), headers={"X-Sarkmock-Hint": hint})
+
+
 class BadMethod(Rejection):
     """A POST names something else than a word as its method. Symfony rejects it before any middleware has run.
 

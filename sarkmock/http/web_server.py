@@ -1,14 +1,16 @@
-"""Responses of the Apache server in front of PHP on a SARK. Sees only raw paths, not the API.
+"""Responses of the Apache server in front of PHP on a SARK. Sees only methods and raw paths, not the API.
 
-It follows Apache 2.4's rules for paths (AllowEncodedSlashes Off) and the redirect in Laravel's .htaccess.
+It follows Apache 2.4's rules for paths (AllowEncodedSlashes Off) and the redirect in Laravel's .htaccess, and serves
+the files of Laravel's document root.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from html import escape
+from http import HTTPStatus
 from urllib.parse import quote, unquote_to_bytes
 
 from sarkmock.http.replies import Reply
@@ -19,23 +21,39 @@ FORBIDDEN_ESCAPE = re.compile("%(?:2[Ff]|00)")
 SAFE = "/:@!$&'()*+,;=~"
 ESCAPED = {number: f"%{number:02X}" for number in (*range(0x21), 0x7F)}  # characters that a header must not contain
 ESCAPE = re.compile("%[0-9A-F]{2}")
-TITLES = {301: "Moved Permanently", 400: "Bad Request", 403: "Forbidden", 404: "Not Found"}
+FRONT_CONTROLLER = re.compile("/" + "".join(f"(?:{re.escape(sign)}|%(?i:{ord(sign):02x}))" for sign in "index.php"))
+FILES = {"/favicon.ico": ("image/vnd.microsoft.icon", b""),
+         "/robots.txt": ("text/plain", b"User-agent: *\nDisallow:\n")}
+FILE_METHODS = "POST,OPTIONS,HEAD,GET,TRACE"
+WRITES = ("PUT", "PATCH", "DELETE")
+LONGEST_NAME = 255  # bytes, as on Linux
+LONGEST_PATH = 4096 - len("/opt/sark/sark6api/public")
 
 
 @dataclass(frozen=True, slots=True)
 class WebReply:
-    """A response of the web server: the request does not reach PHP. ``reason`` explains it to users."""
+    """A response of the web server: the request does not reach PHP. ``reason`` explains it to users.
+
+    Without ``content`` it is one of the server's own pages.
+    """
 
     status: int
     reason: str
     location: str = ""
+    headers: Mapping[str, str] = field(default_factory=dict)
+    content: bytes | None = None
+    content_type: str | None = PAGE
 
 
-BeforePhp = Callable[[str], WebReply | None]
+BeforePhp = Callable[[str, str], WebReply | None]
 
 
-def apache_rejection(path: str) -> WebReply | None:
+def apache_answer(method: str, path: str) -> WebReply | None:
     """Return Apache's own response to a percent-encoded path; None if the request is passed on to PHP."""
+    if (method, path) == ("OPTIONS", "*"):
+        return WebReply(200, "Apache answers OPTIONS * itself", content=b"", content_type=None)
+    if path == "*" or method == "CONNECT":
+        return WebReply(400, "Apache accepts the target * only with OPTIONS, and CONNECT only for a host")
     if BROKEN_ESCAPE.search(path):
         return WebReply(400, "Apache rejects a path with a % that two hexadecimal digits do not follow")
     if FORBIDDEN_ESCAPE.search(path):
@@ -43,9 +61,34 @@ def apache_rejection(path: str) -> WebReply | None:
     normal = normalized_path(path)
     if normal is None:
         return WebReply(400, "Apache rejects a path that leads above the root")
+    file = unescaped(normal).decode("latin-1")
+    if len(file) >= LONGEST_PATH or len(file.split("/", 2)[1]) > LONGEST_NAME:
+        return WebReply(403, "Apache does not look for a file whose path or name is too long")
     if normal.endswith("/") and normal != "/":
-        return redirect(quote(unquote_to_bytes(normal[:-1]), SAFE))
-    return None
+        return redirect(quote(file[:-1].encode("latin-1"), SAFE))
+    return file_answer(method, file)
+
+
+def file_answer(method: str, path: str) -> WebReply | None:
+    """Return the response for a file of the document root, or for a path below one; None for any other path."""
+    name = "/" + path.split("/", 2)[1]
+    if name not in FILES:
+        return None
+    content_type, content = FILES[name]
+    reason, allow = "Apache serves this file itself", {"Allow": FILE_METHODS}
+    if method in ("GET", "HEAD", "POST"):
+        if path != name:
+            return WebReply(404, "Apache has no path below a file")
+        return WebReply(200, reason, "", {"Accept-Ranges": "bytes"}, content, content_type)
+    if method == "OPTIONS":
+        return WebReply(200, reason, "", allow, b"", content_type)
+    return WebReply(405 if method in WRITES else 501, reason, "", allow)
+
+
+def path_info(path: str) -> str:
+    """Return the part of a percent-encoded path that Laravel sees: what follows the name of its front controller."""
+    found = FRONT_CONTROLLER.match(path)
+    return (path[found.end():] or "/") if found else path
 
 
 def redirect(location: str) -> WebReply:
@@ -63,27 +106,43 @@ def normalized_path(path: str) -> str | None:
     kept: list[str] = []
     steps = path.split("/")
     for step in steps:
-        name = unquote_to_bytes(step)
+        name = unescaped(step)
         if name == b".." and not kept:
             return None
         if name == b"..":
             kept.pop()
         elif name not in (b"", b"."):
             kept.append(step)
-    ends = unquote_to_bytes(steps[-1]) in (b"", b".", b"..") and kept
+    ends = unescaped(steps[-1]) in (b"", b".", b"..") and kept
     return "/" + "/".join(kept) + ("/" if ends else "")
 
 
-def apache_page(rejected: WebReply, origin: str, query: str) -> Reply:
-    """Return the response as Apache writes it; ``origin`` is the part of the request's URL before the path."""
-    title = TITLES[rejected.status]
-    location = f"{origin}{rejected.location}{'?' if query else ''}{query}" if rejected.location else ""
-    location = location.translate(ESCAPED)
-    headers = {"Cache-Control": ""} | ({"Location": location} if location else {})
-    link = f'<p>The document has moved <a href="{escape(location)}">here</a>.</p>\n' if location else ""
-    text = (f"<!DOCTYPE html>\n<html><head><title>{rejected.status} {title}</title></head>\n"
-            f"<body><h1>{title}</h1>\n{link}</body></html>\n")
-    return Reply(text.encode(), rejected.status, headers, PAGE)
+def apache_reply(answer: WebReply, origin: str, query: str) -> Reply:
+    """Return the response as Apache writes it; ``origin`` and ``query`` are the request's URL without the path.
+
+    ``query`` includes the question mark.
+    """
+    headers = {"Cache-Control": "", **answer.headers}
+    if answer.content is not None:
+        return Reply(answer.content, answer.status, headers, answer.content_type)
+    location = f"{origin}{answer.location}{query}".translate(ESCAPED) if answer.location else ""
+    if location:
+        headers["Location"] = location
+    return Reply(server_page(answer.status, location=location), answer.status, headers, PAGE)
+
+
+def server_page(status: int, reason: str = "", location: str = "") -> bytes:
+    """Return the content of one of the server's own pages."""
+    title = f"{status} {HTTPStatus(status).phrase}"
+    text = f'<p>The document has moved <a href="{escape(location)}">here</a>.</p>\n' if location else ""
+    text += f"<p>{escape(reason)}</p>\n" if reason else ""
+    return (f"<!DOCTYPE html>\n<html><head><title>{title}</title></head>\n"
+            f"<body><h1>{HTTPStatus(status).phrase}</h1>\n{text}</body></html>\n").encode()
+
+
+def unescaped(text: str) -> bytes:
+    """Return the bytes of a percent-encoded text, in which a character stands for one byte."""
+    return unquote_to_bytes(text.encode("latin-1", "replace"))
 
 
 def raw_path(script: str, path: str, target: str) -> str:
@@ -94,6 +153,6 @@ def raw_path(script: str, path: str, target: str) -> str:
     raw = target.partition("?")[0]
     if raw == script + path and "%" not in raw and raw.isascii():
         return path
-    if raw and unquote_to_bytes(raw).decode("latin-1") == script + path:
+    if raw and unescaped(raw).decode("latin-1") == script + path:
         return raw[len(script):] if raw.startswith(script) else quote(path.encode("latin-1"), SAFE)
     return quote(path.encode("latin-1"), SAFE)

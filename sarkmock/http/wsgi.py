@@ -5,14 +5,12 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from html import escape
 from http import HTTPStatus
 from time import perf_counter, sleep
 from typing import Any
-from urllib.parse import unquote_to_bytes
 
 from sarkmock.http import web_server
 from sarkmock.http.engine import Request
@@ -22,14 +20,16 @@ from sarkmock.http.web_server import BeforePhp
 from sarkmock.laravel.php import is_truthy, to_number
 from sarkmock.laravel.php.values import is_readable
 from sarkmock.laravel.validation import MALFORMED
+from sarkmock.server.http11 import is_host
 
 API_PATH = "/api"
 ANYTHING = ("", "*/*", "*")
 PHRASES = {status.value: f"{status.value} {status.phrase}" for status in HTTPStatus}
 PASSED_ON = {"HTTP_AUTHORIZATION": "Authorization", "HTTP_X_HTTP_METHOD_OVERRIDE": "X-HTTP-Method-Override"}
 HALF = b"\\udc"  # how JSON escapes a byte that is not UTF-8, or a low surrogate
-HOST_AND_PORT = re.compile(r"(?:[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(?::([0-9]{1,5}))?")
 DROPPED_STATUS = 0
+NO_CACHE = "no-cache, private"
+CACHING = {"HTTP/1.0": "private, must-revalidate"}  # by protocol, as Symfony sets it
 WsgiApplication = Callable[[Any, Any], Iterable[bytes]]
 Handle = Callable[[Request], Reply]
 
@@ -58,27 +58,32 @@ class Api:
                  before_php: BeforePhp | None = None) -> None:
         self._handle, self._cors, self._witness, self._before_php = handle, cors, witness, before_php
 
-    def answer(self, environ: Environ, path: str, body: bytes | None = None) -> tuple[Reply, Answer]:
+    def answer(self, environ: Environ, path: str | None, body: bytes | None = None) -> tuple[Reply, Answer]:
         """Return the reply to a request, and the answer to send.
 
-        ``path`` is the decoded path below the base, empty or with a leading slash; ``body`` is set if already read.
+        ``path`` is the decoded path below the base, empty or with a leading slash; None if it is not below the base.
+        ``body`` is set if already read.
         """
         began = perf_counter()
         request = request_of_environ(environ, path, request_body(environ) if body is None else body)
-        reply = self._rejected(request, environ) or self._php(request, environ, path)
-        answer = render(reply, request.method)
+        reply = self._before(request, environ) or self._php(request, environ)
+        answer = render(reply, request.method, CACHING.get(environ.get("SERVER_PROTOCOL", ""), NO_CACHE))
         if isinstance(reply, FaultyReply):
             answer = received_part(reply, answer)
         if self._witness:
             self._witness(environ, request, reply, answer, began)
         return reply, answer
 
-    def _rejected(self, request: Request, environ: Environ) -> Reply | None:
-        rejected = self._before_php(request.raw_path) if self._before_php else None
-        return web_server.apache_page(rejected, origin_of(environ), request.query) if rejected else None
+    def _before(self, request: Request, environ: Environ) -> Reply | None:
+        answer = self._before_php(request.method, request.raw_path) if self._before_php else None
+        if answer is None:
+            return None
+        query = f"?{request.query}" if request.query or target_of(environ).endswith("?") else ""
+        return web_server.apache_reply(answer, origin_of(environ), query)
 
-    def _php(self, request: Request, environ: Environ, path: str) -> Reply:
-        cors, shared = self._cors(), is_shared(path)
+    def _php(self, request: Request, environ: Environ) -> Reply:
+        cors = self._cors()
+        shared = is_shared(request, cors)
         seen = as_laravel_sees(environ, request) if shared else environ
         reply = cors.preflight(seen) if shared else None
         if reply is not None:
@@ -92,20 +97,22 @@ class Api:
 
 
 class Gateway:
-    """Serve requests below the base path with the API, and pass the rest on."""
+    """Serve all requests with the API, which answers those outside of its base path, too."""
 
-    def __init__(self, api: Api, rest: WsgiApplication, base: str = API_PATH) -> None:
-        self._api, self._rest, self._base = api, rest, base
+    def __init__(self, api: Api) -> None:
+        self._api = api
 
     def __call__(self, environ: Environ, start_response: Callable[..., Any]) -> Iterable[bytes]:
-        path = environ["PATH_INFO"]
-        if path != self._base and not path.startswith(self._base + "/"):
-            return self._rest(environ, start_response)
-        reply, answer = self._api.answer(environ, path[len(self._base):])
+        reply, answer = self._api.answer(environ, below_base(environ["PATH_INFO"]))
         if isinstance(reply, FaultyReply):
             return apply_fault(reply, answer, environ, start_response)
         start_response(PHRASES[answer.status], answer.headers)
         return [answer.body]
+
+
+def below_base(path: str) -> str | None:
+    """Return what follows the API's base path; None for a path outside of it."""
+    return path[len(API_PATH):] if path == API_PATH or path.startswith(f"{API_PATH}/") else None
 
 
 def received_part(reply: FaultyReply, answer: Answer) -> Answer:
@@ -143,19 +150,30 @@ def cut(beginning: bytes) -> Iterator[bytes]:
     raise Dropped("a fault dropped the connection in the middle of the body")
 
 
-def request_of_environ(environ: Environ, path: str, body: bytes) -> Request:
+def request_of_environ(environ: Environ, path: str | None, body: bytes) -> Request:
     """Return the request of an environ. As in Laravel, trailing slashes are removed before decoding."""
-    whole = environ["PATH_INFO"]
-    target = environ.get("REQUEST_URI") or environ.get("RAW_URI") or ""
-    raw = web_server.raw_path(environ.get("SCRIPT_NAME", ""), whole, target)
-    path = web_server.raw_path(whole.removesuffix(path), path, raw)
-    path = unquote_to_bytes(path.rstrip("/")).decode("utf-8", "surrogateescape")[1:]
-    if path.startswith("/"):
-        path = "/" + path  # keep the leading slash of an empty first segment
+    whole, outside = environ["PATH_INFO"], ""
+    raw = web_server.raw_path(environ.get("SCRIPT_NAME", ""), whole, target_of(environ))
+    if path is None:
+        seen = web_server.path_info(raw)
+        whole = web_server.unescaped(seen).decode("latin-1")
+        path = below_base(whole)
+        outside = whole.encode("latin-1").decode("utf-8", "surrogateescape") if path is None else ""
+    else:
+        seen = raw
+    below = web_server.raw_path(whole.removesuffix(path), path, seen) if path else ""
+    below = web_server.unescaped(below.rstrip("/")).decode("utf-8", "surrogateescape")[1:]
+    if below.startswith("/"):
+        below = "/" + below  # keep the leading slash of an empty first segment
     headers = {"Content-Type": environ.get("CONTENT_TYPE", "")}
     headers |= {name: environ[key] for key, name in PASSED_ON.items() if key in environ}
-    return Request(environ["REQUEST_METHOD"], path, environ.get("QUERY_STRING", ""), headers, body, raw, True,
-                   is_foreign(environ))
+    return Request(environ["REQUEST_METHOD"], below, environ.get("QUERY_STRING", ""), headers, body, raw, True,
+                   is_foreign(environ), outside)
+
+
+def target_of(environ: Environ) -> str:
+    """Return the target of the request as sent, or an empty text if the server does not tell it."""
+    return environ.get("REQUEST_URI") or environ.get("RAW_URI") or ""
 
 
 def origin_of(environ: Environ) -> str:
@@ -221,12 +239,6 @@ def redirection(reply: Reply, environ: Environ) -> Reply:
     return replace(reply, body=text.encode("utf-8", "replace"), headers={**reply.headers, "Location": location})
 
 
-def is_host(text: str) -> bool:
-    """Whether a Host header is valid in a URL."""
-    match = HOST_AND_PORT.fullmatch(text)
-    return match is not None and int(match[1] or 0) < 65536
-
-
 def error_page(reply: Reply) -> Reply:
     """Return one of Laravel's own errors as an HTML page."""
     message = escape(str(reply.body["message"]) if reply.body else "")
@@ -234,14 +246,17 @@ def error_page(reply: Reply) -> Reply:
     return replace(reply, body=text.encode("utf-8", "replace"), content_type="text/html; charset=UTF-8")
 
 
-def render(reply: Reply, method: str) -> Answer:
-    """Serialise a reply: JSON as Laravel writes it, bytes unchanged, empty for None or HEAD."""
+def render(reply: Reply, method: str, caching: str = NO_CACHE) -> Answer:
+    """Serialise a reply: JSON as Laravel writes it, bytes unchanged, empty for None or HEAD.
+
+    ``caching`` is the Cache-Control of a reply that has none.
+    """
     payload = reply.body if isinstance(reply.body, bytes) else b"" if reply.body is None else to_json(reply.body)
     if not isinstance(reply.body, bytes) and HALF in payload and not is_readable(reply.body):
         # a key that is not UTF-8, which the product cannot encode either
-        return render(Reply(debug_body(MALFORMED, "InvalidArgumentException"), 500), method)
+        return render(Reply(debug_body(MALFORMED, "InvalidArgumentException"), 500), method, caching)
     status = reply.status or 200
-    headers = {"Cache-Control": "no-cache, private", **reply.headers}
+    headers = {"Cache-Control": caching, **reply.headers}
     if not headers["Cache-Control"]:  # the web server's own pages have no Cache-Control
         del headers["Cache-Control"]
     if reply.body is not None and reply.content_type:

@@ -33,7 +33,7 @@ def why(entry: Entry) -> list[Reason]:
     """Return the reasons for a response that is not a success; empty for a success."""
     if entry.fault and not 200 <= entry.status < 400:
         return [Reason(f"caused by the fault {entry.fault}")]
-    before_php = entry.program.before_php(entry.request.raw_path)
+    before_php = entry.program.before_php(entry.method, entry.request.raw_path)
     if before_php and entry.response_headers.get("Content-Type") == PAGE:
         return [Reason(before_php.reason)]
     if entry.status < 400:

@@ -197,8 +197,9 @@ def db_delete(db: AstDb, family: str, key: str) -> bool:
 
 
 def sent_value(text: str) -> str:
-    """Return what Asterisk reads of a value that is sent to its manager interface: a line break ends it."""
-    return text.partition("\n")[0].removesuffix("\r")
+    """Return what Asterisk reads of a value that is sent to its manager interface: a line feed ends it, with its CR."""
+    line, end, _ = text.partition("\n")
+    return line.removesuffix("\r") if end else line
 
 
 def command_words(line: str) -> list[str]:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from email.utils import formatdate
 from typing import Protocol
 
-from sarkmock.control import CONTROL_PREFIX, HEALTH
+from sarkmock.control import HEALTH, is_control
 from sarkmock.faults import Faults
 from sarkmock.http.engine import Request
 from sarkmock.journal import Journal
@@ -121,7 +121,7 @@ class Proxy(Listener):
 
     def controls(self, path: str) -> bool:
         """Whether the path belongs to the control plane."""
-        return self._around.application is not None and f"{path}/".startswith(f"{CONTROL_PREFIX}/")
+        return self._around.application is not None and is_control(path)
 
     def request_of(self, record: Record, body: bytes) -> Request:
         """Return the request as a mock would get it."""

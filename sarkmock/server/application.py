@@ -36,8 +36,8 @@ def environ_of(request: ReceivedRequest, connection: WsgiEnviron) -> WsgiEnviron
     """Return the WSGI environ of a request; ``connection`` contains the server's variables."""
     head, body = request.head, request.body
     return connection | head.fields | {
-        "REQUEST_METHOD": head.method, "SCRIPT_NAME": "", "PATH_INFO": head.path, "REQUEST_URI": head.uri,
-        "QUERY_STRING": head.query,
+        "REQUEST_METHOD": head.method, "SCRIPT_NAME": "", "PATH_INFO": head.path, "QUERY_STRING": head.query,
+        "REQUEST_URI": f"{head.uri}?{head.query}" if head.has_query else head.uri,
         "SERVER_PROTOCOL": f"HTTP/1.{head.minor}", "CONTENT_LENGTH": str(len(body)), "wsgi.input": io.BytesIO(body),
         "wsgi.version": (1, 0), "wsgi.input_terminated": True, "wsgi.errors": sys.stderr, "wsgi.multithread": True,
         "wsgi.multiprocess": False, "wsgi.run_once": False}

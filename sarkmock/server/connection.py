@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import time
 import traceback
 from collections.abc import Callable
@@ -15,7 +14,7 @@ from http import HTTPStatus
 from math import inf
 from typing import Any
 
-from sarkmock.http.replies import JSON
+from sarkmock.http.web_server import PAGE, server_page
 from sarkmock.server.application import Application, AppResponse, WsgiEnviron, environ_of, run_wsgi
 from sarkmock.server.http11 import NO_BODY, BadRequest, Head, Limits, Reader, ReceivedRequest, response_head
 
@@ -312,10 +311,10 @@ class Connection(asyncio.Protocol):
 
 
 def rejection(problem: BadRequest) -> AppResponse:
-    """Return the response to a rejected request."""
+    """Return the response to a rejected request: a page, as Apache sends it."""
     later = [("Retry-After", "1")] if problem.status == HTTPStatus.SERVICE_UNAVAILABLE else []
-    return AppResponse(f"{problem.status} {HTTPStatus(problem.status).phrase}", [("Content-Type", JSON), *later],
-                    json.dumps({"message": problem.reason}).encode())
+    return AppResponse(f"{problem.status} {HTTPStatus(problem.status).phrase}", [("Content-Type", PAGE), *later],
+                       server_page(problem.status, problem.reason))
 
 
 def encoded(response: AppResponse, head: Head, closing: bool, date: str) -> tuple[bytes, bytes]:

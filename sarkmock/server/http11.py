@@ -18,7 +18,11 @@ METHOD_START = re.compile(rb"%b(?: |\Z)" % METHOD)
 FIELD = re.compile(rb"(%b):(%b)\r\n" % (NAME, VALUE))
 FIELD_LINES = re.compile(rb"(?:%b:%b\r\n)*" % (NAME, VALUE))
 TARGET = re.compile(rb"(?:[Hh][Tt][Tt][Pp][Ss]?://([^/?#@]+))?(/[^?#]*|\*|)(?:\?([^#]*))?")
-HOST = re.compile(r"[A-Za-z0-9._~!$&'()*+,;=%:\[\]-]*")
+HOST = re.compile(r"""(?: \[ [0-9A-Fa-f:.]+ \]  # as Apache takes it: IPv6,
+                     | (?:0|[1-9][0-9]*) (?:\. (?:0|[1-9][0-9]*)){3}  # IPv4,
+                     | (?=[0-9.]*[A-Za-z_-])  # or a name, whose last label begins with a letter if it has several
+                       (?: [A-Za-z0-9_-]+ | \.? (?:[A-Za-z0-9_-]+ \.)* (?:[A-Za-z][A-Za-z0-9_-]*)? )
+                   ) (?: :([0-9]{1,9}) )?""", re.VERBOSE)
 EMPTY_LINES = re.compile(rb"(?:\r\n){1,1024}")
 BARE_LINE_FEED = re.compile(rb"(?<!\r)\n")
 CHUNK = re.compile(rb"([0-9A-Fa-f]{1,16})[ \t]*(?:;[\t\x20-\x7e\x80-\xff]*)?\r\n")
@@ -40,7 +44,8 @@ class Limits:
     that would exceed ``memory`` for all connections together.
     """
 
-    line: int = 16 * 2**10
+    line: int = 8 * 2**10
+    field: int = 8 * 2**10
     head: int = 64 * 2**10
     fields: int = 100
     body: int = 40 * 2**20
@@ -73,6 +78,7 @@ class Head:
     minor: int
     fields: dict[str, str]
     length: int | None = 0
+    has_query: bool = False  # an empty one is a question mark alone
 
     @property
     def path(self) -> str:
@@ -151,7 +157,7 @@ class Reader:
         del buffer[:end + 4]
         self._searched = 0
         head = read_head(text, self._limits)
-        if head.minor > 0 and "HTTP_HOST" not in head.fields and head.path != self._probe:  # RFC 9112 3.2
+        if head.minor > 0 and not head.fields.get("HTTP_HOST") and head.path != self._probe:  # RFC 9112 3.2
             raise BadRequest(400, "The request has no field Host.")
         return head
 
@@ -237,9 +243,9 @@ def read_head(text: bytes, limits: Limits) -> Head:
         raise BadRequest(400, "A header field is invalid.")
     fields = read_fields(FIELD.findall(text, line.end()), limits)
     uri, query = read_target(target, fields)
-    head = Head(method.decode("ascii"), uri, query, int(minor), fields)
+    head = Head(method.decode("ascii"), uri, query, int(minor), fields, has_query=b"?" in target)
     head.length = body_length(head)
-    if head.minor > 0 and fields.get("HTTP_EXPECT", "100-continue").lower() != "100-continue":
+    if head.minor > 0 and fields.get("HTTP_EXPECT", "").lower() not in ("", "100-continue"):
         raise BadRequest(417, "The only supported expectation is 100-continue.")
     return head
 
@@ -253,7 +259,9 @@ def bad_request_line(text: bytes, limits: Limits) -> BadRequest:
 def read_fields(pairs: list[tuple[bytes, bytes]], limits: Limits) -> dict[str, str]:
     """Return header fields as in a WSGI environ. Names with underscores are ambiguous and ignored."""
     if len(pairs) > limits.fields:
-        raise BadRequest(431, f"The request has more than {limits.fields} header fields.")
+        raise BadRequest(400, f"The request has more than {limits.fields} header fields.")
+    if max((len(name) + len(octets) for name, octets in pairs), default=0) > limits.field:
+        raise BadRequest(400, f"The request has a header field of more than {limits.field} bytes.")
     fields: dict[str, str] = {}
     for name, octets in pairs:
         key, value = environ_key(name), octets.decode("latin-1").strip(" \t")
@@ -282,9 +290,15 @@ def read_target(target: bytes, fields: dict[str, str]) -> tuple[str, str]:
     authority, path, query = parts.groups()
     if authority is not None:
         fields["HTTP_HOST"] = authority.decode("latin-1")
-    if not HOST.fullmatch(fields.get("HTTP_HOST", "")):
+    if fields.get("HTTP_HOST") and not is_host(fields["HTTP_HOST"]):
         raise BadRequest(400, "The field Host is invalid.")
     return (path or b"/").decode("latin-1"), (query or b"").decode("latin-1")
+
+
+def is_host(text: str) -> bool:
+    """Whether a text is a host, with or without a port."""
+    match = HOST.fullmatch(text)
+    return match is not None and 0 < int(match[1] or 1) < 65536
 
 
 def body_length(head: Head) -> int | None:
@@ -294,7 +308,7 @@ def body_length(head: Head) -> int | None:
         if length is not None or head.minor == 0:
             raise BadRequest(400, "Transfer-Encoding cannot be combined with Content-Length or HTTP/1.0.")
         if coding.lower() != "chunked":
-            raise BadRequest(501, "The only supported Transfer-Encoding is chunked.")
+            raise BadRequest(400, "The only supported Transfer-Encoding is chunked.")
         return None
     if length is None:
         return 0

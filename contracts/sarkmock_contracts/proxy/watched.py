@@ -163,7 +163,7 @@ class WatchedRun(Run):
         if self.cassette is not None:
             self.cassette.add(self.target.url, exchange.request, exchange.response, seconds)
         if (is_not_comparable(exchange) or self._hides(exchange)
-                or self._before_php(self.target.transport.base + exchange.request.path)):
+                or self._before_php(exchange.request.method, self.target.transport.base + exchange.request.path)):
             self.skipped += 1
             self.miss(exchange.request)
             return []

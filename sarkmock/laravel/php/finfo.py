@@ -12,6 +12,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Literal
 
+from sarkmock.laravel.php.values import is_utf8
 from sarkmock.spec import yaml12
 
 ZIP, OCTETS, PLAIN_TEXT, EMPTY = "application/zip", "application/octet-stream", "text/plain", "application/x-empty"
@@ -37,6 +38,7 @@ OPEN_XML = "application/vnd.openxmlformats-officedocument"
 OFFICE = {b"word/": "wordprocessingml.document", b"ppt/": "presentationml.presentation", b"xl/": "spreadsheetml.sheet"}
 ELF = {b"\2\0": "application/x-executable", b"\3\0": "application/x-sharedlib"}
 LONGEST_LOOK = 1 << 20
+LONGEST_TEXT = 1 << 16  # libmagic tells text by its beginning
 ZIP_ENOUGH = 149  # libmagic looks for a name within this many bytes
 ZIP_KIND = 11  # bytes that identify an archive whose first member is `mimetype`
 AU_KINDS = {**dict.fromkeys(range(1, 8), "audio/basic"), 23: "audio/x-adpcm"}
@@ -99,9 +101,15 @@ def is_text(content: bytes) -> bool:
         trimmed = content[:len(trimmed) + 1]  # libmagic leaves one NUL, for UTF-16
     if any(trimmed.startswith(mark) and _is_wide(trimmed, size, order) for mark, size, order in WIDE):
         return True
+    trimmed = trimmed[:LONGEST_TEXT]
     if CONTROL.intersection(trimmed):
-        return len(trimmed) > 2 and EBCDIC.issuperset(trimmed)
-    return len(trimmed) > 2 or _is_sign(trimmed)
+        return _is_varied(trimmed) and EBCDIC.issuperset(trimmed)
+    return _is_varied(trimmed) or _has_utf8(trimmed)
+
+
+def _is_varied(content: bytes) -> bool:
+    """Whether there are more than two characters, as libmagic counts each: modulo 256."""
+    return sum(content.count(byte) % 256 for byte in set(content)) > 2
 
 
 def _is_wide(content: bytes, size: int, order: Literal["little", "big"]) -> bool:
@@ -110,9 +118,10 @@ def _is_wide(content: bytes, size: int, order: Literal["little", "big"]) -> bool
     return not any(sign in CONTROL or sign == 0xFFFE or sign > 0x7FFFFFFF for sign in signs)
 
 
-def _is_sign(content: bytes) -> bool:
-    """Whether two bytes are one UTF-8 character. Any other text has more than two bytes."""
-    return len(content) == 2 and len(content.decode("utf-8", "replace")) == 1
+def _has_utf8(content: bytes) -> bool:
+    """Whether content is UTF-8 with other characters than ASCII. An incomplete last character is ignored."""
+    text = content.decode("utf-8", "surrogateescape")
+    return len(text) < len(content) and is_utf8(text[:-3])
 
 
 def _archive(content: bytes) -> str | None:

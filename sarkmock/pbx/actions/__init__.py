@@ -24,6 +24,7 @@ from sarkmock.pbx.actions import (
     firewall,
     stored,
     system,
+    templates,
     tenants,
     trunks,
 )
@@ -118,7 +119,7 @@ ACTION_FUNCTIONS: dict[str, Action] = {
     "pbx_stop": system.stop_pbx,
     "show_example": system.show_example,
     # templates
-    "list_current_templates": extensions.list_current,
+    "list_current_templates": templates.list_current,
     # backups
     "backups_list": backups.BACKUP_SET.dated_list,
     "backups_new": backups.take_backup,
@@ -201,12 +202,12 @@ AFTER_CHECKS: dict[str, AfterCheck] = {
     "default_tenant_stays": AfterCheck(tenants.default_tenant_stays),
     "tenant_is_unused": AfterCheck(tenants.tenant_is_unused),
     # templates
-    "blfkeyname_only_in_new_sip_template": AfterCheck(extensions.only_in_new_sip_template, ("blfkeyname",)),
-    "blfkeyname_only_in_sip_template": AfterCheck(extensions.only_in_sip_template, ("blfkeyname",)),
-    "blfkeyname_is_blf_template": AfterCheck(extensions.is_blf_template, ("blfkeyname",)),
-    "blfkeyname_names_blf_template": AfterCheck(extensions.names_blf_template, ("blfkeyname",)),
-    "reject_blfkeyname": AfterCheck(extensions.always_reject, ("blfkeyname",)),
-    "system_template_stays": AfterCheck(extensions.system_template_stays),
+    "blfkeyname_only_in_new_sip_template": AfterCheck(templates.only_in_new_sip_template, ("blfkeyname",)),
+    "blfkeyname_only_in_sip_template": AfterCheck(templates.only_in_sip_template, ("blfkeyname",)),
+    "blfkeyname_is_blf_template": AfterCheck(templates.is_blf_template, ("blfkeyname",)),
+    "blfkeyname_names_blf_template": AfterCheck(templates.names_blf_template, ("blfkeyname",)),
+    "reject_blfkeyname": AfterCheck(templates.always_reject, ("blfkeyname",)),
+    "system_template_stays": AfterCheck(templates.system_template_stays),
     # backups, snapshots, greetings
     "upload_fits": AfterCheck(
         stored.upload_fits, (backups.BACKUP_FIELD, archives.SNAPSHOT_FIELD, stored.GREETING_FIELD)),

@@ -1,4 +1,4 @@
-"""Extensions: kinds, passwords, vendors, provisioning strings, Class of Service, runtime values; also templates.
+"""Extensions: kinds, passwords, vendors, provisioning strings, Class of Service, runtime values.
 
 Unlike for other resources, the product keeps the types of values that were sent: a number stays a number.
 """
@@ -18,7 +18,6 @@ from sarkmock.pbx.actions.ami import require_pbx
 from sarkmock.pbx.actions.crud import (
     current_row,
     default_row,
-    first_scalar,
     insert_row,
     save_changes,
     table_of,
@@ -198,23 +197,38 @@ def sent_variables(context: Context) -> Row:
 
 def storable_variables(context: Context) -> Row:
     """Return the same as `sent_variables`, arrays included."""
-    values = {name: php.array_as_list(value) for name, value in context.post.items() if name in context.operation.rules}
-    for name, value in values.items():
-        if isinstance(value, float) and not isfinite(value):
-            raise PhpError("Inf and NaN cannot be JSON encoded", "JsonEncodingException", name)
+    values = variables_with_rule(context)
+    check_finite(context, values)
     return values
+
+
+def variables_with_rule(context: Context) -> Row:
+    return {name: php.array_as_list(value) for name, value in context.post.items() if name in context.operation.rules}
+
+
+def check_finite(context: Context, row: Row) -> None:
+    """Raise PhpError for an infinite number, which JSON cannot represent."""
+    for name, value in row.items():
+        if isinstance(value, float) and not isfinite(value):
+            key = php.to_text(row.get("pkey", context.path.get("pkey")))
+            message = f"Error encoding model [App\\{table_of(context).model}] with ID [{key}] to JSON: "
+            raise PhpError(f"{message}Inf and NaN cannot be JSON encoded",
+                           "Illuminate\\Database\\Eloquent\\JsonEncodingException", name)
 
 
 def new_row_variables(context: Context) -> Row:
     """Return a new row's variables: key and tenant come from the body alone, though the rules accept the query's."""
-    return {"pkey": None, "cluster": None} | storable_variables(context)
+    return {"pkey": None, "cluster": None} | variables_with_rule(context)
 
 
 def insert_extension(context: Context, values: Row) -> Reply:
     made = {"passwd": password(context.state)} if "passwd" in context.operation.visible else {}
     early = made if "passwd" in table_of(context).attributes else {}  # if the product's SQL names it
     row = default_row(context) | early | {"pkey": values["pkey"]} | values | made
+    if not context.debug:
+        check_finite(context, row)
     insert_row(context, bound_row(row))
+    check_finite(context, row)
     return json_row(context, row)
 
 
@@ -291,60 +305,3 @@ def adjust_provisioning(row: Row) -> None:
 def rtrim(text: str) -> str:
     """Strip trailing whitespace as PHP's rtrim() does."""
     return text.rstrip(php.TRIMMED)
-
-
-NOT_A_BLF_TEMPLATE = "blfkeyname reference must be of type 'BLF Template'!"
-
-
-def list_current(context: Context) -> Reply:
-    """List the templates of phones that are still supported."""
-    table = table_of(context)
-    rows = context.state.tables.rows(table.name, order=table.order)
-    return Reply([visible_columns(context, row) for row in rows if row["legacy"] is None])
-
-
-def system_template_stays(context: Context) -> None:
-    """Reject the deletion of a system template (sark-v6-api.txt line 657)."""
-    row = current_row(context)
-    if row["owner"] == "system":
-        raise Conflict(f"{row['pkey']} is a system template and cannot be deleted")
-
-
-def only_in_new_sip_template(context: Context) -> None:
-    if is_not_null(context) and not equals_sip(context.post.get("technology")):
-        context.reject("blfkeyname", "blfkeyname only allowed for template type of SIP! ")
-
-
-def only_in_sip_template(context: Context) -> None:
-    """Check the stored technology, not the one that was sent."""
-    if is_not_null(context) and current_row(context)["technology"] != "SIP":
-        context.reject("blfkeyname", "blfkeyname only allowed in template type of SIP! ")
-
-
-def is_blf_template(context: Context) -> None:
-    """Reject a name, if sent, that is not that of a BLF template."""
-    if context.post.get("blfkeyname") is not None:
-        names_blf_template(context)
-
-
-def names_blf_template(context: Context) -> None:
-    """Reject a name that is missing or not that of a BLF template."""
-    name = first_scalar(context.post.get("blfkeyname"))
-    row = None if name is None else context.state.tables.first("device", "pkey", php.to_text(name))
-    if row is None or row["technology"] != "BLF Template":
-        context.reject("blfkeyname", NOT_A_BLF_TEMPLATE)
-
-
-def always_reject(context: Context) -> None:
-    """Reject every name: the product compares with a query that it never runs."""
-    context.reject("blfkeyname", NOT_A_BLF_TEMPLATE)
-
-
-def is_not_null(context: Context) -> bool:
-    """PHP's `!= NULL`: false for null, false, zero and empty arrays."""
-    return bool(context.post.get("blfkeyname"))
-
-
-def equals_sip(value: Any) -> bool:
-    """PHP's `== 'SIP'`, which is also true for true."""
-    return value is True or bool(value == "SIP")
