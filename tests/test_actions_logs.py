@@ -7,7 +7,7 @@ import io
 
 import pytest
 
-from sarkmock.http.engine import Engine
+from sarkmock.http.engine import Engine, Request
 from sarkmock.pbx.seed import Seed
 from tests.boxes import NOW, box, send
 from tests.engines import client_of
@@ -111,3 +111,12 @@ def test_a_call_that_nobody_took_is_recorded_too(pbx: Engine) -> None:
     last = rows(send(pbx, "GET /logs/cdrs").body)[-1]
     assert last[4] == "1001"
     assert last[10:15] == ["", "2024-06-01 10:00:02", "2", "0", "NO ANSWER"]
+
+
+@pytest.mark.parametrize(("target", "status"), [
+    ("cdrs", 200), ("cdrs?limit=", 422), ("cdrs?limit=x", 422), ("cdrs?limit[]=5", 422), ("cdrs?limit=5", 500),
+    ("cdrs/5", 500), ("cdrs/x", 500), ("cdrs/5?limit=", 422), ("cdrs/5?limit=x", 422), ("cdrs/5?limit[]=5", 422),
+    ("cdrs/x?limit=3", 500)])
+def test_the_product_checks_the_variable_before_it_crashes_on_any_limit(target: str, status: int) -> None:
+    path, _, query = target.partition("?")
+    assert Engine(profile="shipped").handle(Request("GET", f"logs/{path}", query)).status == status

@@ -292,11 +292,13 @@ def run_operation(program: Program, state: State, request: Request, read: GivenI
 def method_of_request(program: Program, request: Request, everything: dict[str, Any], post: dict[str, Any]) -> str:
     """Return the effective method: a POST can be overridden.
 
-    The CORS middleware that names origins reads the method of a foreign request, before input is trimmed.
+    The CORS middleware that names origins reads the method of a foreign request, before input is trimmed. It does not
+    concern paths without a segment after /api.
     """
     named, framework = request.headers.get("X-HTTP-Method-Override", ""), program.framework
     lenient = framework.method_override == "lenient"
-    if request.method != "POST" or (lenient and not (request.foreign and framework.cors == "origin")):
+    if request.method != "POST" or not request.path or (
+            lenient and not (request.foreign and framework.cors == "origin")):
         return php.overridden_method(request.method, named, everything, post)
     if php.is_truthy(named):
         return named.upper()

@@ -74,12 +74,14 @@ def cdrs(context: Context) -> Reply:
 
 
 def cdrs_shipped(context: Context) -> Reply:
-    """Return all records. As in the published code, a numeric ``limit`` in the query reads an undefined variable."""
-    limit = context.input.get("limit")
-    if limit is None:
-        return cdrs(context)
-    if not php.is_numeric(limit):
+    """Return all records. As in the published code, any limit reads an undefined variable.
+
+    The rule `numeric` concerns the query alone, and rejects null.
+    """
+    if "limit" in context.input and not php.is_numeric(context.input["limit"]):
         raise Invalid({"limit": ["The limit must be a number."]})
+    if "limit" not in context.input and "limit" not in context.path:
+        return cdrs(context)
     raise PhpError("Undefined variable $limit", field="limit")
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Collection
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -101,14 +102,17 @@ def split_columns(line: str) -> tuple[RuleRow, str]:
     return (row._replace(**named_columns(pairs.strip(SPACE))) if pairs else row), raw
 
 
-def check_raw(raw: str, *, is_first: bool, has_protocol: bool) -> None:
-    """Check the iptables text after `;;`: repeated options, and its beginning if it is first in the rule."""
+def check_raw(raw: str, *, is_first: bool, taken: Collection[str]) -> None:
+    """Check the iptables text after `;;`: repeated options, and its beginning if it is first in the rule.
+
+    ``taken`` are the options that the rule's columns use.
+    """
     text = f"{raw.removeprefix('+').lstrip()} "
     if (is_first or raw.startswith("+")) and text.strip() not in ("", "!") and not RAW_OPTION.match(text):
         raise BadRule(f"Unrecognized iptables option string ({text.strip()})")
     found = [short or LONG_OPTIONS[long] for short, long in re.findall(rf"(?<!\S){RAW_OPTION.pattern}", text)]
     for name in UNIQUE_OPTIONS:
-        if found.count(name) + (name == "p" and has_protocol and "p" in found) > 1:
+        if found.count(name) + (name in taken and name in found) > 1:
             raise BadRule(f"Multiple {name} settings in one rule is prohibited")
 
 

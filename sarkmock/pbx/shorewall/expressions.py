@@ -5,22 +5,26 @@ from __future__ import annotations
 import operator
 import re
 from collections.abc import Callable
-from math import isfinite, pow
+from math import isfinite, pow, sqrt
 
 from sarkmock.pbx.shorewall.lists import BadRule, Undecided
 
 Value = str | int | float
+Chained = tuple[int, str, Value]  # a comparison: precedence, sign and right operand
+NO_CHAIN: Chained = (-1, "", "")
 PERL_LITERAL = re.compile(r"0[xX](?P<hex>[0-9a-fA-F_]+)|0[bB](?P<bin>[01_]+)|(?P<oct>0[0-9_]+)(?![.eE])"
                     r"|(?P<dec>(?:[0-9][0-9_]*(?:\.(?!\.)[0-9_]*)?|\.[0-9][0-9_]*)(?:[eE][-+]?[0-9]+)?)")
 AFTER_NUMBER = re.compile(r"\w|\.[0-9]")
 TEXT = re.compile(r"'([^'\\]*)'|\"([^\"\\@$]*)\"")
-SIGN = re.compile(r"\s*(<=>|\*\*|\|\||&&|//|==|!=|<=|>=|<<|>>|=~|!~|[-+*/%.!~<>&|^()?:]|[A-Za-z_]\w*)?")
+SIGN = re.compile(r"\s*(<=>|\*\*|\|\||&&|//|==|!=|<=|>=|<<|>>|=~|!~|[-+*/%.!~<>&|^()?:,]|[A-Za-z_]\w*)?")
 LEADING_NUMBER = re.compile(r"\s*([-+]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][-+]?[0-9]+)?)")
 NOT_FINITE = re.compile(r"\s*[-+]?(?:inf|nan)", re.IGNORECASE)
-LOWEST, TERNARY, COMPARED, POWER = 0, 4, (7, 8), 12
-LEVELS = (("or", "xor"), ("and",), ("not",), (), ("?",), ("||", "//"), ("&&",), ("==", "!=", "eq", "ne", "<=>", "cmp"),
+LOWEST = 0
+LEVELS = (("or", "xor"), ("and",), ("not",), (",",), ("?",), ("||", "//"), ("&&",), ("|", "^"), ("&",),
+          ("==", "!=", "eq", "ne", "<=>", "cmp"),
           ("<", ">", "<=", ">=", "lt", "gt", "le", "ge"), ("<<", ">>"), ("+", "-", "."), ("*", "/", "%", "x"), ("**",))
 PRECEDENCE = {sign: level for level, signs in enumerate(LEVELS) for sign in signs}
+TERNARY, POWER = PRECEDENCE["?"], PRECEDENCE["**"]
 AFTER_A_VALUE = re.compile(r"x\d+|isa|if|unless|while|until|for|foreach")  # beside the operators
 DEEPEST_EXPRESSION = 40
 LONGEST_EXPRESSION = 2000
@@ -28,12 +32,24 @@ LARGEST, SMALLEST = 2**64 - 1, -(2**63)
 CALLS = frozenset([
     "time", "wait", "times", "getppid", "shift", "pop", "fork", "rand", "reverse", "sort", "undef", "defined",
     "length", "lc", "uc", "int", "abs", "hex", "oct", "substr", "index", "join", "split", "sprintf", "passed", "not",
-    "ref", "scalar", "return", "my", "our", "die"])
+    "ref", "scalar", "return", "my", "our", "die", "ord", "chr", "caller", "ucfirst", "lcfirst", "sqrt", "sin", "cos",
+    "exp", "log", "localtime", "gmtime", "wantarray", "exit", "print", "warn", "sleep"])
+VARIABLE = re.compile(r"[@%][A-Za-z_]\w*")
+CALL = re.compile(r"([A-Za-z_]\w*)\s*(\(|(?=\s)[^\S\n]*['\"0-9.])")
+QUOTES = frozenset(("q", "qq", "qw", "qr", "qx", "m", "s", "tr", "y"))
 TRUTH: dict[bool, Value] = {True: 1, False: ""}
 TESTS: dict[str, Callable[[Value, Value], bool]] = {
     "==": operator.eq, "!=": operator.ne, "<": operator.lt, ">": operator.gt, "<=": operator.le, ">=": operator.ge}
 TEXT_TESTS: dict[str, Callable[[str, str], bool]] = {
     "eq": str.__eq__, "ne": str.__ne__, "lt": str.__lt__, "gt": str.__gt__, "le": str.__le__, "ge": str.__ge__}
+
+
+BITWISE: dict[str, Callable[[int, int], int]] = {"&": operator.and_, "|": operator.or_, "^": operator.xor}
+COMPARISONS = {*TESTS, *TEXT_TESTS, "<=>", "cmp"}
+
+
+class BadExpression(Exception):
+    """Perl does not accept an expression, or fails to compute it; the message is Perl's."""
 
 
 def evaluated(text: str) -> Value:
@@ -44,7 +60,10 @@ def evaluated(text: str) -> Value:
         raise Undecided
     if re.fullmatch(r"[a-zA-Z_]\w*", text, re.ASCII) and text not in CALLS:
         raise BadRule(f'Couldn\'t parse expression ({text}): Bareword "{text}" not allowed while "strict subs" in use')
-    return Parser(text.rstrip()).value()
+    try:
+        return Parser(text.rstrip()).value()
+    except BadExpression as mistake:
+        raise BadRule(f"Couldn't parse expression ({text.strip()}): {mistake}") from None
 
 
 def is_true(value: Value) -> bool:
@@ -90,8 +109,8 @@ class Parser:
         result = self.level(LOWEST)
         rest = self.text[self.position:].lstrip()
         word = re.match(r"[A-Za-z_]\w*", rest)
-        if rest and (rest[0] in "'\")0123456789" or (word and not AFTER_A_VALUE.fullmatch(word[0]))):
-            raise BadRule(f"Couldn't parse expression: syntax error near {rest}")
+        if rest and (rest[0] in "'\"){0123456789" or (word and not AFTER_A_VALUE.fullmatch(word[0]))):
+            raise BadExpression("syntax error")
         if rest:
             raise Undecided
         return result
@@ -115,11 +134,8 @@ class Parser:
             self.depth -= 1
 
     def operators(self, lowest: int) -> Value:
-        left, compared = self.term(), -1
+        left, chained = self.term(), NO_CHAIN
         while (precedence := PRECEDENCE.get(sign := self.sign(), -1)) >= lowest and sign != "not":
-            if precedence in COMPARED and precedence == compared:
-                raise Undecided  # a chain of comparisons
-            compared = precedence
             self.take(sign)
             if sign in ("||", "//", "or", "&&", "and"):
                 left = self.either(left, sign, precedence)
@@ -127,8 +143,18 @@ class Parser:
                 left = self.chosen(left)
             else:
                 right = self.level(precedence + (precedence != POWER))
-                left = "" if self.skipped else applied(sign, left, right)
+                if precedence == chained[0]:
+                    left = self.next_of_chain(chained, sign, left, right)
+                else:
+                    left = "" if self.skipped else applied(sign, left, right)
+                chained = (precedence, sign, right) if sign in COMPARISONS else NO_CHAIN
         return left
+
+    def next_of_chain(self, before: Chained, sign: str, so_far: Value, right: Value) -> Value:
+        """Compare the last operand of a chain, such as ``1 < 2 < 3``, with the next one."""
+        if not {sign, before[1]}.isdisjoint(("<=>", "cmp")):
+            raise BadExpression("syntax error")
+        return so_far if self.skipped or not is_true(so_far) else applied(sign, before[2], right)
 
     def either(self, left: Value, sign: str, precedence: int) -> Value:
         keeps = sign == "//" or is_true(left) == (sign in ("||", "or"))
@@ -158,7 +184,23 @@ class Parser:
             return found[1] if found[2] is None else found[2]
         if found := PERL_LITERAL.match(self.text, self.position):
             return self.number(found)
+        if found := VARIABLE.match(self.text, self.position):
+            raise BadExpression(f'Global symbol "{found[0]}" requires explicit package name')
+        if found := CALL.match(self.text, self.position):
+            return self.call(*found.groups())
         return self.unary(self.sign())
+
+    def call(self, name: str, parenthesis: str) -> Value:
+        """Evaluate a call of a function with one argument, which needs no parentheses."""
+        if name in CALLS - FUNCTIONS.keys() or name in QUOTES or name in PRECEDENCE:
+            return self.unary(name)
+        self.take(name)
+        value = self.term() if parenthesis else self.level(PRECEDENCE["<<"])
+        if self.skipped:
+            return ""
+        if name not in FUNCTIONS:
+            raise BadExpression(f"Undefined subroutine &Shorewall::User::{name} called")
+        return FUNCTIONS[name](value)
 
     def number(self, found: re.Match[str]) -> Value:
         self.position = found.end()
@@ -166,7 +208,7 @@ class Parser:
             raise Undecided
         kind, digits = found.lastgroup, found[found.lastgroup or 0].replace("_", "")
         if kind == "oct" and re.search("[89]", digits):
-            raise BadRule(f"Couldn't parse expression: Illegal octal digit in {digits}")
+            raise BadExpression(f"Illegal octal digit in {digits}")
         bases = {"hex": 16, "bin": 2, "oct": 8}
         return as_number(int(digits or "0", bases[kind])) if kind in bases else literal(digits)
 
@@ -181,13 +223,16 @@ class Parser:
             return self.level(POWER)
         if sign == "~":
             return LARGEST - bits(self.level(POWER))
+        if sign == "(" and self.sign() == ")":
+            self.take(")")
+            return ""
         if sign == "(":
             result = self.level(LOWEST)
             if self.sign() == ")":
                 self.take(")")
                 return result
         if not self.text[self.position:].strip():
-            raise BadRule("Couldn't parse expression: syntax error at its end")
+            raise BadExpression("syntax error")
         raise Undecided
 
 
@@ -205,7 +250,20 @@ def bits(value: Value) -> int:
     return int(value) & LARGEST
 
 
+def combined(sign: str, left: Value, right: Value) -> Value:
+    """Apply a bit operator: to the characters of two texts, else to numbers."""
+    if isinstance(left, str) and isinstance(right, str):
+        size = (min if sign == "&" else max)(len(left), len(right))
+        pairs = zip(left.ljust(size, "\0")[:size], right.ljust(size, "\0")[:size], strict=True)
+        return "".join(chr(BITWISE[sign](ord(one), ord(other))) for one, other in pairs)
+    return BITWISE[sign](int(perl_number(left)) & LARGEST, int(perl_number(right)) & LARGEST)
+
+
 def applied(sign: str, left: Value, right: Value) -> Value:
+    if sign == ",":
+        return right
+    if sign in BITWISE:
+        return combined(sign, left, right)
     if sign in TEXT_TESTS:
         return TRUTH[TEXT_TESTS[sign](perl_text(left), perl_text(right))]
     if sign == ".":
@@ -230,7 +288,7 @@ def repeated(text: str, times: int) -> str:
 
 def quotient(first: int | float, second: int | float) -> int | float:
     if not second:
-        raise BadRule("Couldn't parse expression: Illegal division by zero")
+        raise BadExpression("Illegal division by zero")
     if isinstance(first, int) and isinstance(second, int) and not first % second:
         return first // second
     return first / second
@@ -238,7 +296,7 @@ def quotient(first: int | float, second: int | float) -> int | float:
 
 def remainder(first: int | float, second: int | float) -> int:
     if not int(second):
-        raise BadRule("Couldn't parse expression: Illegal modulus zero")
+        raise BadExpression("Illegal modulus zero")
     return int(first) % int(second)
 
 
@@ -254,12 +312,24 @@ def power(first: int | float, second: int | float) -> int | float:
 
 
 def shifted(first: int | float, second: int | float) -> int:
-    if not 0 <= second < 64:
+    if second < 0:
         raise Undecided
-    return (int(first) << int(second)) & LARGEST
+    return 0 if second >= 64 else (int(first) << int(second)) & LARGEST
 
 
 CALCULATED: dict[str, Callable[[int | float, int | float], int | float]] = {
     "+": operator.add, "-": operator.sub, "*": operator.mul, "/": quotient, "%": remainder, "**": power,
     "<=>": lambda first, second: (first > second) - (first < second), "<<": shifted,
-    ">>": lambda first, second: shifted(int(first), 0) >> int(second)}
+    ">>": lambda first, second: shifted(int(first), 0) >> min(int(second), 64) if second >= 0 else shifted(0, second)}
+
+
+def square_root(value: Value) -> Value:
+    if (number := perl_number(value)) < 0:
+        raise BadExpression(f"Can't take sqrt of {perl_text(value)}")
+    return as_number(sqrt(number))
+
+
+FUNCTIONS: dict[str, Callable[[Value], Value]] = {
+    "abs": lambda value: as_number(abs(perl_number(value))), "int": lambda value: int(perl_number(value)),
+    "length": lambda value: len(perl_text(value)), "lc": lambda value: perl_text(value).lower(),
+    "uc": lambda value: perl_text(value).upper(), "sqrt": square_root}

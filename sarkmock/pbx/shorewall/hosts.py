@@ -29,6 +29,10 @@ ALL = {4: "0.0.0.0/0", 6: "::/0"}
 UNSPECIFIED = {4: "0.0.0.0", 6: "::"}
 
 
+# An address or network, with or without exclusions.
+SINGLE_NET = re.compile(r"!?(?:&\S+|<?\[?[0-9a-fA-F:.]*[.:][0-9a-fA-F:.]*\]?(?:/[0-9]+)?>?)(?:!.*)?", re.DOTALL)
+
+
 @dataclass(frozen=True, slots=True)
 class HostPlace:
     """The context of a rule's hosts, which decides what is allowed."""
@@ -74,6 +78,19 @@ def one_pair(source: str, dest: str, origdest: str, place: HostPlace) -> None:
     original_destination(origdest, place)
     networks(left[1], "SOURCE", place)
     networks(right[1], "DEST", place)
+
+
+def iptables_options(source: str, dest: str, version: int) -> set[str]:
+    """Return the options of iptables that a rule's hosts use: for interfaces, and for addresses that are no range."""
+    left, right = source_parts(source, version), dest_parts(dest, version)
+    named = {"i": left[0], "s": left[1], "o": right[0], "d": right[1]}
+    return {option for option, text in named.items()
+            if text not in ("", ALL[version]) and (option in "io" or any(map(SINGLE_NET.fullmatch, nets_of(text))))}
+
+
+def nets_of(text: str) -> list[str]:
+    """Return the parts of a list, for which the rule is repeated; several exclusions alone are one part."""
+    return [text] if text.startswith("!") else text.split(",")
 
 
 def source_parts(text: str, version: int) -> tuple[str, str]:

@@ -36,6 +36,10 @@ ENDING = frozenset(("ACCEPT", "DROP", "REJECT", "CONTINUE", "QUEUE", "A_ACCEPT",
 NOT_IN_MACROS = frozenset(("IPTABLES", "IP6TABLES", "INLINE"))
 NONE = re.compile(r"none(:|$)", re.IGNORECASE)
 MACRO_PARAMETER = re.compile(r"PARAM(:|$)")
+PORT_OPTIONS: dict[int | None, tuple[str, ...]] = {
+    protocols.TCP: ("dport", "sport"), protocols.UDP: ("dport", "sport"), protocols.ICMP: ("icmp-type",),
+    protocols.IPV6_ICMP: ("icmpv6-type",)}
+SINGLE_PORT = re.compile(r"!?[A-Za-z0-9:-]*[A-Za-z0-9][A-Za-z0-9:-]*")
 JUMP = re.compile(r"(?:.*\s)?-j\s+(\S+)", re.DOTALL)
 
 
@@ -167,7 +171,8 @@ class ZoneRule:
     def builtin(self) -> None:
         check_parameter(self.target, self.row, self.words)
         source, dest = self.zones(inline=False)
-        self.columns(f"{source[0]}-{dest[0]}")
+        in_chain = self.target.name not in NO_DESTINATION or self.target.name == "HELPER"
+        self.columns(f"{source[0]}-{dest[0]}" if in_chain else "")
         self.destination(source, dest)
 
     def zones(self, inline: bool) -> tuple[tuple[str, str], tuple[str, str]]:
@@ -285,21 +290,37 @@ class ZoneRule:
         elif name in NOT_NATTED:
             if ":" in dest[1]:  # in IPv6 this applies to every destination
                 raise BadRule(f"Invalid DEST ({dest[1]}) in {name.rstrip('+')} rule")
+            self.check_matches(source[1], dest[1])
             self.target.check_log(self.site.version)
             hosts.check_hosts(source[1], dest[1], row.origdest, replace(before, from_firewall=False))
         if name not in NO_DESTINATION and (within or (source[0], dest[0]) not in self.session.full):
             self.filtered(source, dest, place)
 
-    def check_matches(self) -> None:
+    def check_matches(self, source: str, dest: str) -> None:
         """Check the text for iptables. It follows the rule's own matches, but in a macro those of the macro follow."""
         is_first = (self.row.is_plain or self.setting.depth > 0) and ":" not in self.row.source + self.row.dest
-        check_raw(self.setting.raw, is_first=is_first, has_protocol=self.row.proto != "-")
+        taken = self.taken_options(source, dest) if self.setting.raw else ()
+        check_raw(self.setting.raw, is_first=is_first, taken=taken)
+
+    def taken_options(self, source: str, dest: str) -> set[str]:
+        """Return the iptables options that the columns use; in an action, only the protocol's is known."""
+        row = self.row
+        taken = {"p"} if row.proto != "-" else set[str]()
+        if not self.setting.within:
+            number = protocols.protocol_number(row.proto, self.words) if row.proto != "-" else None
+            taken |= hosts.iptables_options(source, dest, self.site.version)
+            names = PORT_OPTIONS.get(number, ())
+            taken |= {name for name, text in zip(names, (row.dport, row.sport), strict=False)
+                      if SINGLE_PORT.fullmatch(text)}
+        if self.target.name == "NONAT":
+            taken.discard("o")  # its rule is applied before routing
+        return taken
 
     def filtered(self, source: tuple[str, str], dest: tuple[str, str], place: HostPlace) -> None:
         """Check what is in the filter table. After a rule that matches everything, a chain's rules are skipped."""
         if self.target.name == "LOG" and NONE.match(self.target.log.replace("!", "")):
             return
-        self.check_matches()
+        self.check_matches(source[1], dest[1])
         if self.target.name not in nat.TRANSLATING:
             self.target.check_log(self.site.version)
             origdest = "-" if self.row.origdest == "all" else self.row.origdest
