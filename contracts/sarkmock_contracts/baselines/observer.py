@@ -19,9 +19,9 @@ from ..errors import NoBounds, Unavailable
 from ..fixtures import Body, Fixtures, Unrestorable
 from ..fixtures.keys import MARK, Keys
 from ..safety.fingerprint import DEBUG
-from ..spec.boundary_values import FileOf, Live, bounds_of, is_placeholder, placeholder
+from ..spec.boundary_values import FileOf, Live, is_placeholder
 from ..spec.contract import contract_of, operation_name
-from ..spec.operation_data import LiveTables, boundaries_beside_rules, recipe
+from ..spec.operation_data import LiveTables, own_bounds, recipe
 from .catalogue import CatalogueEntry, catalogue, field_types, response_fields, working_contract
 from .facts import BOX, NOT_SENT, Fact, Facts, canonical_json
 
@@ -78,13 +78,10 @@ def _of_version(operation: Operation, field: str, depth: Depth) -> Iterator[Any]
 def boundary_lists(operation: Operation, field: str) -> tuple[list[Any], list[Any]]:
     """Return the accepted and rejected boundary values of a variable, checks included; empty lists if unknown."""
     try:
-        table = bounds_of(operation.rules[field])
+        bounds = own_bounds(operation, field)
     except NoBounds:
         return [], []
-    own = boundaries_beside_rules(operation, field)
-    accepted = [placeholder(value) for value in own["accept"]] if "accept" in own else list(table.accept)
-    rejected = [*table.reject, *table.fatal, *map(placeholder, own.get("reject", ()))]
-    return accepted, rejected
+    return list(bounds.accept), [*bounds.reject, *bounds.fatal]
 
 
 def _names_a_key(entry: CatalogueEntry, field: str, value: Any) -> bool:

@@ -111,7 +111,7 @@ class Sweep:
     def array_packets(self) -> Iterator[Packet]:
         """Yield a packet with an array in place of a text that no rule rejects, if there is one."""
         contract, fixtures, operation = self.run.contract, self.run.fixtures, self.operation
-        for array in (["a"], []) if contract.crashes_are_rejected else ():
+        for array in ["a"], []:
             names = [name for name in fixtures.fields(operation)
                      if not contract.takes(operation, name, array) and not messages_of(operation, name, array)]
             required = [name for name in names if name in contract.required(operation)]

@@ -110,7 +110,7 @@ class Attribution:
             return []
         contracts = self.contract, self.replica.leader.contract
         meant = [(contract, contract.operation_of(request)) for contract in contracts]
-        key = tuple(operation.id if operation is not None else UNKNOWN_PATH for _, operation in meant)
+        key = tuple(operation.id if operation else UNKNOWN_PATH for _, operation in meant)
         if key not in self._felt_together:
             found = set(self._everywhere)
             for contract, operation in meant:
@@ -128,9 +128,10 @@ class Attribution:
         candidates = [deviation for deviation in self._felt_by(exchange.request) if deviation.id not in named]
         if not candidates or not is_same(exchange.response, self._answer(self._models.profile(self._whole), exchange)):
             return ()
-        foreign = differing_parts(exchange.response, self.expected(exchange))
-        return tuple(deviation.id for deviation in candidates if foreign and foreign & differing_parts(
-            exchange.response, self._answer(self._models.toggled(self._whole, deviation), exchange)))
+        without = {each.id: differing_parts(exchange.response, self._answer(
+            self._models.toggled(self._whole, each), exchange)) for each in candidates}
+        foreign = differing_parts(exchange.response, self.expected(exchange)) if any(without.values()) else set()
+        return tuple(name for name, parts in without.items() if foreign & parts)
 
     def predict(self, request: Request) -> Exchange:
         """Return the exchange that the target's version is expected to have for a request now. Sends nothing."""
@@ -242,9 +243,8 @@ class Attribution:
 
     def _unrefuted(self, names: tuple[str, ...], refutes: Callable[[Model], bool]) -> tuple[str, ...]:
         """Return the deviations that are not refuted; all of them if the profile with all of them is not refuted."""
-        if not refutes(self._models.profile(self._whole)):
-            return names
-        return tuple(name for name in names if not refutes(self._model(name)))
+        whole = self._models.profile(self._whole)
+        return tuple(name for name in names if not refutes(self._model(name))) if refutes(whole) else names
 
     def _speaks_against(self, model: Model, exchange: Exchange, field: str, lacking: Collection[str] = ()) -> bool:
         """Whether a response agrees with the judging document's mock on a variable and disagrees with the model's."""
@@ -295,8 +295,8 @@ class Attribution:
 
     def _felt_in(self, finding: Finding) -> list[Deviation]:
         """Return the deviations that affect the operations of the evidence."""
-        found = [self.contract.operation_of(exchange.request) for exchange in finding.evidence]
-        return [deviation for operation in found if operation is not None for deviation in self._felt[operation.id]]
+        found = filter(None, (self.contract.operation_of(exchange.request) for exchange in finding.evidence))
+        return [deviation for operation in found for deviation in self._felt[operation.id]]
 
     def _needed(self, candidates: Sequence[Deviation], finding: Finding) -> list[str]:
         """Return the ids of the deviations without which the profile predicts a different response."""
@@ -316,8 +316,8 @@ class Attribution:
         """Whether the document with a deviation predicts the response and the document without it does not."""
         if not self._predicts(self._models.having(deviation), finding):
             return False
-        documents = load_with_deviation(deviation.id)
-        is_judging = self.profile == BASE and documents[0]["info"] == self.contract.document["info"]
+        without = load_with_deviation(deviation.id)[0]
+        is_judging = self.profile == BASE and without["info"] == self.contract.document["info"]
         return is_judging or not self._predicts(self._models.lacking(deviation), finding)
 
     def _model(self, name: str) -> Model:

@@ -137,15 +137,17 @@ class Findings:
 
         If there are too many, further ones of an operation and check are one finding.
         """
-        self._named = None
         if len(self.findings) >= self._most and not self.of(finding.identity):
             finding = replace(finding, identity=finding.identity._replace(field="", kind=OTHERS))
         kept = self.findings.setdefault((finding.identity, bool(finding.deviations)), finding)
         if kept is finding:
+            self._named = None
             self._of_operation[finding.identity.operation][finding.identity, bool(finding.deviations)] = None
             return kept
         kept.count += finding.count
-        kept.deviations = tuple(dict.fromkeys((*kept.deviations, *finding.deviations)))
+        if not set(finding.deviations).issubset(kept.deviations):
+            self._named = None
+            kept.deviations = tuple(dict.fromkeys((*kept.deviations, *finding.deviations)))
         if evidence_weight(finding.evidence) < evidence_weight(kept.evidence):
             kept.message, kept.evidence, kept.steps = finding.message, finding.evidence, finding.steps
         return kept
@@ -190,6 +192,7 @@ class Findings:
 
     def attribute(self, finding: Finding, deviations: tuple[str, ...]) -> None:
         """Replace the deviations of a finding. Without any it is new."""
+        self._named = None
         del self.findings[finding.identity, bool(finding.deviations)]
         self.add(replace(finding, deviations=deviations))
 

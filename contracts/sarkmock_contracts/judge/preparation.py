@@ -23,6 +23,7 @@ class Write:
     exchange: Exchange
     collection: str
     touched: frozenset[tuple[str, str]]  # collection and name
+    names: frozenset[str]  # of what it touched
     uses: frozenset[str]
     fields: frozenset[str]
     renames: bool  # whether it sets the key of a row
@@ -30,8 +31,9 @@ class Write:
     @classmethod
     def of(cls, exchange: Exchange, made: Collection[str], fields: Iterable[str], renames: bool) -> Write:
         collection, *rest = path_steps(exchange.request)
-        touched = frozenset((collection, name) for name in made or rest[:1])
-        return cls(exchange, collection, touched, names_of(exchange.request), frozenset(fields), renames)
+        names = frozenset(made or rest[:1])
+        touched = frozenset((collection, name) for name in names)
+        return cls(exchange, collection, touched, names, names_of(exchange.request), frozenset(fields), renames)
 
 
 class History:
@@ -125,8 +127,8 @@ class Search:
         return True
 
     def _concerns(self, write: Write) -> bool:
-        return (write.collection in self.whole or bool(self.emptied & write.uses)
-                or any(name in self.names for _, name in write.touched))
+        return (write.collection in self.whole or not self.emptied.isdisjoint(write.uses)
+                or not self.names.isdisjoint(write.names))
 
     def _forget(self, touched: Iterable[tuple[str, str]]) -> None:
         """Drop the removal of rows that the run had created: a fresh target does not have them."""
