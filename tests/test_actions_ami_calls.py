@@ -153,7 +153,7 @@ class TestShipped:
         assert send(shipped, "DELETE", "astamis/DBdel/cfim/1001").body == {"1001": True}
 
     @pytest.mark.parametrize("path", ["DBPut/cfim/1001/44", "DBdel/cfim/1001"])
-    def test_the_page_names_others(self, shipped: Engine, path: str) -> None:
+    def test_the_documentation_names_others(self, shipped: Engine, path: str) -> None:
         assert shipped.handle(Request("PUT", f"astamis/{path}")).status == 405
 
     def test_no_context_in_the_path(self, shipped: Engine) -> None:

@@ -33,7 +33,7 @@ class TestUpdate:
         assert show(documented) == before | {"active": "NO"}
 
     @pytest.mark.parametrize("profile", ["documented", "shipped"])
-    def test_recording_is_spelt_as_on_the_page(self, profile: str) -> None:
+    def test_recording_is_spelt_as_documented(self, profile: str) -> None:
         engine = engine_of(profile)
         create(engine)
         assert update(engine, devicerec="Inbound.Outbound").status == 200

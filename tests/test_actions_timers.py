@@ -45,7 +45,7 @@ def test_the_keys_of_a_daytimer_stay(documented: Engine) -> None:
 
 
 @pytest.mark.parametrize(("method", "path"), [("POST", "daytimers"), ("PUT", "daytimers/1")])
-def test_only_the_page_demands_a_tenant(documented: Engine, shipped: Engine, method: str, path: str) -> None:
+def test_only_the_documentation_demands_a_tenant(documented: Engine, shipped: Engine, method: str, path: str) -> None:
     for engine in (documented, shipped):
         engine.state.tables.insert("dateseg", {"pkey": "dateSeg100000", "cluster": "default"})
     assert send(documented, method, path).body == {"cluster": ["The cluster field is required."]}
@@ -76,7 +76,7 @@ def test_a_route_that_is_no_text_is_judged_all_the_same(documented: Engine) -> N
     assert reply.body == {"route": ["The route must be a string.", "The routing target could not be resolved 4711"]}
 
 
-def test_the_page_keeps_routeclass_to_the_pbx(documented: Engine) -> None:
+def test_the_documentation_keeps_routeclass_to_the_pbx(documented: Engine) -> None:
     assert send(documented, "POST", "holidaytimers", {"routeclass": "404"}).body["routeclass"] == "0"
     assert send(documented, "PUT", "holidaytimers/1", {"routeclass": "nonsense"}).body["routeclass"] == "0"
 

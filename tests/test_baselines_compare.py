@@ -61,7 +61,7 @@ def test_a_recording_does_not_differ_from_itself(recordings):
     ("variable stored", "PUT /trunks/{trunk}", "z_updater"),
     ("variable ignored", "POST /extensions/mailbox", "callerid"),
     ("rule loosened", "POST /routes", "outcome"), ("now crashes", "GET /backups/{backup}", "unknown key")])
-def test_the_product_beside_its_page(comparison, kind, op, of):
+def test_the_product_beside_its_documentation(comparison, kind, op, of):
     assert (kind, op, of) in {(one.kind, one.op, one.of) for one in comparison.differences}
 
 

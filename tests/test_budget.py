@@ -61,7 +61,7 @@ def finished(suite):
 
 @pytest.fixture
 def product():
-    """The published product, judged by the page."""
+    """The published product, judged by the documentation."""
     return open_run(RunOptions(target_profile="shipped"))
 
 

@@ -9,6 +9,7 @@ import sys
 from importlib.metadata import entry_points
 from pathlib import Path
 
+import click
 import pytest
 import yaml
 from click.testing import CliRunner
@@ -163,6 +164,31 @@ def test_profiles_for_programs_and_people():
 def test_colour_is_for_terminals_only(command):
     assert ESCAPE not in output(command)
     assert ESCAPE in on_a_terminal(command)
+
+
+def test_no_color_wins():
+    assert ESCAPE in output("profiles", FORCE_COLOR="1", NO_COLOR="")
+    assert ESCAPE not in output("profiles", FORCE_COLOR="1", NO_COLOR="1")
+
+
+def numeric_options():
+    """Each option of a command that takes a number, with its type."""
+    context = click.Context(cli)
+    for name in cli.list_commands(context):
+        for option in cli.get_command(context, name).params:
+            if isinstance(option.type, (click.types.IntParamType, click.types.FloatParamType)):
+                yield pytest.param(name, option.opts[0], option.type, id=f"{name} {option.opts[0]}")
+
+
+@pytest.mark.parametrize(("command", "option", "kind"), list(numeric_options()))
+def test_a_wrong_number_is_told_with_the_numbers_that_are_expected(command, option, kind):
+    whole = isinstance(kind, click.types.IntParamType)
+    least = getattr(kind, "min", None)
+    for value in ["abc", *(["-1"] if least is not None else [])]:
+        told = mistake(command, f"{option}={value}")
+        assert re.search(rf"'{option}'.*: '?{value}(\.0)?'? is not a {'whole ' if whole else ''}number\b", told), told
+        assert least is None or f" {least}" in told
+
 
 
 SHORT_CHECK = "check --quick -n 1 --only Destinations"

@@ -183,9 +183,9 @@ def test_a_row_unknown_to_the_judge_leaves_other_rows_known() -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("number", range(MIXTURES))
 def test_a_mixture_is_exact(number: int) -> None:
-    """The published product with one more change, judged by the page: what is listed is known, the change is new.
+    """The published product with one more change, judged by the documentation: listed ones are known, this one is new.
 
-    It shows if a request of the page's operations can meet it.
+    It shows if a request of the documented operations can meet it.
     """
     rng = random.Random(f"mixture {SEED} {number}")
     mutation = draw("shipped", rng.randrange(10**6), 1)[0]

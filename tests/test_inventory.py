@@ -1,4 +1,4 @@
-"""Nothing that the page documents is missing from the document: operations, rules, errata, behaviours, silences."""
+"""Nothing that is documented is missing from the document: operations, rules, errata, behaviours, silences."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def body(operation: str) -> dict[str, Any]:
 
 
 def field(rule: dict[str, Any]) -> dict[str, Any]:
-    """The property that a rule of the page belongs to; empty if there is none."""
+    """The property that a rule of the documentation belongs to; empty if there is none."""
     if rule["operation"] not in operations():
         return {}
     return body(rule["operation"]).get("properties", {}).get(rule["field"], {})  # type: ignore[no-any-return]
@@ -86,7 +86,7 @@ def test_every_operation_is_in_the_document() -> None:
 
 
 def test_the_document_invents_no_operation() -> None:
-    """But for the one that answers unknown AMI functions; the page says of names what that rejects (line 134)."""
+    """But for that of unknown AMI functions; the documentation says of names what it rejects (line 134)."""
     known = {item["id"] for item in inventory("operations")}
     assert {name for name, _, _ in described()} - known == {"astamis.function"}
 
@@ -116,13 +116,13 @@ def test_every_required_variable_is_required_by_the_schema_too() -> None:
     assert {(name, key) for name in operations() for key in body(name).get("required", [])} == required
 
 
-def test_every_corrected_rule_shows_the_text_of_the_page() -> None:
+def test_every_corrected_rule_shows_the_documented_text() -> None:
     corrected = [rule for rule in inventory("rules") if "documented" in rule]
     assert [places(rule) for rule in corrected if not shows(field(rule), rule["documented"])] == []
 
 
 def shows(schema: dict[str, Any], lines: list[str]) -> bool:
-    """Whether x-documented is the page's own text, line breaks aside."""
+    """Whether x-documented is the documentation's own text, line breaks aside."""
     text = schema.get("x-documented", {}).get("text", "")
     return text != "" and squeezed(text) in squeezed("".join(lines))
 

@@ -46,7 +46,7 @@ def test_a_success_has_no_reasons(mock):
     assert mock.why("GET", "tenants") == []
 
 
-def test_a_rule_is_named_with_its_field_what_was_sent_and_the_line_of_the_page(mock):
+def test_a_rule_is_named_with_its_field_what_was_sent_and_the_documented_line(mock):
     reason, = mock.why("POST", "agents", {"pkey": "1000", "cluster": "nix", "name": "x", "passwd": 2000})
     assert (reason.field, reason.rule, reason.lines) == ("cluster", "exists:cluster,pkey", (118,))
     assert reason.text == 'cluster breaks its rule exists:cluster,pkey (got "nix"): The selected cluster is invalid.'

@@ -1,4 +1,4 @@
-"""The rules by hand-written cases, one file per rule of the page."""
+"""The rules by hand-written cases, one file per rule of the documentation."""
 
 import json
 import time

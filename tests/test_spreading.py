@@ -1,8 +1,11 @@
 """Cases spread over processes: what each saw comes back, and a box is never asked by two."""
 
+import fcntl
 import json
+import os
 import subprocess
 import sys
+import time
 
 import pytest
 from sarkmock_contracts.client.http import with_json
@@ -46,6 +49,38 @@ def test_two_processes_find_what_one_finds():
     one, two = check(*options), check(*options, "-n", "2")
     assert one.returncode == two.returncode == 0, two.stdout + two.stderr
     assert shown(one) == shown(two)
+
+
+@pytest.mark.parametrize("processes", ["1", "2"])
+def test_a_report_that_does_not_fit_on_the_disk_is_told_in_one_line(tmp_path, processes):
+    words = [*CHECK, "--quick", "--only", "Tenants", "--max-examples", "1", "--report", str(tmp_path), "-n", processes]
+    answer = subprocess.run(["sh", "-c", "ulimit -f 64; exec \"$@\"", "sh", *words], capture_output=True, text=True,
+                            timeout=120, check=False)
+    assert answer.returncode == 2
+    assert answer.stderr == f"sarkmock: --report {tmp_path}: File too large\n"
+
+
+def test_two_runs_do_not_write_to_one_report(tmp_path):
+    with (tmp_path / "traffic.har").open("w") as traffic:
+        fcntl.flock(traffic, fcntl.LOCK_EX)
+        answer = check("--quick", "--only", "Tenants", "--report", str(tmp_path))
+    assert (answer.returncode, answer.stderr) == (2, f"sarkmock: --report {tmp_path}: another run writes to it\n")
+
+
+def test_a_killed_run_leaves_nothing_of_its_processes_in_the_report(tmp_path):
+    report, temporary = tmp_path / "report", tmp_path / "temporary"
+    temporary.mkdir()
+    run = subprocess.Popen([*CHECK, "--quick", "-n", "2", "--report", str(report)], stdout=subprocess.DEVNULL,
+                           env=os.environ | {"TMPDIR": str(temporary)})
+    try:
+        latest = time.monotonic() + 60
+        while len(list(temporary.glob("sarkmock-*/*/*"))) < 2 and time.monotonic() < latest:
+            time.sleep(0.05)
+        assert list(temporary.glob("sarkmock-*/*/*.har*"))
+    finally:
+        run.kill()
+        run.wait()
+    assert [path for path in report.iterdir() if path.is_dir()] == []
 
 
 @pytest.mark.slow

@@ -1,4 +1,4 @@
-"""What the page states in prose, and the answers to what it leaves open, each proved by requests to an engine."""
+"""What the documentation states in prose, and answers to what it leaves open, each proved by requests to an engine."""
 
 from __future__ import annotations
 

@@ -156,7 +156,7 @@ def test_the_same_cause_is_one_finding():
     assert (found.finding.count, len(found.finding.evidence)) == (3, 1)
 
 
-def test_the_page_line_is_that_of_the_variable():
+def test_the_documented_line_is_that_of_the_variable():
     run = suite()
     evidence = Exchange(Request("PUT", "/tenants/a"), Response(200))
     outcome = seen(run, "tenants.update", "rules", "chanmax", "accepted", evidence)

@@ -43,9 +43,15 @@ class Option:
                 "help": self.help + default}
 
     def _number(self, text: str) -> int:
-        number = int(text)
-        if self.least is not None and number < self.least:
-            raise ValueError(text)
+        from argparse import ArgumentTypeError  # no command needs it
+
+        least = "" if self.least is None else f" of at least {self.least}"
+        try:
+            number = int(text)
+        except ValueError:
+            number = None
+        if number is None or (self.least is not None and number < self.least):
+            raise ArgumentTypeError(f"{text!r} is not a whole number{least}")
         return number
 
 

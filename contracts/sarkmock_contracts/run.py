@@ -65,6 +65,7 @@ class Run(Client):
         self.fingerprint = Fingerprint()
         self.examples = Examples(self.options.example_database)
         self.cassette = Cassette(self.options.traffic) if self.options.traffic else None
+        self.report_problem = ""  # why the report could not be written, if so
         self.safety = (Safety(contract, transport.url, self.options.caution, self.options.profile, self)
                        if self.options.url else None)
         self.target = Target(self._way_out(transport, clock))
@@ -276,6 +277,7 @@ class Run(Client):
         """Close the record of the traffic."""
         if self.cassette is not None:
             self.cassette.close()
+            self.report_problem = self.report_problem or self.cassette.problem
 
 
 def embedded_transport(profile: str) -> Transport:

@@ -25,6 +25,7 @@ OWN_MODULES = {  # command -> its module
     "deviations": "document", "export": "document", "lint": "lint", "schema": "lint", "completion": "output"}
 # Replacements for consoles without these characters.
 PLAIN_CHARACTERS = {"·": "-", "—": "-", "━": "-", "→": "->", "…": "...", "✓": "+"}
+NOT_A_NUMBER = re.compile("(.*) is not (?:a valid|in the range) ", re.DOTALL)  # click's messages
 STANDARD_STREAMS = 2  # the highest of their file descriptors
 SUITE = "sarkmock.commands"  # entry points: commands of other packages
 
@@ -99,6 +100,8 @@ def main() -> NoReturn:
     """Run the command line. A user error is one line on stderr and exit code 2."""
     open_closed_streams()
     write_plainly()
+    if os.environ.get("NO_COLOR"):
+        os.environ.pop("FORCE_COLOR", None)  # Rich and pytest would still write other escape sequences
     code: object = 0
     try:
         code = cli(prog_name="sarkmock", standalone_mode=False)
@@ -112,7 +115,7 @@ def main() -> NoReturn:
         sys.exit(2)
     except click.UsageError as error:
         hint = f" (see {error.ctx.command_path} --help)" if error.ctx else ""
-        fail(error.format_message() + hint)
+        fail(expected_number(error) + hint)
     except click.ClickException as error:
         fail(error.format_message())
     except (click.Abort, KeyboardInterrupt):
@@ -122,6 +125,26 @@ def main() -> NoReturn:
             raise
         fail(str(error))
     sys.exit(code if isinstance(code, int) else 0)
+
+
+def expected_number(error: click.UsageError) -> str:
+    """Return the message of an error; that of an invalid number says which numbers are expected."""
+    kind = error.param.type if isinstance(error, click.BadParameter) and error.param else None
+    text = error.format_message()
+    given = NOT_A_NUMBER.match(error.message)
+    if not isinstance(kind, (click.types.IntParamType, click.types.FloatParamType)) or given is None:
+        return text
+    return text.replace(error.message, f"{given[1]} is not {number_description(kind)}")
+
+
+def number_description(kind: click.types.IntParamType | click.types.FloatParamType) -> str:
+    """Describe the numbers that a type of option accepts."""
+    name = "a whole number" if isinstance(kind, click.types.IntParamType) else "a number"
+    if not isinstance(kind, (click.IntRange, click.FloatRange)) or kind.min is None:
+        return name
+    if kind.max is not None:
+        return f"{name} from {kind.min} to {kind.max}"
+    return f"{name} greater than {kind.min}" if kind.min_open else f"{name} of at least {kind.min}"
 
 
 def open_closed_streams() -> None:

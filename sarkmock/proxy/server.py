@@ -19,7 +19,7 @@ from sarkmock.proxy.passage import Passage, proxy_answer
 from sarkmock.proxy.upstream import Upstream
 from sarkmock.server.application import Application
 from sarkmock.server.certificates import CertificatePair
-from sarkmock.server.connection import NO_HEAD, READS, Served, encoded
+from sarkmock.server.connection import READS, Served, unread
 from sarkmock.server.http11 import BadRequest, Limits
 from sarkmock.server.listener import BACKLOG, STOP_TIMEOUT, Listener, most_connections
 from sarkmock.server.tls import Tls
@@ -96,11 +96,7 @@ class Proxy(Listener):
         return Tls(self._context, streams, self.limits.header_timeout, self._rejected) if self._context else streams
 
     def _rejected(self, problem: BadRequest) -> bytes:
-        """Log a client that sends no TLS, and return the response."""
-        response = proxy_answer(problem.status, problem.reason)
-        if self.log:
-            self.log(Served("-", "-", "", problem.status, 0, 0.0, problem.reason))
-        return b"".join(encoded(response, NO_HEAD, True, self.date()))
+        return unread(problem, proxy_answer(problem.status, problem.reason), self.log, self.date())
 
     async def _client(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         writer.transport.set_write_buffer_limits(high=0)  # so that drain() returns only when the response is sent

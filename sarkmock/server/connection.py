@@ -82,11 +82,8 @@ class Service:
         return self.long if self.takes_long and self.takes_long(request.head.uri, len(request.body)) else None
 
     def rejected(self, problem: BadRequest) -> bytes:
-        """Log a client that sends no TLS, and return the response."""
-        response = rejection(problem)
-        if self.log:
-            self.log(Served("-", "-", "", problem.status, len(response.body), 0.0, problem.reason))
-        return b"".join(encoded(response, NO_HEAD, True, self.date()))
+        """Return the response to a client that sends no TLS."""
+        return unread(problem, rejection(problem), self.log, self.date())
 
     def has_room(self, size: int) -> bool:
         """Whether that many more bytes fit into the memory limit."""
@@ -308,6 +305,13 @@ class Connection(asyncio.Protocol):
             path = head.path.encode("latin-1").decode("utf-8", "replace")
             taken = time.perf_counter() - self._began if self._began else 0.0
             self._service.log(Served(head.method, path, head.query, status, size, taken, reason))
+
+
+def unread(problem: BadRequest, response: AppResponse, log: Callable[[Served], None] | None, date: str) -> bytes:
+    """Log a client whose request could not be read at all, and return the response as bytes."""
+    if log:
+        log(Served("-", "-", "", problem.status, len(response.body), 0.0, problem.reason))
+    return b"".join(encoded(response, NO_HEAD, True, date))
 
 
 def rejection(problem: BadRequest) -> AppResponse:

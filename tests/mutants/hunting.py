@@ -119,7 +119,7 @@ def names(finding: Finding, mutation: Mutation) -> bool:
 
 
 def groups(mutations: Iterable[Mutation], contract: Contract) -> list[list[Mutation]]:
-    """Mutations that do not meet: one for an operation, and where rows are lost one for a section of the page."""
+    """Mutations that do not meet: one for an operation, or a section of the documentation where rows are lost."""
     found: list[tuple[set[str], list[Mutation]]] = []
     for mutation in mutations:
         touched = {*mutation.operations}

@@ -63,7 +63,7 @@ MUTANTS = [
         "a size is one more", GLOBALS, rules("GlobalsUpdate", "COUNTRYCODE", "alpha|size:3"),
         "globals.update/COUNTRYCODE", "*"),
     broken_rule(
-        "a slip of the page is corrected", GLOBALS, rules("GlobalsUpdate", "PLAYBEEP", "in:YES,NO"),
+        "a slip of the documentation is corrected", GLOBALS, rules("GlobalsUpdate", "PLAYBEEP", "in:YES,NO"),
         "globals.update/PLAYBEEP", "*"),
     broken_rule(
         "a dash passes as a letter", bounds("inboundroutes.update"),

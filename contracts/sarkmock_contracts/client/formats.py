@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import base64
+import fcntl
 import json
 import re
 import shlex
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from http.client import responses
 from pathlib import Path
@@ -120,25 +122,46 @@ HTTP_VERSION_1 = "HTTP/1.1"
 
 
 class Cassette:
-    """A HAR file that grows with every exchange."""
+    """A HAR file that grows with every exchange. It is locked: another run must not write to it.
+
+    ``problem`` is why it could not be written, if so; further exchanges are not recorded then.
+    """
 
     def __init__(self, file: Path) -> None:
+        self.problem = ""
         with file_errors(f"--report {file.parent}"):
             file.parent.mkdir(parents=True, exist_ok=True)
-            self._stream = file.open("w", encoding="utf-8", errors="replace")
+            self._stream = file.open("a", encoding="utf-8", errors="replace")
+            try:
+                fcntl.flock(self._stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                raise CannotRun(f"--report {file.parent}: another run writes to it") from None
+            self._stream.truncate(0)
         self._har = harfile.HarFile(self._stream, creator=harfile.Creator(name="sarkmock", version="1"))
 
     def add(self, url: str, request: Request, response: Response, seconds: float, comment: str | None = None) -> None:
         """Add an exchange that has just ended. Status 0 means no response, with the reason in the comment."""
+        if self.problem:
+            return
         began, milliseconds = time.time() - seconds, round(seconds * 1000, 3)
-        self._har.add_entry(startedDateTime=datetime.fromtimestamp(began, UTC), time=milliseconds,
-                            request=_request(url, request), response=_response(response),
-                            timings=harfile.Timings(send=0, wait=milliseconds, receive=0), comment=comment)
+        with self._noting_problems():
+            self._har.add_entry(startedDateTime=datetime.fromtimestamp(began, UTC), time=milliseconds,
+                                request=_request(url, request), response=_response(response),
+                                timings=harfile.Timings(send=0, wait=milliseconds, receive=0), comment=comment)
 
     def close(self) -> None:
         """Complete the file."""
-        self._har.close()
-        self._stream.close()
+        with self._noting_problems():
+            self._har.close()
+        with self._noting_problems():
+            self._stream.close()
+
+    @contextmanager
+    def _noting_problems(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            self.problem = str(error.strerror)
 
 
 class CassetteRecorder(Layer):

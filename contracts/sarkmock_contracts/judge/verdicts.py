@@ -258,7 +258,7 @@ def status_of(contract: Contract, findings: Findings, coverage: Coverage, deviat
 
 
 def documentation_lines(contract: Contract, finding: Finding) -> tuple[int, ...]:
-    """Return the lines of the documentation page for a finding: those of its variable, or else of its operation."""
+    """Return the lines of the documentation for a finding: those of its variable, or else of its operation."""
     operation = contract.by_id.get(finding.identity.operation)
     if operation is None:
         return ()

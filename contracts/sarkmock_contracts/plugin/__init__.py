@@ -118,6 +118,7 @@ def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> Non
     verdict: VerdictPlugin | None = config.pluginmanager.get_plugin("sarkmock-verdict")
     if verdict is not None and given_to(config, OpenedRun) is None:
         write_report(config.stash[RUN], verdict.outcome)
+        terminalreporter.write(config.stash[RUN].report_problem)
 
 
 # sarkmock check
@@ -144,6 +145,8 @@ def run_checks(options: RunOptions, processes: int = 1) -> int:
             code = pytest.main(arguments, plugins=[opened])
     if opened.error:
         raise CannotRun(opened.error)
+    if opened.run.report_problem:
+        raise CannotRun(f"--report {options.report}: {opened.run.report_problem}")
     if display.output.error is not None and not display.output.error.is_unread:
         raise display.output.error
     return PYTEST_CODES.get(int(code), COULD_NOT_RUN)

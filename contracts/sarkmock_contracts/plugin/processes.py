@@ -74,8 +74,10 @@ class Processes:
     def __init__(self, options: RunOptions, number: int, arguments: Sequence[str]) -> None:
         context: Any = multiprocessing.get_context(METHOD)
         self._traffic, self._stopped = options.traffic, context.RawValue("b", 0)
-        self._shares = [replace(options, report=tempfile.mkdtemp(prefix="process-", dir=options.report))
-                        if options.traffic else options for _ in range(number)]
+        with file_errors("-n needs a directory for temporary files, -n 1 does not"):
+            self._folder = tempfile.mkdtemp(prefix="sarkmock-") if options.traffic else ""
+            self._shares = [replace(options, report=tempfile.mkdtemp(dir=self._folder)) if options.traffic else options
+                            for _ in range(number)]
         self._processes: list[Any] = []
         self._connections: list[Connection] = []
         for share in self._shares:
@@ -126,12 +128,19 @@ class Processes:
             process.join()
         if self._traffic is None:
             return
-        with file_errors(f"--report {self._traffic.parent}"):
+        with file_errors(f"--report {self._traffic.parent}"), temporary(self._folder):
             parts = [share.traffic for share in self._shares if share.traffic and is_archive(share.traffic)]
             if is_archive(self._traffic):  # not if the run could not begin
                 join_archives([self._traffic, *parts], self._traffic)
-            for share in self._shares:
-                shutil.rmtree(str(share.report))
+
+
+@contextmanager
+def temporary(folder: str) -> Iterator[None]:
+    """Remove a directory after the block."""
+    try:
+        yield
+    finally:
+        shutil.rmtree(folder)
 
 
 @dataclass(frozen=True)
@@ -230,4 +239,5 @@ def seen_by(run: Run) -> dict[str, Any]:
     """Return the results of a run as values that can be pickled."""
     run.judge.conclude()
     return {"findings": list(run.findings), "coverage": run.coverage.seen, "requests": run.target.requests,
-            "unavailable": run.gaps.unavailable, "untested": run.gaps.untested, "stopped": run.gaps.stopped}
+            "unavailable": run.gaps.unavailable, "untested": run.gaps.untested, "stopped": run.gaps.stopped,
+            "report_problem": run.report_problem}

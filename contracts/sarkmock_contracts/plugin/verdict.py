@@ -60,7 +60,11 @@ class VerdictPlugin:
         elif session.exitstatus == pytest.ExitCode.TESTS_FAILED:
             session.exitstatus = pytest.ExitCode.OK
         if options.report and not options.plan:
-            write_files(self.run, outcome, Path(options.report))
+            try:
+                write_files(self.run, outcome, Path(options.report))
+            except OSError as error:
+                self.run.report_problem = str(error.strerror)
+                session.exitstatus = pytest.ExitCode.USAGE_ERROR
 
 
 FOUND = ("sarkmock", "findings")  # marks the report of a case that failed because of findings

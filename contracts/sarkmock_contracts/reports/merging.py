@@ -139,7 +139,7 @@ def add_share(run: Run, share: Data) -> None:
     about, seen = share["run"], share["seen"]
     add_seen(run, {"findings": map(finding_of, share["findings"]), "requests": about["requests"],
                    "coverage": coverage_of(run.coverage, seen["coverage"]), "unavailable": set(seen["unavailable"]),
-                   "untested": about.get("untested", ()), "stopped": about.get("stopped") or ""})
+                   "untested": about.get("untested", ()), "stopped": about.get("stopped") or "", "report_problem": ""})
     run.gaps.broken += about.get("broken", ())
     if run.safety is not None:
         run.safety.troubles += about.get("residue", ())
@@ -154,6 +154,7 @@ def add_seen(run: Run, seen: Mapping[str, Any]) -> None:
     run.gaps.unavailable |= seen["unavailable"]
     run.gaps.untested += [name for name in seen["untested"] if name not in run.gaps.untested]
     run.gaps.stopped = run.gaps.stopped or seen["stopped"]
+    run.report_problem = run.report_problem or seen["report_problem"]
 
 
 def coverage_of(empty: Coverage, data: Data) -> dict[str, Any]:
