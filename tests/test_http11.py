@@ -92,6 +92,7 @@ REJECTED = {
     "a chunk without a size": (CHUNKED + b"zz\r\n", 400), "an empty size": (CHUNKED + b"\r\n", 400),
     "a chunk with a sign": (CHUNKED + b"+2\r\nhi\r\n", 400), "0x": (CHUNKED + b"0x2\r\nhi\r\n", 400),
     "a chunk that is longer": (CHUNKED + b"2\r\nhiya\r\n0\r\n\r\n", 400),
+    "a chunk that is longer by what came so far": (CHUNKED + b"2\r\nhiy", 400),
     "a chunk that ends with a line feed": (CHUNKED + b"2\r\nhi\n0\r\n\r\n", 400),
     "a size that ends with a line feed": (CHUNKED + b"2\nhi\r\n", 400),
     "a size of 17 digits": (CHUNKED + b"00000000000000002\r\nhi\r\n0\r\n\r\n", 400),

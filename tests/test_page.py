@@ -55,7 +55,7 @@ def test_the_page_is_open_and_what_it_shows_is_not():
 
 
 def test_without_a_control_plane_there_is_no_page():
-    assert create_app(control=None).test_client().get("/_mock/").status_code == 404
+    assert create_app(control=None).test_client().get("/_mock/", follow_redirects=True).status_code == 404
 
 
 @pytest.mark.parametrize("name", FILES)

@@ -189,10 +189,11 @@ class Reader:
             start = line.end()
             if len(self._chunks) + size > self._limits.body:
                 raise self._too_large()
-            if len(buffer) < start + size + 2:
-                break
-            if buffer[start + size:start + size + 2] != b"\r\n":
+            end_of_chunk = buffer[start + size:start + size + 2]
+            if not b"\r\n".startswith(end_of_chunk):
                 raise BadRequest(400, "A chunk of the body is longer than its size.")
+            if len(end_of_chunk) < 2:
+                break
             self._chunks += buffer[start:start + size]
             self._chunk_count += 1
             at = start + size + 2

@@ -12,7 +12,7 @@ from weakref import WeakKeyDictionary
 
 from sarkmock.suite_api import Operation
 
-from ..client.http import Exchange, Response
+from ..client.http import Exchange, Request, Response
 from ..spec.contract import Contract
 from ..spec.operation_data import LiveTables, key_text
 from .oracle import Problem, verdict
@@ -150,6 +150,11 @@ def differing_parts(first: Response, second: Response) -> set[str]:
             first.body == second.body or without_volatile_values(first) == without_volatile_values(second)):
         result.add("answer")
     return result
+
+
+def offers(method: str, request: Request, response: Response) -> int:
+    """Return what a response says about an operation: whether Allow names its method for OPTIONS, else the status."""
+    return method in response.allow if request.method == "OPTIONS" else response.status
 
 
 def without_volatile_values(response: Response) -> Any:

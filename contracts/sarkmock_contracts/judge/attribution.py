@@ -8,16 +8,13 @@ request in the same state.
 from __future__ import annotations
 
 from collections import Counter, deque
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Collection, Iterable, Sequence
 from functools import cached_property, partial
 
 from sarkmock.suite_api import (
     BASE,
     Deviation,
-    MethodNotAllowed,
     Operation,
-    PageNotFound,
     load,
     load_with_deviation,
     pointer,
@@ -36,6 +33,7 @@ from .agreement import (
     is_crash,
     is_same,
     judged,
+    offers,
     same_of_field,
     same_row,
 )
@@ -129,7 +127,7 @@ class Attribution:
         if not candidates or not is_same(exchange.response, self._answer(self._models.profile(self._whole), exchange)):
             return ()
         without = {each.id: differing_parts(exchange.response, self._answer(
-            self._models.toggled(self._whole, each), exchange)) for each in candidates}
+            self._models.toggled(self._whole, each.id), exchange)) for each in candidates}
         foreign = differing_parts(exchange.response, self.expected(exchange)) if any(without.values()) else set()
         return tuple(name for name, parts in without.items() if foreign & parts)
 
@@ -199,7 +197,7 @@ class Attribution:
             return contradicts(model.contract, exchange, field) or self._speaks_against(model, exchange, field)
 
         for exchange in witnesses if left else ():
-            left = self._unrefuted(left, partial(refutes, exchange))
+            left = self._unrefuted(finding, left, partial(refutes, exchange))
         return left
 
     def agreeing(self, finding: Finding, messages: bool = False) -> tuple[str, ...]:
@@ -216,35 +214,35 @@ class Attribution:
             return crashes or all(sum(self._speaks_against(model, exchange, name, gone) for name in shown) > most
                                   for gone in self.contract.lacking_tables(exchange.request))
 
-        return self._unrefuted(finding.deviations, refutes)
+        return self._unrefuted(finding, finding.deviations, refutes)
 
-    def elsewhere(self, request: Request) -> Iterator[Operation]:
-        """Yield the operations that only the version's document has for a request."""
-        if not self._named:
-            return
-        theirs, methods = self._models.profile(self._whole).contract.router, [request.method]
-        with suppress(PageNotFound, MethodNotAllowed):
-            if request.method == "OPTIONS":
-                ours = self.contract.router.allowed(request.path)
-                methods = [name for name in theirs.allowed(request.path) if name not in ours]
-            yield from (theirs.find(method, request.path)[0] for method in methods)
+    def elsewhere(self, request: Request) -> Iterable[Operation]:
+        """Return the operations that only the version's document has for a request."""
+        return self._models.profile(self._whole).operations_beyond(self.contract, request) if self._named else ()
 
     def answered(self, finding: Finding, operation: Operation, exchange: Exchange) -> tuple[str, ...]:
         """Return the deviations of a finding that a response does not refute by its status, or by Allow for OPTIONS."""
-        def said(response: Response) -> int:
-            return operation.method in response.allow if exchange.request.method == "OPTIONS" else response.status
-
         def refutes(model: Model) -> bool:
-            got = said(exchange.response)
-            return got != said(self.replica.answer(model, exchange)) and got == said(self.expected(exchange))
+            got, ours, theirs = (offers(operation.method, exchange.request, response) for response in (
+                exchange.response, self.expected(exchange), self.replica.answer(model, exchange)))
+            return got == ours != theirs
 
         self._follow()
-        return self._unrefuted(finding.deviations, refutes) if self.replica.remembers(exchange) else finding.deviations
+        left = finding.deviations
+        return self._unrefuted(finding, left, refutes) if self.replica.remembers(exchange) else left
 
-    def _unrefuted(self, names: tuple[str, ...], refutes: Callable[[Model], bool]) -> tuple[str, ...]:
-        """Return the deviations that are not refuted; all of them if the profile with all of them is not refuted."""
-        whole = self._models.profile(self._whole)
-        return tuple(name for name in names if not refutes(self._model(name))) if refutes(whole) else names
+    def _unrefuted(self, finding: Finding, names: tuple[str, ...], refutes: Callable[[Model], bool]) -> tuple[str, ...]:
+        """Return the deviations that are not refuted; all of them if the profile with all of them is not refuted.
+
+        Without the refuted ones the profile, or else each of the others by itself, must still predict the response.
+        """
+        if not refutes(self._models.profile(self._whole)):
+            return names
+        left = tuple(name for name in names if not refutes(self._model(name)))
+        gone = [name for name in names if name not in left]
+        if not gone or not left or self._predicts(self._models.toggled(self._whole, *gone), finding):
+            return left
+        return tuple(name for name in left if self._predicts(self._model(name), finding))
 
     def _speaks_against(self, model: Model, exchange: Exchange, field: str, lacking: Collection[str] = ()) -> bool:
         """Whether a response agrees with the judging document's mock on a variable and disagrees with the model's."""
@@ -301,7 +299,7 @@ class Attribution:
     def _needed(self, candidates: Sequence[Deviation], finding: Finding) -> list[str]:
         """Return the ids of the deviations without which the profile predicts a different response."""
         return [deviation.id for deviation in dict.fromkeys(candidates)
-                if not self._predicts(self._models.toggled(self._whole, deviation), finding)]
+                if not self._predicts(self._models.toggled(self._whole, deviation.id), finding)]
 
     def _from_afar(self, finding: Finding) -> list[str]:
         """Return a deviation of something that the operation refers to. Try those that explained others first."""

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
@@ -109,6 +110,15 @@ class Model:
         except (PageNotFound, MethodNotAllowed):
             return None
 
+    def operations_beyond(self, other: Contract, request: Request) -> Iterator[Operation]:
+        """Yield the operations that this document has for a request, or for its OPTIONS, and another has not."""
+        methods = [request.method]
+        with suppress(PageNotFound, MethodNotAllowed):
+            if request.method == "OPTIONS":
+                theirs = other.router.allowed(request.path)
+                methods = [name for name in self.contract.router.allowed(request.path) if name not in theirs]
+            yield from (self.contract.router.find(method, request.path)[0] for method in methods)
+
     def allows(self, problem: Problem, exchange: Exchange) -> bool:
         """Whether the document allows the response, in the aspects that the problem concerns.
 
@@ -137,9 +147,9 @@ class Models:
             return self._leader
         return self._model(f"profile {name}", self._judging if name == self._profile else load(name))
 
-    def toggled(self, name: str, deviation: Deviation) -> Model:
-        """Return the model of a profile with all its deviations except this one."""
-        return self._model(f"{name} without {deviation.id}", load_toggled(name, deviation.id))
+    def toggled(self, name: str, *deviations: str) -> Model:
+        """Return the model of a profile with all its deviations except these, given by id."""
+        return self._model(f"{name} without {' '.join(deviations)}", load_toggled(name, *deviations))
 
     def having(self, deviation: Deviation) -> Model:
         return self._model(*documents(deviation)[1])
