@@ -184,3 +184,9 @@ class TestShipped:
         assert ami(shipped, "ConfbridgeList/301") == (200, [])
         assert ami(shipped, "CoreStatus/1") == UNKNOWN
         assert ami(shipped, "nosuch/1") == UNKNOWN
+
+
+@pytest.mark.parametrize(("query", "status"), [("id=1", 200), ("id[]=1", 500)])
+def test_an_array_as_the_name_of_a_conference_crashes_the_product(query: str, status: int) -> None:
+    request = Request("GET", "astamis/ConfbridgeList", query)
+    assert Engine(profile="shipped").handle(request).status == status

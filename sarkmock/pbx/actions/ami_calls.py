@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 
 from sarkmock.http.context import Context
 from sarkmock.http.replies import Reply
+from sarkmock.laravel import php
 from sarkmock.pbx import pbx_files
 from sarkmock.pbx.actions import ami
 from sarkmock.pbx.actions.ami import (
@@ -149,6 +150,14 @@ def conference_rooms(state: State) -> Packets:
     return error("No active conferences.")
 
 
+def conference(context: Context) -> Reply:
+    """Return the callers of a conference: none. The product writes its name into a text, which crashes for an array."""
+    require_pbx(context.state)
+    if context.debug:
+        php.to_text(context.input.get("id"), "id")
+    return as_list(conference_rooms)(context)
+
+
 def queue_status(state: State, name: str | None = None) -> Packets:
     """Return all queues, or the one with that name, each followed by its members."""
     events = []
@@ -239,7 +248,7 @@ def message_counts(state: State) -> Counter[tuple[str, str]]:
 
 LISTS: dict[str, Callable[[Context], Reply]] = {
     "Agents": as_list(agents),
-    "ConfbridgeList": as_list(conference_rooms),
+    "ConfbridgeList": conference,
     "ConfbridgeListRooms": as_list(conference_rooms),
     "CoreShowChannels": as_list(core_show_channels),
     "DeviceStateList": as_list(device_states),
