@@ -5,12 +5,12 @@ from sarkmock.cli.streams import OutputError
 from sarkmock.faults import FaultError
 from sarkmock.http.direct import api_application
 from sarkmock.http.engine import WEB_SERVERS, Engine, Program
-from sarkmock.http.replies import MethodNotAllowed, PageNotFound, PhpError
+from sarkmock.http.replies import MethodNotAllowed, PageNotFound, PhpError, errors_summary
 from sarkmock.journal import Notice
 from sarkmock.laravel.php import TRIMMED, UploadedFile, overridden_method, read_input, to_text
 from sarkmock.laravel.validation import Validator, display_name, is_rule_message, laravel_messages
 from sarkmock.pbx import pbx_files
-from sarkmock.pbx.actions import check_fields
+from sarkmock.pbx.actions import check_texts
 from sarkmock.pbx.database import Database
 from sarkmock.pbx.seed import Seed, SeedError
 from sarkmock.pbx.seeds import load_seed

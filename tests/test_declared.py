@@ -71,7 +71,9 @@ def problems(profile: str) -> Iterator[str]:
                 for query in ("", "?pkey=q&cluster=default&carrier=GeneralSIP") if number % 7 == 0 else ("",):
                     status, headers, content = call(
                         application, environ_of(one.operation.method, path + query, fields, body))
-                    exchange = Exchange(Request(one.operation.method, path, (), body),
+                    sent_as = Request(one.operation.method, path.removeprefix("/api"), query.removeprefix("?"),
+                                      tuple(fields.items()), body)
+                    exchange = Exchange(sent_as,
                                         Response(status, tuple(headers.items()), content))
                     for problem in conformance_problems(contract, one.operation, exchange):
                         cause = f"{one.operation.id} {problem.check} {problem.kind}"

@@ -13,7 +13,7 @@ from sarkmock_contracts.judge.verdicts import causes
 from sarkmock_contracts.run import Run
 from sarkmock_contracts.spec.contract import Contract, contract_of
 
-from sarkmock.suite_api import load
+from sarkmock.suite_api import load, profiles
 from tests.mutants.further import draw_further, further
 from tests.mutants.generated import RULE_KINDS, Mutated, draw, every
 from tests.mutants.hunting import groups, hunt, names, options
@@ -25,6 +25,7 @@ SEED = int(os.environ.get("SARKMOCK_SEED", "1"))
 FURTHER = COUNT // 3  # of the documented profile, in which nothing crashes
 PROFILES = ("documented", "shipped")
 CHUNK = 3
+TEXTS = 12  # of errors, of each profile
 EARLY = 700  # requests, the first parts of the sweep among them
 
 
@@ -41,6 +42,18 @@ def test_mutants_are_found(profile: str, first: int) -> None:
     assert lost == [], f"seed {SEED}"
 
 
+@pytest.mark.parametrize(("profile", "count"), [
+    *((profile, TEXTS) for profile in profiles()),
+    *(pytest.param(profile, None, marks=pytest.mark.slow) for profile in profiles())])
+def test_the_texts_of_errors_are_judged(profile: str, count: int | None) -> None:
+    """A sample of them; all with `-m slow`."""
+    contract = contract_of(profile)
+    visible = [mutation for mutation in every(profile)["error text"] if not why_invisible(contract, mutation)]
+    drawn = random.Random(f"texts {profile} {SEED}").sample(visible, count or len(visible))
+    fates = [fate for group in groups(drawn, contract) for fate in hunt(profile, profile, group)[1]]
+    assert [f"{fate.status}: {fate.mutation}" for fate in fates if fate.status != "found"] == [], f"seed {SEED}"
+
+
 @pytest.mark.parametrize(("profile", "text"), [
     ("shipped", "path: backups.new gone"),
     ("shipped", "list: trunks.list the first twice"),
@@ -50,6 +63,7 @@ def test_mutants_are_found(profile: str, first: int) -> None:
     ("L10", "framework: agents.create trim 'ascii'"),
     ("documented", "type: daytimers.create pkey a list"),
     ("shipped", "error body: astamis.Reload 503 another key"),
+    ("shipped", "value: astamis.MailboxStatus Mailbox cut short"),
     ("documented", "error body: greetings.download 404 one more field"),
     ("documented", "value: astamis.QueueStatus.show Weight cut short"),
     ("documented", "field: astamis.QueueSummary.show Callers lost"),

@@ -92,9 +92,9 @@ class Context:
     encoded: bool = False
     debug: bool = False
 
-    def reject(self, field: str, message: str) -> None:
-        """Add a message to the 422 response, as Laravel's $validator->errors()->add does."""
-        self.errors.setdefault(field, []).append(message)
+    def reject(self, field: str, text: str, *details: str, **sent: str) -> None:
+        """Add a message to the 422 response, as $validator->errors()->add does. AfterCheck lists the texts."""
+        self.errors.setdefault(field, []).append(text.format(*details, field=field, **sent))
 
 
 def bind_row(operation: Operation, path: dict[str, str], state: State) -> Row | None:

@@ -193,10 +193,14 @@ class Summarised(Invalid):
 
     def __init__(self, errors: Errors) -> None:
         super().__init__(errors)
-        first, *more = [message for messages in errors.values() for message in messages]
-        rest = f" (and {len(more)} more error{'s' if more[1:] else ''})" if more else ""
         home = Reply(b"", 302, {"Location": "/"}, "text/html; charset=utf-8")
-        self._reply = Reply({"message": first + rest, "errors": errors}, 422, browser=home)
+        self._reply = Reply({"message": errors_summary(errors), "errors": errors}, 422, browser=home)
+
+
+def errors_summary(errors: Errors) -> str:
+    """Return Laravel's summary of errors: the first message, and how many there are beside it."""
+    first, *more = [message for messages in errors.values() for message in messages]
+    return first + (f" (and {len(more)} more error{'s' if more[1:] else ''})" if more else "")
 
 
 class Unauthenticated(Rejection):

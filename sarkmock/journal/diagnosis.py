@@ -12,7 +12,7 @@ from typing import Any
 from sarkmock.http.engine import Program
 from sarkmock.http.web_server import PAGE
 from sarkmock.journal.entries import Criteria, CriteriaError, Entry, show_value
-from sarkmock.pbx.actions import check_fields
+from sarkmock.pbx.actions import check_texts
 from sarkmock.redaction import MASK, is_secret
 from sarkmock.spec.loading import METHODS
 from sarkmock.spec.operations import Operation, body_schema, source_lines
@@ -110,7 +110,7 @@ def reason_for(entry: Entry, operation: Operation, field: str, message: str, sen
         variables = body_schema(entry.program.document, operation.spec)["properties"]
         place = source_lines(variables[field].get("x-source", ()))
         return Reason(f"{field} breaks its rule {rule} ({got}): {message}", field, rule, place or operation.source)
-    checks = [name for name, fields in check_fields(operation).items() if field in fields]
+    checks = [name for name, fields in check_texts(operation).items() if field in fields]
     behind = f"the check {' or '.join(checks)} names {field}" if checks else f"{field} cannot be read as text ({got})"
     return Reason(f"{behind}: {message}", field, lines=operation.source)
 

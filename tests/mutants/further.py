@@ -22,6 +22,7 @@ from tests.mutants.generated import (
     Mutation,
     answer,
     by_kind,
+    of,
     of_error,
     of_list,
     of_stored,
@@ -139,12 +140,6 @@ def spaced(value: Any) -> Any:
 
 def doubled(value: Any) -> Any:
     return value * 2 if isinstance(value, (str, int)) else value
-
-
-def of(one: Operation, change: After) -> After:
-    """The change at one operation, though others may show it."""
-    return lambda box, operation, request, response: (
-        change(box, operation, request, response) if operation.id == one.id else response)
 
 
 def spreading(name: str) -> After:

@@ -14,7 +14,16 @@ from sarkmock_contracts.client.http import Request, Response
 from sarkmock_contracts.client.transports import InProcess
 from sarkmock_contracts.spec.contract import Contract
 
-from sarkmock.suite_api import Document, Engine, Operation, State, api_application, load, load_seed
+from sarkmock.suite_api import (
+    Document,
+    Engine,
+    Operation,
+    State,
+    api_application,
+    is_rule_message,
+    load,
+    load_seed,
+)
 from tests.mutants.rule_changes import changes, document_lists
 
 NOW = 1717236000
@@ -145,6 +154,12 @@ def of_error(status: int, change: Callable[[Any], Any]) -> After:
         with_json(response, change(response.json)) if response.status == status and response.json else response)
 
 
+def of(one: Operation, change: After) -> After:
+    """The change at one operation, though a finding may name others."""
+    return lambda box, operation, request, response: (
+        change(box, operation, request, response) if operation.id == one.id else response)
+
+
 def of_header(name: str, value: str | None) -> After:
     """Without a header of a success, or with another value."""
     def after(box: Mutated, operation: Operation, request: Request, response: Response) -> Response:
@@ -270,12 +285,19 @@ def field_mutations(contract: Contract) -> Iterator[Mutation]:
             yield Mutation("field", "renamed", ids, name, after=of_rows(renamed(name)))
             for text, change in types_of(contract, one, name):
                 yield Mutation("type", text, ids, name, after=of_rows(typed(name, change)))
-            yield Mutation("value", "cut short", ids, name, after=of_rows(typed(name, shortened)))
-            yield Mutation("value", "null", ids, name, after=of_rows(typed(name, nothing)))
+            for text, change in (("cut short", shortened), ("null", nothing)):
+                yield Mutation("value", text, ids | writing_alone(contract, one), name,
+                               after=of(one, of_rows(typed(name, change))))
             if key:
                 yield Mutation("link", "to another row", ids, name, after=of_rows(typed(name, lengthened)))
         if one.visible:
             yield Mutation("field", "one more", ids, "extra", after=of_rows(lambda row: {**row, "extra": "1"}))
+
+
+def writing_alone(contract: Contract, shown: Operation) -> frozenset[str]:
+    """The operation that sets the only row, which no other operation shows: it may as well have stored the value."""
+    return frozenset(one.id for one in contract.operations
+                     if shown.method == "GET" and one.table and one.table.fixed and one.table == shown.table)
 
 
 def without(name: str) -> Callable[[dict[str, Any]], dict[str, Any]]:
@@ -480,6 +502,32 @@ def first_texts(value: Any) -> Any:
         if isinstance(value, dict) else value
 
 
+def text_mutations(contract: Contract) -> Iterator[Mutation]:
+    """The texts of errors, but of rules and of the database."""
+    for one in contract.operations:
+        for status in (int(code) for code in one.spec["responses"] if code.startswith("4") or code == "503"):
+            names = sorted(contract.may_name(one)) if status == 422 else [""]
+            for text, change in (("another", lambda text: "No."), ("begun later", lambda text: text[1:]),
+                                 ("cut short", lambda text: text[:-1])):
+                for name in names:
+                    yield Mutation("error text", f"{status} {text}", frozenset({one.id}), name,
+                                   after=of_error(status, reworded(name, change)))
+
+
+def reworded(name: str, change: Callable[[str], str]) -> Callable[[Any], Any]:
+    """The texts under a name, or all of them, are changed."""
+    def changed(value: Any, field: str = "") -> Any:
+        if isinstance(value, dict):
+            page = "exception" in value
+            return {key: item if page and key != "message" else changed(item, key) for key, item in value.items()}
+        if isinstance(value, list):
+            return [changed(item, field) for item in value]
+        own = isinstance(value, str) and not value.startswith("SQLSTATE") and not is_rule_message(field, value)
+        return change(value) if own and name in ("", field) else value
+
+    return changed
+
+
 def path_mutations(contract: Contract) -> Iterator[Mutation]:
     for one in contract.operations:
         ids = frozenset({one.id})
@@ -532,4 +580,4 @@ def moving(operation: Operation, path: str | None, method: str) -> Edit:
 
 SOURCES: tuple[Callable[[Contract], Iterator[Mutation]], ...] = (
     rule_mutations, status_mutations, field_mutations, row_mutations, list_mutations, check_mutations, body_mutations,
-    path_mutations, framework_mutations)
+    text_mutations, path_mutations, framework_mutations)

@@ -114,8 +114,10 @@ def names(finding: Finding, mutation: Mutation) -> bool:
     identity = finding.identity
     if identity.operation not in mutation.operations:
         return identity.check == "unknown-path" and mutation.kind in ("path", "method", "framework")
+    if mutation.kind not in OF_COLUMN or identity.check == "link":
+        return True  # a link that leads nowhere speaks of the fields that it needs
     spoken_of = identity.field.partition(".")[0]
-    return mutation.kind not in OF_COLUMN or spoken_of in (mutation.variable, f"{mutation.variable}2")
+    return spoken_of in (mutation.variable, f"{mutation.variable}2")
 
 
 def groups(mutations: Iterable[Mutation], contract: Contract) -> list[list[Mutation]]:

@@ -28,7 +28,7 @@ from sarkmock.suite_api import (
     State,
     Validator,
     api_application,
-    check_fields,
+    check_texts,
     load,
     load_seed,
     load_with_deviation,
@@ -51,7 +51,7 @@ LOSING = {"snapshots_upload_shipped", "snapshots_upload_lost"}  # actions that k
 REJECTING = {"reject_blfkeyname", "mac_lookup_crashes"}  # checks that no request passes
 JSON_TYPES = {str: "string", type(None): "null", bool: "boolean", int: "integer", float: "number"}
 TELLING = {"reads", "rules", "rows", "smoke", "scenarios", "links",  # they show rows with every variable,
-           "unknown-rows", "disruptive", "options", "protocol"}  # and how else operations answer
+           "unknown-rows", "disruptive", "run-state", "options", "protocol"}  # and how else operations answer
 FEW_OPERATIONS = 12  # of a deviation that one change can bring about
 OF_COLUMN = {"field", "type", "value", "link", "filter", "order", "stored", "unasked"}
 
@@ -88,7 +88,11 @@ def of_rejection(contract: Contract, mutation: Mutation, operation: Operation) -
         return "no file of more than 32 MB is sent"
     if mutation.kind in ("error body", "status") and "409" in mutation.text and "key_is_new" in operation.checks:
         return "a taken key is rejected with 422 before the database is asked"
-    names = {*operation.rules, *(SAVING & {*chain.from_iterable(check_fields(operation).values())})}
+    if mutation.kind == "error text" and mutation.after is not None and not any(
+            mutation.after(NO_BOX, operation, one.request, one.response).json != one.response.json
+            for one in recorded(contract, ok=False)[operation.id]):
+        return "no answer of a run has the text"
+    names = {*operation.rules, *(SAVING & {*chain.from_iterable(check_texts(operation).values())})}
     if mutation.kind == "error body" and mutation.text.endswith("the first field alone") and len(names) < 2:
         return "only one field can be rejected"
     if mutation.kind == "error body" and mutation.text.endswith("one text a field") and not names:
@@ -231,13 +235,13 @@ def run_of(contract: Contract) -> list[Exchange]:
     return transport.exchanges
 
 
-@lru_cache(maxsize=4)
-def recorded(contract: Contract) -> dict[str, list[Exchange]]:
-    """The successful answers of that run, by operation."""
+@lru_cache(maxsize=8)
+def recorded(contract: Contract, ok: bool = True) -> dict[str, list[Exchange]]:
+    """The successful answers of that run, or the others, by operation."""
     answers: dict[str, list[Exchange]] = {operation.id: [] for operation in contract.operations}
     for exchange in run_of(contract):
         operation = contract.operation_of(exchange.request)
-        if operation is not None and exchange.response.ok:
+        if operation is not None and exchange.response.ok is ok:
             answers[operation.id].append(exchange)
     return answers
 

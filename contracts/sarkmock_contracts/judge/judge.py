@@ -20,6 +20,7 @@ from .findings import FINDING_TYPES, Finding, Findings, Identity
 from .oracle import Problem, Verdict, conformance_problems, rule_messages, verdict, verdict_problems
 from .preparation import History
 from .row_model import UNSHOWN
+from .texts import text_problems
 from .verdicts import Lists
 
 PBX_DOWN = 503  # the product checks that the PBX runs before it does anything
@@ -206,7 +207,8 @@ class Judge:
             yield from self._rule_messages_beyond(operation, exchange, expected)
             if expected.excuses(exchange.response):
                 return
-        found = list(conformance_problems(self.contract, operation, exchange))
+        found = [*conformance_problems(self.contract, operation, exchange)]
+        found = found or [*text_problems(self.contract, operation, exchange)]
         yield from found
         if not found and self.attribution.is_unforeseen_crash(exchange):
             text = f"returned {exchange.response.status}, though nothing in the request is known to crash this version"

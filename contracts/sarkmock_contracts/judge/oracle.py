@@ -76,7 +76,7 @@ def _body(contract: Contract, place: str, exchange: Exchange) -> Iterator[Proble
         yield Problem("body", "", "not JSON", f"the body is not JSON: {_short(body)}")
         return
     found: dict[tuple[str, str], Problem] = {}
-    for error in contract.validator(place).iter_errors(value):
+    for error in contract.errors(place, value, exchange.request):
         where = dotted(error.instance_path, "body")
         text = f"{exchange.response.status} {where}: {_short(error.message)}"
         for name in _fields(error):

@@ -6,10 +6,10 @@ import re
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache, cached_property, lru_cache
+from functools import cache, cached_property, lru_cache, partial
 from itertools import takewhile
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import quote, unquote
 
 import jsonschema_rs
 
@@ -21,7 +21,7 @@ from sarkmock.suite_api import (
     PageNotFound,
     Router,
     Validator,
-    check_fields,
+    check_texts,
     compile_document,
     follow,
     load,
@@ -31,6 +31,7 @@ from sarkmock.suite_api import (
 
 from ..client.http import Request
 from .boundary_values import listed_values, split
+from .path_patterns import PathPattern, parameters_are
 
 _URI = "urn:sarkmock:document"
 ASKED = re.compile(r"\b(?:exists|unique):(\w+)")  # the tables that rules query
@@ -59,6 +60,7 @@ class Contract:
         self._unlisted: dict[str, frozenset[str]] = {}
         self._field_rules: dict[tuple[str, Callable[[Any], list[str]]], Validator] = {}
         self._may_name: dict[str, frozenset[str]] = {}
+        self._check_texts: dict[str, dict[str, list[str]]] = {}
         self._optional: dict[str, frozenset[str]] = {}
         self._validators: dict[str, jsonschema_rs.Validator] = {}
 
@@ -128,8 +130,20 @@ class Contract:
         """Return the compiled schema at a pointer."""
         if place not in self._validators:
             schema = {"$ref": f"{_URI}#{quote(place)}"}
-            self._validators[place] = jsonschema_rs.Draft202012Validator(schema, registry=self._registry)
+            self._validators[place] = jsonschema_rs.Draft202012Validator(
+                schema, registry=self._registry, keywords={"x-pattern": PathPattern})
         return self._validators[place]
+
+    def errors(self, place: str, value: Any, request: Request) -> list[Any]:
+        """Return the errors of a value in the response to a request, by the schema at a pointer."""
+        with parameters_are(partial(self.path_parameters, request)):
+            return list(self.validator(place).iter_errors(value))
+
+    def path_parameters(self, request: Request) -> dict[str, str]:
+        """Return the path parameters of a request, except those that another variable replaces, or with blanks."""
+        found = self.router.find(request.method, request.path)[1].items()
+        values = {name: unquote(value) for name, value in found if name not in request.variables}
+        return {name: value for name, value in values.items() if value.split() == [value]}
 
     def body_place(self, operation: Operation) -> str | None:
         """Return the pointer to the schema of the request body, for its first content type; None without a body."""
@@ -240,13 +254,22 @@ class Contract:
             self._optional[operation.id] = frozenset(operation.visible).difference(required)
         return self._optional[operation.id]
 
+    def check_texts(self, operation: Operation) -> dict[str, list[str]]:
+        """Return the texts that checks beyond the rules may report with 422, by field."""
+        if operation.id not in self._check_texts:
+            found = defaultdict[str, list[str]](list)
+            for texts in check_texts(operation).values():
+                for name, listed in texts.items():
+                    found[name] += listed
+            self._check_texts[operation.id] = dict(found)
+        return self._check_texts[operation.id]
+
     def may_name(self, operation: Operation) -> frozenset[str]:
         """Return names that a 422 may contain although no rule rejects them: fields of checks and of its schema."""
         if operation.id not in self._may_name:
             response = self.response(operation, 422)
             spelled = self._properties(response[1]) if response else ()
-            checked = (field for fields in check_fields(operation).values() for field in fields)
-            self._may_name[operation.id] = frozenset((*checked, *spelled))
+            self._may_name[operation.id] = frozenset((*self.check_texts(operation), *spelled))
         return self._may_name[operation.id]
 
     def _properties(self, response: Mapping[str, Any]) -> Iterator[str]:

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
 
-from sarkmock.suite_api import Operation, Table, check_fields, read_yaml, to_text
+from sarkmock.suite_api import Operation, Table, check_texts, read_yaml, to_text
 
 from ..client.http import Exchange
 from ..client.target import Client
@@ -68,7 +68,7 @@ def bounds_in(version: Contract, operation: Operation, field: str) -> Bounds:
 
 def open_fields(operation: Operation) -> frozenset[str]:
     """Return the fields of checks without boundary values. The tables cannot predict whether they are rejected."""
-    unknown = [fields for check, fields in check_fields(operation).items() if check not in _operations_yaml()["checks"]]
+    unknown = [fields for check, fields in check_texts(operation).items() if check not in _operations_yaml()["checks"]]
     return frozenset(field for fields in unknown for field in fields)
 
 

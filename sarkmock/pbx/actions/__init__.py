@@ -5,8 +5,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+import re
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
@@ -39,10 +40,20 @@ Action = Callable[[Context], Reply]
 
 @dataclass(frozen=True, slots=True)
 class AfterCheck:
-    """A check that runs after the rules, and the fields it may report with 422 (none: it rejects by another status)."""
+    """A check that runs after the rules, and the texts that it may report with 422, by field.
+
+    A text names the rejected ``{field}``, its ``{value}``, variables of the request, and ``{}`` for anything else.
+    Without texts, a check rejects by another status.
+    """
 
     run: Callable[[Context], None]
-    fields: tuple[str, ...] = ()
+    texts: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+
+
+def naming(of: str, pattern: re.Pattern[str], names: str) -> AfterCheck:
+    """Return a check of the name of an upload."""
+    text = f"The {{field}} must be named {names}."
+    return AfterCheck(partial(stored.upload_is_named, field=of, pattern=pattern, text=text), {of: (text,)})
 
 
 ACTION_FUNCTIONS: dict[str, Action] = {
@@ -179,64 +190,68 @@ ACTION_FUNCTIONS: dict[str, Action] = {
     "logs_cdrs_shipped": system.cdrs_shipped,
 }
 
+DUPLICATES = {"save": (crud.DUPLICATE_KEY,)}
+MAC_TEXTS = {"macaddr": (extensions.UNKNOWN_VENDOR, extensions.TAKEN_MAC)}
+BLF_TEXTS = {"blfkeyname": (templates.NOT_A_BLF_TEMPLATE,)}
+UPLOADS = (backups.BACKUP_FIELD, archives.SNAPSHOT_FIELD, stored.GREETING_FIELD)
+
 AFTER_CHECKS: dict[str, AfterCheck] = {
     # every resource
-    "key_is_new": AfterCheck(crud.key_is_new, ("save",)),
+    "key_is_new": AfterCheck(crud.key_is_new, DUPLICATES),
     "key_is_free": AfterCheck(crud.key_is_free),
     "crash": AfterCheck(crud.crash),
     # call targets
-    "targets_resolve": AfterCheck(destinations.targets_resolve, destinations.TARGET_FIELDS),
+    "targets_resolve": AfterCheck(
+        destinations.targets_resolve, dict.fromkeys(destinations.TARGET_FIELDS, (destinations.UNRESOLVED_TARGET,))),
     "targets_crash": AfterCheck(destinations.targets_crash),
     # Class of Service
-    "pair_is_complete": AfterCheck(tenants.pair_is_complete, ("IPphone_pkey", "COS_pkey")),
-    "pair_is_new": AfterCheck(tenants.pair_is_new, ("save",)),
+    "pair_is_complete": AfterCheck(tenants.pair_is_complete, {
+        tenants.EXTENSION_COLUMN: (tenants.NO_EXTENSION,), tenants.RULE_COLUMN: (tenants.NO_RULE,)}),
+    "pair_is_new": AfterCheck(tenants.pair_is_new, {"save": (tenants.DUPLICATE_PAIR,)}),
     # timers
-    "holiday_route_resolves": AfterCheck(tenants.holiday_route_resolves, ("route",)),
+    "holiday_route_resolves": AfterCheck(tenants.holiday_route_resolves, {"route": (tenants.UNRESOLVED_ROUTE,)}),
     # trunks
-    "host_is_valid": AfterCheck(trunks.host_is_valid, ("host",)),
+    "host_is_valid": AfterCheck(trunks.host_is_valid, {"host": (trunks.INVALID_HOST,)}),
     # extensions
-    "mac_is_usable": AfterCheck(extensions.mac_is_usable, ("macaddr",)),
-    "mac_is_listed": AfterCheck(extensions.mac_is_listed, ("macaddr",)),
-    "mac_lookup_crashes": AfterCheck(extensions.mac_lookup_crashes, ("macaddr",)),
+    "mac_is_usable": AfterCheck(extensions.mac_is_usable, MAC_TEXTS),
+    "mac_is_listed": AfterCheck(extensions.mac_is_listed, MAC_TEXTS),
+    "mac_lookup_crashes": AfterCheck(extensions.mac_lookup_crashes, MAC_TEXTS),
     # tenants
     "default_tenant_stays": AfterCheck(tenants.default_tenant_stays),
     "tenant_is_unused": AfterCheck(tenants.tenant_is_unused),
     # templates
-    "blfkeyname_only_in_new_sip_template": AfterCheck(templates.only_in_new_sip_template, ("blfkeyname",)),
-    "blfkeyname_only_in_sip_template": AfterCheck(templates.only_in_sip_template, ("blfkeyname",)),
-    "blfkeyname_is_blf_template": AfterCheck(templates.is_blf_template, ("blfkeyname",)),
-    "blfkeyname_names_blf_template": AfterCheck(templates.names_blf_template, ("blfkeyname",)),
-    "reject_blfkeyname": AfterCheck(templates.always_reject, ("blfkeyname",)),
+    "blfkeyname_only_in_new_sip_template": AfterCheck(
+        templates.only_in_new_sip_template, {"blfkeyname": (templates.ONLY_FOR_SIP,)}),
+    "blfkeyname_only_in_sip_template": AfterCheck(
+        templates.only_in_sip_template, {"blfkeyname": (templates.ONLY_IN_SIP,)}),
+    "blfkeyname_is_blf_template": AfterCheck(templates.is_blf_template, BLF_TEXTS),
+    "blfkeyname_names_blf_template": AfterCheck(templates.names_blf_template, BLF_TEXTS),
+    "reject_blfkeyname": AfterCheck(templates.always_reject, BLF_TEXTS),
     "system_template_stays": AfterCheck(templates.system_template_stays),
     # backups, snapshots, greetings
-    "upload_fits": AfterCheck(
-        stored.upload_fits, (backups.BACKUP_FIELD, archives.SNAPSHOT_FIELD, stored.GREETING_FIELD)),
+    "upload_fits": AfterCheck(stored.upload_fits, dict.fromkeys(UPLOADS, (stored.TOO_LARGE,))),
     "backup_exists": AfterCheck(backups.BACKUP_SET.must_exist),
-    "backup_is_named": AfterCheck(partial(
-        stored.upload_is_named, field=backups.BACKUP_FIELD, pattern=backups.BACKUP_UPLOAD_NAME,
-        names="sarkbak.<epoch seconds>.zip"), (backups.BACKUP_FIELD,)),
-    "backup_is_sound": AfterCheck(backups.backup_is_sound, (backups.BACKUP_FIELD,)),
+    "backup_is_named": naming(backups.BACKUP_FIELD, backups.BACKUP_UPLOAD_NAME, "sarkbak.<epoch seconds>.zip"),
+    "backup_is_sound": AfterCheck(backups.backup_is_sound, {backups.BACKUP_FIELD: (archives.UNSOUND,)}),
     "snapshot_exists": AfterCheck(archives.SNAPSHOT_SET.must_exist),
-    "snapshot_is_named": AfterCheck(partial(
-        stored.upload_is_named, field=archives.SNAPSHOT_FIELD, pattern=archives.SNAPSHOT_UPLOAD_NAME,
-        names="sark.db.<epoch seconds> or sark.db.<epoch seconds>.zip"), (archives.SNAPSHOT_FIELD,)),
-    "snapshot_is_sound": AfterCheck(archives.snapshot_is_sound, (archives.SNAPSHOT_FIELD,)),
+    "snapshot_is_named": naming(archives.SNAPSHOT_FIELD, archives.SNAPSHOT_UPLOAD_NAME,
+                                "sark.db.<epoch seconds> or sark.db.<epoch seconds>.zip"),
+    "snapshot_is_sound": AfterCheck(archives.snapshot_is_sound, {archives.SNAPSHOT_FIELD: (archives.UNSOUND,)}),
     "greeting_exists": AfterCheck(stored.GREETING_SET.must_exist),
-    "greeting_is_named": AfterCheck(partial(
-        stored.upload_is_named, field=stored.GREETING_FIELD, pattern=stored.GREETING_NAME,
-        names="usergreetingNNNN.wav or usergreetingNNNN.mp3"), (stored.GREETING_FIELD,)),
+    "greeting_is_named": naming(stored.GREETING_FIELD, stored.GREETING_NAME,
+                                "usergreetingNNNN.wav or usergreetingNNNN.mp3"),
     # firewalls
-    "rules_are_lines": AfterCheck(firewall.are_lines, ("rules",)),
+    "rules_are_lines": AfterCheck(firewall.are_lines, {"rules": (firewall.NOT_AN_ARRAY, firewall.NOT_LINES)}),
     # accounts
     "errors_are_summarised": AfterCheck(accounts.errors_are_summarised),
     # logs
-    "limit_is_whole": AfterCheck(system.limit_is_whole, ("limit",)),
+    "limit_is_whole": AfterCheck(system.limit_is_whole, {"limit": (system.LIMIT_NOT_WHOLE,)}),
 }
 
 
-def check_fields(operation: Operation) -> dict[str, tuple[str, ...]]:
-    """Return the operation's checks, each with the fields it may report with 422 in addition to the rules."""
-    return {name: AFTER_CHECKS[name].fields for name in operation.checks}
+def check_texts(operation: Operation) -> dict[str, Mapping[str, tuple[str, ...]]]:
+    """Return the operation's checks, each with the texts it may report with 422 in addition to the rules, by field."""
+    return {name: AFTER_CHECKS[name].texts for name in operation.checks}
 
 
 class NameTable(dict[str, Any]):

@@ -30,6 +30,9 @@ DAMAGE = (zipfile.BadZipFile, NotImplementedError, RuntimeError, zlib.error, str
           ValueError, IndexError, OverflowError)
 
 
+UNSOUND = "The {field} {}."
+
+
 class BadArchive(Exception):
     """An archive that must not be unpacked; the message is the end of a sentence."""
 
@@ -126,9 +129,9 @@ def snapshot_is_sound(context: Context) -> None:
     try:
         restorable_database(unpacked(file.content), context.state.tables.name)
     except BadArchive as error:
-        context.reject(SNAPSHOT_FIELD, f"The {SNAPSHOT_FIELD} {error}.")
+        context.reject(SNAPSHOT_FIELD, UNSOUND, str(error))
     except BadDatabase as error:
-        context.reject(SNAPSHOT_FIELD, f"The {SNAPSHOT_FIELD} cannot be restored: {error}.")
+        context.reject(SNAPSHOT_FIELD, UNSOUND, f"cannot be restored: {error}")
 
 
 def unpacked(content: bytes) -> bytes:

@@ -97,7 +97,7 @@ def backup_is_sound(context: Context) -> None:
     try:
         open_backup(file.content, context.state.tables.name)
     except archives.BadArchive as error:
-        context.reject(BACKUP_FIELD, f"The {BACKUP_FIELD} {error}.")
+        context.reject(BACKUP_FIELD, archives.UNSOUND, str(error))
 
 
 def open_backup(content: bytes, database: str) -> Backup:

@@ -15,6 +15,7 @@ from sarkmock.pbx.sql import quote_name
 from sarkmock.spec.operations import Operation, Table
 
 Adjust = Callable[[Context, Row], None]
+DUPLICATE_KEY = "Duplicate Key - {pkey}"
 
 
 def list_rows(context: Context) -> Reply:
@@ -210,7 +211,7 @@ def key_is_new(context: Context) -> None:
     """Reject a duplicate key with 422 under the name ``save``."""
     key = context.input.get("pkey")
     if key_exists(context, key):
-        context.reject("save", f"Duplicate Key - {php.to_text(key, 'pkey')}")
+        context.reject("save", DUPLICATE_KEY, pkey=php.to_text(key, "pkey"))
 
 
 def key_is_free(context: Context) -> None:

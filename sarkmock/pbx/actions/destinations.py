@@ -43,6 +43,7 @@ ABSTRACT = {
 CLASS_OF_TABLE = {"speed": 1, "queue": 4, "ivrmenu": 2, "appl": 10}
 EXTENSION_PATTERN = re.compile(r"\*?([0-9]{3,6})\n?")
 UNRESOLVED = 404
+UNRESOLVED_TARGET = "The target could not be resolved {value}"
 
 # A variable that names a target -> the column that stores its route class.
 CLASS_COLUMNS = {
@@ -99,7 +100,7 @@ def targets_resolve(context: Context) -> None:
     for field in known_targets(context):
         value = context.input.get(field)
         if has_no_destination(context, field, value):
-            context.reject(field, f"The target could not be resolved {php.to_text(value)}")
+            context.reject(field, UNRESOLVED_TARGET, value=php.to_text(value))
 
 
 def targets_crash(context: Context) -> None:

@@ -34,6 +34,8 @@ RUNTIME = ("cfim", "cfbs", "ringdelay")
 INCLUDED = re.compile(r"^#INCLUDE.*\.(?:tcp|tls|udp|ipv6|ipv4).*$", re.MULTILINE)
 TEMPLATES = {"Snom": "snom", "snom": "snom", "Yeal": "yealink", "Pana": "panasonic"}
 OBSOLETE = re.compile(r"^#include\s*sark_sip_t(?:ls|cp).conf.*$", re.MULTILINE)
+UNKNOWN_VENDOR = "Can't find Manufacturer for this MAC! {value}"
+TAKEN_MAC = "This MAC already exists in the DB! {value}"
 
 
 def create_mailbox(context: Context) -> Reply:
@@ -146,9 +148,9 @@ def mac_is_usable(context: Context) -> None:
     mac = context.post.get("macaddr")
     text = "" if isinstance(mac, (list, dict)) else php.to_text(mac)
     if vendor(context.state, text) is None:
-        context.reject("macaddr", f"Can't find Manufacturer for this MAC! {text}")
+        context.reject("macaddr", UNKNOWN_VENDOR, value=text)
     elif context.state.tables.count("ipphone", "macaddr", text):
-        context.reject("macaddr", f"This MAC already exists in the DB! {text}")
+        context.reject("macaddr", TAKEN_MAC, value=text)
 
 
 def mac_lookup_crashes(context: Context) -> None:
@@ -165,7 +167,7 @@ def mac_is_listed(context: Context) -> None:
     if listed_vendor(context.state, text) is None:
         raise PhpError("Undefined array key 2", field="macaddr")
     if context.state.tables.count("ipphone", "macaddr", text):
-        context.reject("macaddr", f"This MAC already exists in the DB! {text}")
+        context.reject("macaddr", TAKEN_MAC, value=text)
 
 
 def mac_to_look_up(context: Context) -> str | None:
@@ -173,7 +175,7 @@ def mac_to_look_up(context: Context) -> str | None:
     mac = context.post.get("macaddr")
     text = php.text_argument(mac, "substr", "macaddr") if mac else php.to_text(mac)
     if not mac or text == "0":
-        context.reject("macaddr", f"Can't find Manufacturer for this MAC! {text}")
+        context.reject("macaddr", UNKNOWN_VENDOR, value=text)
         return None
     if not re.match("[0-9A-Fa-f]{6}", text):
         raise PhpError("Undefined array key 1", field="macaddr")

@@ -33,6 +33,9 @@ class Family:
 SHORT_WORD = re.compile(r"[a-z0-9.]{1,3}|[^\0-\x7f]")
 ASSIGNMENT = re.compile(r"(?:export )?([A-Za-z_]\w*)=(.*)", re.ASCII)
 
+NOT_AN_ARRAY = "The {field} must be an array."
+NOT_LINES = "The {field} must be an array of lines."
+
 IPV4 = Family("Shorewall", 4, pbx_files.RULES_IPV4)
 FAMILY_IPV6 = Family("Shorewall6", 6, pbx_files.RULES_IPV6)
 
@@ -53,9 +56,9 @@ def are_lines(context: Context) -> None:
     if rules is None or context.errors:
         return
     if not isinstance(rules, (list, dict)):
-        context.reject("rules", "The rules must be an array.")
+        context.reject("rules", NOT_AN_ARRAY)
     elif any(isinstance(element, (list, dict, php.UploadedFile)) for element in elements(rules)):
-        context.reject("rules", "The rules must be an array of lines.")
+        context.reject("rules", NOT_LINES)
 
 
 def store_and_check(family: Family, context: Context) -> Reply:

@@ -28,6 +28,7 @@ TYPE_BY_ENDING = {"wav": "audio/x-wav", "mp3": "audio/mpeg", "zip": "application
 CALENDAR_CYCLE = 146_097 * 86_400
 LARGEST_INTEGER = 2**63 - 1
 LARGEST_UPLOAD = 32 * 1024  # kilobytes
+TOO_LARGE = f"The {{field}} may not be greater than {LARGEST_UPLOAD} kilobytes."
 ASCII_FILE = Path(__file__).parents[2] / "laravel" / "ascii.yaml"
 SHELL = re.compile(r"""[\s;&|<>()$`"'\\]""", re.ASCII)
 
@@ -97,7 +98,7 @@ def upload_fits(context: Context) -> None:
     """
     for field, value in context.input.items():
         if isinstance(value, UploadedFile) and len(value.content) > LARGEST_UPLOAD * 1024 and not context.errors:
-            context.reject(field, f"The {field} may not be greater than {LARGEST_UPLOAD} kilobytes.")
+            context.reject(field, TOO_LARGE)
 
 
 def upload_so_far(context: Context, field: str) -> UploadedFile | None:
@@ -106,11 +107,11 @@ def upload_so_far(context: Context, field: str) -> UploadedFile | None:
     return file if isinstance(file, UploadedFile) and not context.errors else None
 
 
-def upload_is_named(context: Context, field: str, pattern: re.Pattern[str], names: str) -> None:
+def upload_is_named(context: Context, field: str, pattern: re.Pattern[str], text: str) -> None:
     """Reject an upload whose name would not be listed, unless the request has another error already."""
     file = upload_so_far(context, field)
     if file is not None and not pattern.fullmatch(file.name):
-        context.reject(field, f"The {field} must be named {names}.")
+        context.reject(field, text)
 
 
 def media_type(name: str, content: bytes) -> str:

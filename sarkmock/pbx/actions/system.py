@@ -85,10 +85,13 @@ def cdrs_shipped(context: Context) -> Reply:
     raise PhpError("Undefined variable $limit", field="limit")
 
 
+LIMIT_NOT_WHOLE = "The {field} must be an integer."
+
+
 def limit_is_whole(context: Context) -> None:
     limit = context.path["limit"]
     if not limit.isascii() or not limit.isdecimal() or len(limit) > 18:
-        context.reject("limit", "The limit must be an integer.")
+        context.reject("limit", LIMIT_NOT_WHOLE)
 
 
 def record_file(state: State) -> bytes:

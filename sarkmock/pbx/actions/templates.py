@@ -9,6 +9,8 @@ from sarkmock.http.replies import Conflict, Reply
 from sarkmock.laravel import php
 from sarkmock.pbx.actions.crud import current_row, first_scalar, table_of, visible_columns
 
+ONLY_FOR_SIP = "blfkeyname only allowed for template type of SIP! "
+ONLY_IN_SIP = "blfkeyname only allowed in template type of SIP! "
 NOT_A_BLF_TEMPLATE = "blfkeyname reference must be of type 'BLF Template'!"
 
 
@@ -28,13 +30,13 @@ def system_template_stays(context: Context) -> None:
 
 def only_in_new_sip_template(context: Context) -> None:
     if is_not_null(context) and not equals_sip(context.post.get("technology")):
-        context.reject("blfkeyname", "blfkeyname only allowed for template type of SIP! ")
+        context.reject("blfkeyname", ONLY_FOR_SIP)
 
 
 def only_in_sip_template(context: Context) -> None:
     """Check the stored technology, not the one that was sent."""
     if is_not_null(context) and current_row(context)["technology"] != "SIP":
-        context.reject("blfkeyname", "blfkeyname only allowed in template type of SIP! ")
+        context.reject("blfkeyname", ONLY_IN_SIP)
 
 
 def is_blf_template(context: Context) -> None:

@@ -42,6 +42,10 @@ def tenant_is_unused(context: Context) -> None:
 
 
 EXTENSION_COLUMN, RULE_COLUMN = "IPphone_pkey", "COS_pkey"
+NO_EXTENSION = "The selected i pphone pkey is invalid."
+NO_RULE = "The c o s pkey field is required."
+DUPLICATE_PAIR = "Duplicate Keys, relationship already exists - {pkey}"
+UNRESOLVED_ROUTE = "The routing target could not be resolved {value}"
 
 
 def create_pair(context: Context) -> Reply:
@@ -55,9 +59,9 @@ def pair_is_complete(context: Context) -> None:
     """Reject an incomplete pair, though no rule says required (E56); the path may give the extension (E13)."""
     extension = extension_in_path(context)
     if EXTENSION_COLUMN not in context.post and not context.state.tables.count("ipphone", "pkey", extension):
-        context.reject(EXTENSION_COLUMN, "The selected i pphone pkey is invalid.")
+        context.reject(EXTENSION_COLUMN, NO_EXTENSION)
     if RULE_COLUMN not in context.post:
-        context.reject(RULE_COLUMN, "The c o s pkey field is required.")
+        context.reject(RULE_COLUMN, NO_RULE)
 
 
 def pair_is_new(context: Context) -> None:
@@ -65,7 +69,7 @@ def pair_is_new(context: Context) -> None:
     table = crud.table_of(context).name
     if context.state.tables.rows(table, {name: pair_value(context, name) for name in (EXTENSION_COLUMN, RULE_COLUMN)}):
         key = php.to_text(context.input.get("pkey"))
-        context.reject("save", f"Duplicate Keys, relationship already exists - {key}")
+        context.reject("save", DUPLICATE_PAIR, pkey=key)
 
 
 def pair_value(context: Context, name: str) -> str | None:
@@ -126,7 +130,7 @@ def holiday_route_resolves(context: Context) -> None:
     else:
         lost = route_class(context.state.tables, route, "route") is None
     if lost:
-        context.reject("route", f"The routing target could not be resolved {php.to_text(route)}")
+        context.reject("route", UNRESOLVED_ROUTE, value=php.to_text(route))
 
 
 def is_unresolved(stored: str | None) -> bool:

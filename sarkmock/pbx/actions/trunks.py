@@ -14,6 +14,7 @@ from sarkmock.pbx.database import Row
 LARGEST_STANZA = 8 << 20  # characters; a value may itself contain the keys that are replaced
 CODECS = "\ndisallow=all\nallow=alaw\nallow=ulaw"
 REFERENCE = re.compile(r"\\[0-9]{1,2}|\$[0-9]{1,2}|\$\{[0-9]{1,2}\}|\\([\\$])")
+INVALID_HOST = "Host must be valid IP or valid domain name {value}"
 # A name that could be in the DNS; the mock queries no name server.
 DOMAIN = re.compile(r"([a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9])?\.)+[a-z]{2,63}\.?", re.IGNORECASE)
 
@@ -100,7 +101,7 @@ def host_is_valid(context: Context) -> None:
         return
     text = php.text_argument(host, "checkdnsrr", "host", parameter="hostname")
     if not (is_ip(text) or DOMAIN.fullmatch(text)):
-        context.reject("host", f"Host must be valid IP or valid domain name {text}")
+        context.reject("host", INVALID_HOST, value=text)
 
 
 def without_outcome(context: Context, row: Row) -> None:

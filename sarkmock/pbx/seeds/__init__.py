@@ -270,7 +270,7 @@ def writers(document: Document) -> dict[tuple[str, str], list[Writer]]:
 
 def writer_of(operation: Operation, column: str, rules: str | list[str]) -> Writer:
     assert operation.table is not None
-    targets = {field for name in TARGET_CHECKS if name in operation.checks for field in AFTER_CHECKS[name].fields}
+    targets = {field for name in TARGET_CHECKS if name in operation.checks for field in AFTER_CHECKS[name].texts}
     text = rules if isinstance(rules, str) else "|".join(rules)
     default = {**operation.defaults, **operation.table.defaults}.get(column)
     return Writer(Validator({column: rules}), operation.table.where, text, column in targets, default)

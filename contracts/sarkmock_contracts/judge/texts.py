@@ -1,0 +1,69 @@
+"""The texts of errors that no schema describes: those of checks beyond the rules, and of the framework."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from string import Formatter
+from typing import Any
+
+from sarkmock.suite_api import Operation, errors_summary, is_rule_message, to_text
+
+from ..client.http import SUMMARY, Exchange
+from ..spec.contract import Contract
+from .oracle import NOT_FOUND, Problem
+
+ANY_TEXT = ".*"
+
+
+def text_problems(contract: Contract, operation: Operation, exchange: Exchange) -> Iterator[Problem]:
+    """Yield the texts of an error response that the document's version does not give."""
+    if exchange.response.status == NOT_FOUND:
+        yield from _of_missing_row(contract, operation, exchange)
+    elif exchange.response.rejected:
+        yield from _of_checks(contract, operation, exchange)
+        if contract.may_name(operation) >= SUMMARY:
+            yield from _of_summary(exchange)
+
+
+def _of_missing_row(contract: Contract, operation: Operation, exchange: Exchange) -> Iterator[Problem]:
+    """Compare the message of 404 for an unknown key, where it is one of the framework."""
+    wording = contract.document["x-laravel"]["row-not-found"]
+    key = contract.path_parameters(exchange.request).get(operation.key or "")
+    if isinstance(wording, str) and key is not None and operation.table is not None:
+        wanted, got = wording.format(model=operation.table.model, key=key), exchange.response.fields.get("message")
+        if isinstance(got, str) and got != wanted:
+            yield Problem("schema", "message", "wording", f"404 message: {got!r} instead of {wanted!r}")
+
+
+def _of_checks(contract: Contract, operation: Operation, exchange: Exchange) -> Iterator[Problem]:
+    inputs = exchange.request.read()  # checks look at all variables, or at those of the body
+    for name, texts in contract.check_texts(operation).items():
+        messages = exchange.response.rejected.get(name)
+        others = [message for message in (messages if isinstance(messages, list) else ())
+                  if isinstance(message, str) and not is_rule_message(name, message)
+                  and not any(re.fullmatch(pattern_of(text, name, sent), message, re.DOTALL)
+                              for text in texts for sent in inputs)]
+        if others:
+            yield Problem("messages", name, "wording", f"{name}: no check returns {others}")
+
+
+def pattern_of(text: str, name: str, sent: Mapping[str, Any]) -> str:
+    """Return the pattern of a check's text for a field that it rejects."""
+    values = {**sent, "field": name, "value": sent.get(name)}
+    return "".join(re.escape(literal) + ("" if part is None else _value_pattern(values.get(part)) if part else ANY_TEXT)
+                   for literal, part, *_ in Formatter().parse(text))
+
+
+def _value_pattern(value: Any) -> str:
+    """Return the pattern of a value in a message. How others than plain texts are trimmed depends on the version."""
+    text = to_text(value) if value is None or isinstance(value, (str, int, float)) else None
+    return re.escape(text) if text is not None and text.isascii() and text.isprintable() else ANY_TEXT
+
+
+def _of_summary(exchange: Exchange) -> Iterator[Problem]:
+    response = exchange.response
+    if all(isinstance(messages, list) and messages for messages in response.rejected.values()):
+        wanted, got = errors_summary(response.rejected), response.fields["message"]
+        if got != wanted:
+            yield Problem("schema", "message", "wording", f"422 message: {got!r} instead of {wanted!r}")
