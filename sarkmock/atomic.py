@@ -24,8 +24,8 @@ def write_whole(file: Path, content: bytes, *, private: bool = False) -> None:
         with os.fdopen(handle, "wb") as stream:
             stream.write(content)
             stream.flush()
-            os.fchmod(handle, PRIVATE if private else mode_of(file))
             os.fsync(handle)
+        Path(name).chmod(PRIVATE if private else mode_of(file))
         Path(name).replace(file)
     except BaseException:
         Path(name).unlink(missing_ok=True)
@@ -39,7 +39,9 @@ def mode_of(file: Path) -> int:
 
 
 def sync_directory(directory: Path) -> None:
-    """Flush a directory, so that a new file's name is durable."""
+    """Flush a directory, so that a new file's name is durable. On Windows a directory cannot be opened."""
+    if os.name == "nt":
+        return
     handle = os.open(directory, os.O_RDONLY)
     try:
         os.fsync(handle)

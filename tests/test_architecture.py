@@ -21,7 +21,7 @@ SOURCES = sorted([PLUGIN, *(ROOT / "sarkmock").rglob("*.py"), *(ROOT / "contract
 
 # The ladder of sarkmock/: a unit may import only units of the steps above it in this list.
 LADDER = [
-    {"atomic", "redaction", "server.addresses", "spec.data_files", "spec.pointers", "suggest", "ui"},
+    {"atomic", "file_lock", "redaction", "server.addresses", "spec.data_files", "spec.pointers", "suggest", "ui"},
     {"spec.overlay", "spec.yaml12", "http.replies", "pbx.sql"},
     {"http.pages", "http.web_server", "spec.prepared"},
     {"laravel.email_address", "pbx.asterisk", "pbx.database", "pbx.pbx_files", "server.http11",

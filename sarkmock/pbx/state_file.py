@@ -8,7 +8,6 @@ content, a new file replaces it.
 
 from __future__ import annotations
 
-import fcntl
 import os
 import struct
 import tempfile
@@ -19,6 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from sarkmock.atomic import PRIVATE, sync_directory
+from sarkmock.file_lock import lock_exclusively
 from sarkmock.spec.yaml12 import FileError
 
 STATE_MAGIC = b"sarkmock state\n\0"
@@ -118,6 +118,8 @@ def lock_file(file: Path, version: int) -> int:
     """Open and lock the file; create an empty log if there is none."""
     if file.exists() and not file.is_file():
         raise FileError(file, None, "not a file")
+    if not hasattr(os, "pwrite"):
+        raise FileError(file, None, "cannot be used on Windows, which does not replace files that are open")
     try:
         handle = os.open(file, os.O_RDWR)
     except FileNotFoundError:
@@ -130,7 +132,7 @@ def lock_file(file: Path, version: int) -> int:
     except OSError as error:
         raise FileError(file, None, error.strerror or str(error)) from None
     try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        lock_exclusively(handle)
         if not is_at(handle, file):
             raise BlockingIOError
     except BlockingIOError:
@@ -143,7 +145,7 @@ def created(file: Path, version: int, parts: Parts, *, replace: bool) -> tuple[i
     """Create and lock a file with these parts; it gets its name once it is complete."""
     handle, name = tempfile.mkstemp(dir=file.parent, prefix=f".{file.name}.")
     try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        lock_exclusively(handle)
         head = log_header(version)
         data, checksum = frame(parts.items(), zlib.crc32(head)) if parts else (b"", zlib.crc32(head))
         log = StateLog(dict(parts), bool(parts), LOG_BEGIN + len(data), checksum)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import fcntl
 import json
 import re
 import shlex
@@ -18,7 +17,7 @@ from urllib.parse import parse_qsl, unquote
 
 import harfile
 
-from sarkmock.suite_api import body_text, redacted
+from sarkmock.suite_api import body_text, lock_exclusively, redacted
 
 from ..errors import CannotRun, NoAnswer, file_errors
 from .http import Exchange, Headers, Request, Response
@@ -133,7 +132,7 @@ class Cassette:
             file.parent.mkdir(parents=True, exist_ok=True)
             self._stream = file.open("a", encoding="utf-8", errors="replace")
             try:
-                fcntl.flock(self._stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                lock_exclusively(self._stream.fileno())
             except BlockingIOError:
                 raise CannotRun(f"--report {file.parent}: another run writes to it") from None
             self._stream.truncate(0)

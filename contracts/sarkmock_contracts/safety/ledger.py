@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import fcntl
 import hashlib
 import json
 import os
@@ -18,6 +17,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from email.utils import parsedate_to_datetime
 from functools import cache
+from getpass import getuser
 from pathlib import Path
 from tempfile import gettempdir
 from typing import Any
@@ -25,7 +25,7 @@ from urllib.parse import quote, urlsplit
 
 import jsonschema_rs
 
-from sarkmock.suite_api import redacted
+from sarkmock.suite_api import lock_exclusively, redacted
 
 from ..client.http import Response, bounded_json
 from ..client.transports import EMBEDDED_URL
@@ -153,7 +153,7 @@ class Ledger:
         try:
             self._target_lock = lock_target(url)
             self._descriptor = open_locked(self.file, os.O_CREAT, "run", BadLedger)
-            os.fchmod(self._descriptor, 0o600)  # the file may have existed before
+            self.file.chmod(0o600)  # the file may have existed before
             os.ftruncate(self._descriptor, 0)
         except BadLedger:
             self.close()
@@ -201,7 +201,8 @@ def lock_target(url: str) -> int:
         return -1
     parts = urlsplit(url)
     place = content_digest(f"{parts.netloc.lower()}{parts.path}".encode())[:16]
-    file = Path(gettempdir()) / f"sarkmock-{os.getuid()}-{place}.lock"
+    user = os.getuid() if hasattr(os, "getuid") else getuser()
+    file = Path(gettempdir()) / f"sarkmock-{user}-{place}.lock"
     return open_locked(file, os.O_CREAT, f"run at {redacted(url)}", BadLedger)
 
 
@@ -210,11 +211,11 @@ def open_locked(file: Path, flags: int, user: str, problem: type[CannotRun]) -> 
     if file.exists() and not file.is_file():
         raise problem(f"{file}: not a file")
     try:
-        descriptor = os.open(file, flags | os.O_RDWR | os.O_APPEND | os.O_CLOEXEC, 0o600)
+        descriptor = os.open(file, flags | os.O_RDWR | os.O_APPEND, 0o600)
     except OSError as error:
         raise problem(f"{file}: {error.strerror}") from None
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        lock_exclusively(descriptor)
     except OSError:
         os.close(descriptor)
         raise problem(f"{file} is in use by an unfinished {user}") from None

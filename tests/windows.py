@@ -1,0 +1,38 @@
+"""Runs a command of sarkmock without what Python lacks on Windows: modules, and names of os and signal."""
+
+import asyncio
+import multiprocessing
+import os
+import signal
+import subprocess
+import sys
+from types import SimpleNamespace
+from typing import Any
+
+LOADED = asyncio, multiprocessing, subprocess  # Python's own libraries find another platform
+for module in ("fcntl", "grp", "pwd", "resource", "termios", "tty"):
+    sys.modules[module] = None  # type: ignore[assignment]
+for name in ("O_CLOEXEC", "O_NOFOLLOW", "fchmod", "fork", "geteuid", "getuid", "pread", "pwrite", "sched_getaffinity"):
+    delattr(os, name)
+for name in ("SIGALRM", "SIGHUP", "SIGKILL", "SIGQUIT", "SIGUSR1"):
+    delattr(signal, name)
+held: set[tuple[int, int]] = set()
+
+
+def locking(descriptor: int, mode: int, size: int) -> None:
+    """Lock a file for as long as the process lives."""
+    facts = os.fstat(descriptor)
+    place = facts.st_ino, os.lseek(descriptor, 0, os.SEEK_CUR)
+    if place in held:
+        raise PermissionError
+    held.add(place)
+
+
+msvcrt: Any = SimpleNamespace(LK_NBLCK=2, locking=locking)
+sys.modules["msvcrt"] = msvcrt
+os.environ["USERNAME"] = "user"
+
+if __name__ == "__main__":
+    from sarkmock.cli import main
+
+    main()
