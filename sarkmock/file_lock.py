@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-BEYOND = 1 << 40  # Windows locks bytes, and nobody else can read those: a place that no file reaches
+BEYOND = 1 << 40  # an offset past the end of any file: on Windows, locked bytes cannot be read by others
 
 try:
     import fcntl

@@ -1,4 +1,4 @@
-"""A standard output that raises an exception of its own if it cannot be written."""
+"""A standard output that raises OutputError if it cannot be written."""
 
 from __future__ import annotations
 

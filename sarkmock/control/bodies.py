@@ -137,12 +137,12 @@ def instant(second: float) -> str:
 
 CONTROL_PREFIX = "/_mock"
 HEALTH = f"{CONTROL_PREFIX}/health"
+CONTROL_METHODS = (*METHODS, "patch")
 
 
 def is_control(path: str) -> bool:
     """Whether a path belongs to the control plane."""
     return f"{path}/".startswith(f"{CONTROL_PREFIX}/")
-CONTROL_METHODS = (*METHODS, "patch")
 
 
 @dataclass(frozen=True)

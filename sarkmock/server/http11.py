@@ -38,10 +38,11 @@ NO_BODY = (204, 304)
 class Limits:
     """The limits of a server, with the values of an ordinary web server: sizes in bytes, timeouts in seconds.
 
-    The head of a request must arrive within ``header_timeout``. ``body_timeout`` is the longest pause in receiving a
-    body or in the client's reading of a response. A kept-alive connection is closed after ``idle_timeout`` without a
-    request. A client beyond ``connections`` gets 503 at once; so does a large request, or a read with a large response,
-    that would exceed ``memory`` for all connections together.
+    ``line`` and ``field`` limit the request line and one header field, ``head`` all of them together, ``fields`` their
+    number. The head of a request must arrive within ``header_timeout``. ``body_timeout`` is the longest pause in
+    receiving a body or in the client's reading of a response. A kept-alive connection is closed after ``idle_timeout``
+    without a request. A client beyond ``connections`` gets 503 at once; so does a large request, or a read with a
+    large response, that would exceed ``memory`` for all connections together.
     """
 
     line: int = 8 * 2**10

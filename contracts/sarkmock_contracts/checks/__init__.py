@@ -211,6 +211,9 @@ def runnable_scenarios(run: Run, listed: Sequence[scenarios.Scenario]) -> list[s
             if allowed.issuperset(scenario.operations) and by_id.keys() >= set(scenario.operations)]
 
 
+OF_TOKENS = Cost(150)  # every operation that needs a token is asked once
+
+
 # slow libraries are imported only when needed
 
 
@@ -274,15 +277,15 @@ CHECKS = (
     Check("protocol", "HEAD, 404, 405, forms", protocol.check_protocol, operations,
           ("head", "method", "unknown-field", "form", "query", "stored"), cost=Cost(6.4, rule=0.37, at_a_box=0.66)),
     Check("no-token", "requests without a token", authentication.check_no_token, once_with_tokens,
-          ("authentication",), cost=Cost(150)),
+          ("authentication",), cost=OF_TOKENS),
     Check("other-scheme", "requests with a scheme other than Bearer", authentication.check_other_scheme,
-          once_with_tokens, ("authentication",), cost=Cost(150)),
+          once_with_tokens, ("authentication",), cost=OF_TOKENS),
     Check("token-in-query", "a token in the query string", authentication.check_token_in_query, once_with_tokens,
-          ("authentication",), "write", cost=Cost(150)),
+          ("authentication",), "write", cost=OF_TOKENS),
     Check("other-ability", "the token of a user without rights", authentication.check_ability, once_with_tokens,
-          ("authentication",), "write", cost=Cost(150)),
+          ("authentication",), "write", cost=OF_TOKENS),
     Check("revoked-token", "the token of a user who has logged out", authentication.check_revoked, once_with_tokens,
-          ("authentication",), "write", cost=Cost(150)),
+          ("authentication",), "write", cost=OF_TOKENS),
     Check("sequences", "sequences of writes against a model", stateful.check_sequences, resources_of_run,
           ("stored", "default", "unrequested", "duplicate", "dependency", "presence", "list"),
           cost=Cost(390, examples=stateful.EXAMPLES, at_a_box=0.82)),

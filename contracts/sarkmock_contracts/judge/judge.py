@@ -207,8 +207,8 @@ class Judge:
             yield from self._rule_messages_beyond(operation, exchange, expected)
             if expected.excuses(exchange.response):
                 return
-        found = [*conformance_problems(self.contract, operation, exchange)]
-        found = found or [*text_problems(self.contract, operation, exchange)]
+        found = (list(conformance_problems(self.contract, operation, exchange))
+                 or list(text_problems(self.contract, operation, exchange)))
         yield from found
         if not found and self.attribution.is_unforeseen_crash(exchange):
             text = f"returned {exchange.response.status}, though nothing in the request is known to crash this version"

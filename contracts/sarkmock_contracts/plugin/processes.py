@@ -128,19 +128,13 @@ class Processes:
             process.join()
         if self._traffic is None:
             return
-        with file_errors(f"--report {self._traffic.parent}"), temporary(self._folder):
-            parts = [share.traffic for share in self._shares if share.traffic and is_archive(share.traffic)]
-            if is_archive(self._traffic):  # not if the run could not begin
-                join_archives([self._traffic, *parts], self._traffic)
-
-
-@contextmanager
-def temporary(folder: str) -> Iterator[None]:
-    """Remove a directory after the block."""
-    try:
-        yield
-    finally:
-        shutil.rmtree(folder)
+        with file_errors(f"--report {self._traffic.parent}"):
+            try:
+                parts = [share.traffic for share in self._shares if share.traffic and is_archive(share.traffic)]
+                if is_archive(self._traffic):  # not if the run could not begin
+                    join_archives([self._traffic, *parts], self._traffic)
+            finally:
+                shutil.rmtree(self._folder)
 
 
 @dataclass(frozen=True)

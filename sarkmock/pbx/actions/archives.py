@@ -28,8 +28,6 @@ COMPRESSION_METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 # Exceptions of the standard library for damaged archives, beside BadZipFile.
 DAMAGE = (zipfile.BadZipFile, NotImplementedError, RuntimeError, zlib.error, struct.error, EOFError, OSError,
           ValueError, IndexError, OverflowError)
-
-
 UNSOUND = "The {field} {}."
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import operator
 import re
 from collections.abc import Callable
+from functools import partial
 from math import isfinite, pow, sqrt
 
 from sarkmock.pbx.shorewall.lists import BadRule, Undecided
@@ -42,8 +43,6 @@ TESTS: dict[str, Callable[[Value, Value], bool]] = {
     "==": operator.eq, "!=": operator.ne, "<": operator.lt, ">": operator.gt, "<=": operator.le, ">=": operator.ge}
 TEXT_TESTS: dict[str, Callable[[str, str], bool]] = {
     "eq": str.__eq__, "ne": str.__ne__, "lt": str.__lt__, "gt": str.__gt__, "le": str.__le__, "ge": str.__ge__}
-
-
 BITWISE: dict[str, Callable[[int, int], int]] = {"&": operator.and_, "|": operator.or_, "^": operator.xor}
 COMPARISONS = {*TESTS, *TEXT_TESTS, "<=>", "cmp"}
 
@@ -311,16 +310,17 @@ def power(first: int | float, second: int | float) -> int | float:
         raise Undecided from None
 
 
-def shifted(first: int | float, second: int | float) -> int:
+def shifted(first: int | float, second: int | float, *, right: bool = False) -> int:
     if second < 0:
         raise Undecided
-    return 0 if second >= 64 else (int(first) << int(second)) & LARGEST
+    number, count = int(first) & LARGEST, int(min(second, 64))
+    return number >> count if right else (number << count) & LARGEST
 
 
 CALCULATED: dict[str, Callable[[int | float, int | float], int | float]] = {
     "+": operator.add, "-": operator.sub, "*": operator.mul, "/": quotient, "%": remainder, "**": power,
     "<=>": lambda first, second: (first > second) - (first < second), "<<": shifted,
-    ">>": lambda first, second: shifted(int(first), 0) >> min(int(second), 64) if second >= 0 else shifted(0, second)}
+    ">>": partial(shifted, right=True)}
 
 
 def square_root(value: Value) -> Value:

@@ -27,8 +27,6 @@ COUNTER = compiled(r"[-\w%&@~]+")
 MOST_COUNTRIES = 15
 ALL = {4: "0.0.0.0/0", 6: "::/0"}
 UNSPECIFIED = {4: "0.0.0.0", 6: "::"}
-
-
 # An address or network, with or without exclusions.
 SINGLE_NET = re.compile(r"!?(?:&\S+|<?\[?[0-9a-fA-F:.]*[.:][0-9a-fA-F:.]*\]?(?:/[0-9]+)?>?)(?:!.*)?", re.DOTALL)
 
