@@ -13,8 +13,8 @@ from typing import Any
 from sarkmock import Engine, Journal, create_app
 from sarkmock.http.direct import direct
 from sarkmock.http.engine import Request
-from sarkmock.server.certificates import CertificatePair
 from sarkmock.server.https_server import Server
+from sarkmock.server.tls import CertificatePair
 
 TENANTS = 20
 

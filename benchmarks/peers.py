@@ -29,7 +29,7 @@ from statistics import quantiles
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
-from sarkmock.server import certificates
+from sarkmock.server.tls import CertificatePair, make_certificate
 from sarkmock.suite_api import load
 
 HERE = Path(__file__).parent
@@ -60,7 +60,7 @@ class Peer(NamedTuple):
 
     name: str
     release: str | None
-    command: Callable[[int, Path, certificates.CertificatePair | None], list[str]]
+    command: Callable[[int, Path, CertificatePair | None], list[str]]
     calls: Mapping[str, Call]
     https: bool = False
     kind: str = ""
@@ -89,7 +89,7 @@ def user_calls() -> dict[str, Call]:
             "PUT": call("UpdateUser&UserName=tenant01&NewPath=/bench{}/")}
 
 
-def serve(port: int, folder: Path, pair: certificates.CertificatePair | None) -> list[str]:
+def serve(port: int, folder: Path, pair: CertificatePair | None) -> list[str]:
     seed = folder / "seed.yaml"
     seed.write_text(json.dumps({"base": "factory", "tables": {"cluster": TENANTS}}))
     tls = ["--cert", str(pair.certificate), "--key", str(pair.key)] if pair else ["--http"]
@@ -139,7 +139,7 @@ def json_server(port: int, folder: Path, _: Any) -> list[str]:
     return [str(NODE / ".bin" / "json-server"), "--quiet", "--id", "pkey", "--port", str(port), str(folder / "db.json")]
 
 
-def wiremock(port: int, folder: Path, pair: certificates.CertificatePair | None) -> list[str]:
+def wiremock(port: int, folder: Path, pair: CertificatePair | None) -> list[str]:
     """Stubs with the same answers; a body without a description matches the one that rejects it."""
     described = {"bodyPatterns": [{"matchesJsonPath": "$.description"}]}
     stubs = [({"method": "GET", "url": "/tenants"}, 200, TENANTS), ({"method": "GET", "url": SHOWN}, 200, TENANTS[1]),
@@ -155,12 +155,12 @@ def wiremock(port: int, folder: Path, pair: certificates.CertificatePair | None)
     return ["java", "-jar", str(jar), "--root-dir", str(folder), "--no-request-journal", "--disable-banner", *where]
 
 
-def moto(port: int, _: Path, pair: certificates.CertificatePair | None) -> list[str]:
+def moto(port: int, _: Path, pair: CertificatePair | None) -> list[str]:
     tls = ["--ssl", "--ssl-cert", str(pair.certificate), "--ssl-key", str(pair.key)] if pair else []
     return [sys.executable, "-m", "moto.server", "-p", str(port), *tls]
 
 
-def mockoon(port: int, folder: Path, pair: certificates.CertificatePair | None) -> list[str]:
+def mockoon(port: int, folder: Path, pair: CertificatePair | None) -> list[str]:
     """Our document; with TLS as Mockoon's own file, which it makes of our document."""
     command, data = str(NODE / ".bin" / "mockoon-cli"), document(folder)
     if pair:
@@ -194,7 +194,7 @@ PEERS = (
 
 
 @contextmanager
-def running(peer: Peer, folder: Path, pair: certificates.CertificatePair | None) -> Iterator[tuple[str, int, float]]:
+def running(peer: Peer, folder: Path, pair: CertificatePair | None) -> Iterator[tuple[str, int, float]]:
     """URL, process group and seconds until the first answer."""
     with socket.create_server(("127.0.0.1", 0)) as probe:
         port = probe.getsockname()[1]
@@ -268,7 +268,7 @@ def memory(group: int) -> float:
     return kilobytes / 1024
 
 
-def measure(peer: Peer, seconds: float, pair: certificates.CertificatePair | None) -> dict[str, Any]:
+def measure(peer: Peer, seconds: float, pair: CertificatePair | None) -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as folder, running(peer, Path(folder), pair) as (url, group, start):
         numbers = iter(range(1, 10_000_000))
         prepare(peer, url)
@@ -319,7 +319,7 @@ def main() -> None:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     results = []
     with tempfile.TemporaryDirectory() as directory:
-        pair = certificates.make_certificate(Path(directory), "127.0.0.1")
+        pair = make_certificate(Path(directory), "127.0.0.1")
         for peer in PEERS:
             if peer.release is None or not (peer is PEERS[0] or options.only in peer.name):
                 print(f"left out: {peer.name}", file=sys.stderr)

@@ -25,7 +25,7 @@ from rich.console import Console
 from rich.table import Table
 from servers import Candidate, running
 
-from sarkmock.server import certificates
+from sarkmock.server.tls import make_certificate
 from sarkmock.spec.loading import load
 
 SHOW = Shot("show", 200, "GET", "/api/tenants/default")
@@ -96,7 +96,7 @@ def passing(url: str, prefix: str, seconds: float) -> float | None:
 def measure(options: argparse.Namespace) -> dict[str, dict[str, float | None]]:
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
-        pair = certificates.make_certificate(folder, "127.0.0.1")
+        pair = make_certificate(folder, "127.0.0.1")
         plain, secure = (stack.enter_context(running(serve(tls), pair)) for tls in (False, True))
         ways = [ours(plain, False), ours(plain, False, "--shadow", "L10"), ours(secure, True)]
         ways += [mitmdump(options.mitmdump, plain)] if options.mitmdump else []

@@ -26,7 +26,7 @@ from load import Shot, rate
 from rich.console import Console
 from rich.table import Table
 
-from sarkmock.server import certificates
+from sarkmock.server.tls import CertificatePair, make_certificate
 from sarkmock.spec.loading import load
 
 SCRIPT = Path(__file__).with_name("candidates.py")
@@ -43,7 +43,7 @@ class Candidate(NamedTuple):
     """A server that is started for a measurement: `command` of a port and a certificate."""
 
     name: str
-    command: Callable[[int, certificates.CertificatePair], list[str]]
+    command: Callable[[int, CertificatePair], list[str]]
     tls: bool = True
     prefix: str = "/api"
     environment: Mapping[str, str] = {}
@@ -68,7 +68,7 @@ def prism(command: str, document: Path) -> Candidate:
 
 
 @contextmanager
-def running(candidate: Candidate, pair: certificates.CertificatePair) -> Iterator[str]:
+def running(candidate: Candidate, pair: CertificatePair) -> Iterator[str]:
     """The candidate as a process group of its own, on a port that was free a moment ago."""
     with socket.create_server(("127.0.0.1", 0)) as probe:
         port = probe.getsockname()[1]
@@ -91,7 +91,7 @@ def wait_for(port: int) -> None:
     raise SystemExit(f"nothing listens on port {port}")
 
 
-def measure(candidates: list[Candidate], pair: certificates.CertificatePair, seconds: float, rounds: int) -> Rates:
+def measure(candidates: list[Candidate], pair: CertificatePair, seconds: float, rounds: int) -> Rates:
     """Median over rounds in which every candidate had its turn."""
     found = {one.name: {shot.name: [] for shot in SHOTS} for one in candidates}  # type: dict[str, dict[str, list[float]]]
     for _ in range(rounds):
@@ -128,7 +128,7 @@ def main() -> None:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that the candidate under way is stopped, too
     candidates = [of_this_checkout(name) for name in CANDIDATES if name == REFERENCE or options.only in name]
     with tempfile.TemporaryDirectory() as directory:
-        pair = certificates.make_certificate(Path(directory), "127.0.0.1")
+        pair = make_certificate(Path(directory), "127.0.0.1")
         candidates += [of_another(options.before)] if options.before else []
         candidates += [prism(options.prism, Path(directory) / "openapi.json")] if options.prism else []
         rates = measure(candidates, pair, options.seconds, options.rounds)

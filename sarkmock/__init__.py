@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from sarkmock.pbx.seed import Seed, SeedError
     from sarkmock.pbx.seeds import load_seed, seed_names
     from sarkmock.pbx.state import State
-    from sarkmock.server.listener import CannotListen
+    from sarkmock.server.https_server import CannotListen
     from sarkmock.server.mock import SarkMock
     from sarkmock.spec.profiles import profiles
     from sarkmock.spec.yaml12 import FileError
@@ -21,7 +21,7 @@ __all__ = [
     "CannotListen", "CriteriaError", "Engine", "Entry", "Fault", "FaultError", "FileError", "Journal", "SarkMock",
     "Seed", "SeedError", "State", "blueprint", "create_app", "load_seed", "profiles", "seed_names"]
 MODULES = (  # modules that define the names
-    "faults", "http.engine", "journal", "pbx.seed", "pbx.seeds", "pbx.state", "server.listener", "server.mock",
+    "faults", "http.engine", "journal", "pbx.seed", "pbx.seeds", "pbx.state", "server.https_server", "server.mock",
     "spec.profiles", "spec.yaml12", "http.flask_app")  # Flask last: it takes half of the import time
 
 

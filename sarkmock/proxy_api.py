@@ -1,6 +1,74 @@
-"""The names that the proxy of the contract suite may use as well. They load the server, which other commands lack."""
+"""What the proxy of the contract suite may use as well. It loads the server, which other commands lack."""
 
-from sarkmock.cli.listening import begin_listening, run_server
-from sarkmock.cli.proxying import ProxyListener, open_proxy
-from sarkmock.proxy.exchange import Pace, Passed, Record
-from sarkmock.proxy.upstream import Timeouts
+from __future__ import annotations
+
+import ssl
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from sarkmock.cli.listening import (
+    begin_listening,
+    certificate_pair,
+    control_access,
+    listening_line,
+    page_line,
+    proxy_hint,
+    run_server,
+)
+from sarkmock.cli.output import RequestLog
+from sarkmock.control import MockControl
+from sarkmock.faults import Fault, Faults, read_faults
+from sarkmock.http.engine import Engine
+from sarkmock.http.flask_app import create_control_app
+from sarkmock.journal import Journal
+from sarkmock.proxy.exchange import OnPassed, Pace, Passed, Record
+from sarkmock.proxy.server import Guard, Proxy, ProxyParts
+from sarkmock.proxy.upstream import Timeouts, Upstream
+
+OF_TRAFFIC = ("status", "html", "drop", "truncate", "throttle")  # faults that need no mock
+
+
+@dataclass(frozen=True)
+class ProxyListener:
+    """The address of a proxy, and its options."""
+
+    host: str = "127.0.0.1"
+    port: int = 0
+    http: bool = False
+    cert: Path | None = None
+    key: Path | None = None
+    journal: int = 1000
+    faults: tuple[str, ...] = ()
+    fault_file: Path | None = None
+    control_token: str | None = None
+    no_control: bool = False
+    verbose: bool = False
+    patience: Timeouts = field(default_factory=Timeouts)
+
+
+def open_proxy(stack: ExitStack, url: str, context: ssl.SSLContext | None, profile: str, listening: ProxyListener,
+               guard: Guard, pace: Pace, judge: OnPassed | None, report: Callable[[str], None]) -> tuple[Proxy, str]:
+    """Open a listening proxy and return it with its greeting. FaultError or FileError for invalid options.
+
+    ``profile`` names the document that explains the journal.
+    """
+    engine = Engine(profile=profile)
+    active = [*(read_faults(listening.fault_file) if listening.fault_file else ()), *map(Fault.parse, listening.faults)]
+    faults = Faults(engine, active, effects=OF_TRAFFIC)
+    journal = Journal(engine, listening.journal) if listening.journal else None
+    control = control_access(listening.host, listening.no_control, listening.control_token, None)
+    app = create_control_app(MockControl(engine, faults, journal, control, upstream=url)) if control else None
+    pair = certificate_pair(stack, listening.host, listening.cert, listening.key, listening.http, "--listen-")
+    log = RequestLog(journal) if listening.verbose else None
+    around = ProxyParts(faults, journal, app, guard, pace, judge, report, log)
+    proxy = Proxy(Upstream(url, context, listening.patience), around, listening.host, listening.port, tls=pair)
+    stack.callback(proxy.stop)
+    trust = f"--cacert {pair.authority} " if pair and pair.authority else ""
+    base = f"{proxy.url}{proxy.upstream.base}"
+    return proxy, (f"forwards to   {proxy.upstream.url}\n"
+                   f"{listening_line(proxy, proxy.upstream.base)}"
+                   f"try           curl {trust}{base}/tenants\n"
+                   f"control       {page_line(proxy.url, control, listening.control_token is not None)}\n"
+                   f"{proxy_hint(proxy.url)}")

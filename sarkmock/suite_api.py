@@ -1,9 +1,8 @@
 """The names that the contract suite and other tools may use: the document, rules, Laravel's input."""
 
-from sarkmock.atomic import write_whole
-from sarkmock.cli.streams import OutputError
+from sarkmock.atomic import lock_exclusively, write_whole
+from sarkmock.cli.output import OutputError
 from sarkmock.faults import FaultError
-from sarkmock.file_lock import lock_exclusively
 from sarkmock.http.direct import api_application
 from sarkmock.http.engine import WEB_SERVERS, Engine, Program
 from sarkmock.http.replies import MethodNotAllowed, PageNotFound, PhpError, errors_summary

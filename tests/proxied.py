@@ -14,7 +14,6 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote, urlsplit
 
-from sarkmock.cli.proxying import OF_TRAFFIC
 from sarkmock.control import Control, MockControl
 from sarkmock.faults import Fault, Faults
 from sarkmock.http.engine import Engine
@@ -23,6 +22,7 @@ from sarkmock.journal import Entry, Journal
 from sarkmock.proxy.exchange import Passed, Record
 from sarkmock.proxy.server import Proxy, ProxyParts
 from sarkmock.proxy.upstream import Timeouts, Upstream
+from sarkmock.proxy_api import OF_TRAFFIC
 from sarkmock.server.http11 import Limits, read_head
 from tests.wire import payload
 

@@ -21,15 +21,15 @@ SOURCES = sorted([PLUGIN, *(ROOT / "sarkmock").rglob("*.py"), *(ROOT / "contract
 
 # The ladder of sarkmock/: a unit may import only units of the steps above it in this list.
 LADDER = [
-    {"atomic", "file_lock", "redaction", "server.addresses", "spec.data_files", "spec.pointers", "suggest", "ui"},
+    {"atomic", "redaction", "server.addresses", "spec.data_files", "spec.pointers", "suggest", "ui"},
     {"spec.overlay", "spec.yaml12", "http.replies", "pbx.sql"},
-    {"http.pages", "http.web_server", "spec.prepared"},
+    {"http.web_server", "spec.prepared"},
     {"laravel.email_address", "pbx.asterisk", "pbx.database", "pbx.pbx_files", "server.http11",
      "spec.profiles"},
     {"spec.loading", "laravel.php", "pbx.accounts", "pbx.seed", "pbx.shorewall", "pbx.state_file",
-     "server.application", "server.certificates", "server.tls"},
+     "server.application", "server.tls"},
     {"laravel.presence"},
-    {"laravel.rules", "pbx.state", "server.connection", "server.in_process", "server.listener"},
+    {"laravel.rules", "pbx.state", "server.connection", "server.in_process"},
     {"laravel.validation", "pbx.persistence", "server.https_server"},
     {"spec.operations"},
     {"export", "http.context"},
@@ -68,12 +68,12 @@ SPLIT = {"spec", "laravel", "pbx", "http", "server"}
 # Libraries that one place alone may know, so that another can take their part.
 KEEPERS = {
     "click": {"cli"},
-    "cryptography": {"server.certificates"},
+    "cryptography": {"server.tls"},
     "flask": {"http.flask_app", "server.mock", "control", "ui"},
     "jsonpath": {"spec.overlay"},
     "rich": {"cli"},
     "sqlite3": {"pbx.database", "pbx.sql", "pbx.actions"},
-    "trustme": {"server.certificates"},
+    "trustme": {"server.tls"},
     "yaml": {"spec.yaml12"},
 }
 OF_OPTIONS = "sarkmock.spec.data_files.BASE"  # the default of options, whose help loads no library but click

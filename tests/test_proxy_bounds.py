@@ -16,7 +16,7 @@ from sarkmock_contracts.judge.preparation import History
 from sarkmock_contracts.judge.replica import Replica
 from sarkmock_contracts.judge.verdicts import Accepted
 from sarkmock_contracts.proxy.guard import ExchangeQueue, TrafficGuard, permitted_hazards
-from sarkmock_contracts.proxy.rows import ClientRows
+from sarkmock_contracts.proxy.problems import ClientRows
 from sarkmock_contracts.proxy.shadow import Shadow
 from sarkmock_contracts.proxy.watched import WatchedRun
 from sarkmock_contracts.run_options import RunOptions

@@ -14,10 +14,9 @@ from contextlib import closing, contextmanager, suppress
 import pytest
 
 from sarkmock import SarkMock
-from sarkmock.server import certificates
 from sarkmock.server.http11 import Limits
-from sarkmock.server.https_server import Server
-from sarkmock.server.listener import CannotListen
+from sarkmock.server.https_server import CannotListen, Server
+from sarkmock.server.tls import make_certificate, names_of_host
 from tests.prefork import PROCESS
 from tests.serving import serving
 
@@ -121,8 +120,8 @@ def test_the_certificate_names_the_loopback(server, name):
 
 
 def test_the_certificate_names_the_host_and_this_machine():
-    assert certificates.names_of_host("pbx.test")[-1] == "pbx.test"
-    assert certificates.names_of_host("0.0.0.0")[-1] == socket.gethostname()
+    assert names_of_host("pbx.test")[-1] == "pbx.test"
+    assert names_of_host("0.0.0.0")[-1] == socket.gethostname()
 
 
 def test_many_requests_go_over_one_tls_connection(server):
@@ -361,7 +360,7 @@ def test_verbose_says_why_and_once_what_the_product_does_otherwise():
 
 def test_a_client_that_ends_tls_is_answered_and_the_server_ends_it_too(tmp_path):
     """The request and TLS's close_notify may come together."""
-    pair = certificates.make_certificate(tmp_path, "127.0.0.1")
+    pair = make_certificate(tmp_path, "127.0.0.1")
     context = ssl.create_default_context(cafile=pair.authority)
     with Server(application, tls=pair) as server, socket.create_connection((server.host, server.port), 5) as plain:
         incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
@@ -385,7 +384,7 @@ def test_a_client_that_ends_tls_is_answered_and_the_server_ends_it_too(tmp_path)
 
 
 def test_a_handshake_that_fails_or_ends_early_frees_its_connection(tmp_path):
-    pair = certificates.make_certificate(tmp_path, "127.0.0.1")
+    pair = make_certificate(tmp_path, "127.0.0.1")
     context = ssl.create_default_context(cafile=pair.authority)
     with Server(application, tls=pair, limits=Limits(connections=1, header_timeout=0.5)) as server:
         address = server.host, server.port

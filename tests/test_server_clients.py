@@ -12,9 +12,9 @@ from functools import cache
 import pytest
 
 from sarkmock.http.web_server import PAGE
-from sarkmock.server import certificates
 from sarkmock.server.http11 import Limits
 from sarkmock.server.https_server import Server
+from sarkmock.server.tls import make_certificate
 
 HOST = b"Host: x\r\n"
 GET = b"GET / HTTP/1.1\r\n" + HOST + b"\r\n"
@@ -46,7 +46,7 @@ class Application:
 
 @pytest.fixture(scope="module")
 def pair(tmp_path_factory):
-    return certificates.make_certificate(tmp_path_factory.mktemp("certificate"), "127.0.0.1")
+    return make_certificate(tmp_path_factory.mktemp("certificate"), "127.0.0.1")
 
 
 @pytest.fixture(params=["http", "https"])

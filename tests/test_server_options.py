@@ -31,10 +31,9 @@ from sarkmock.faults import Faults
 from sarkmock.http.engine import Engine
 from sarkmock.proxy.server import Proxy, ProxyParts
 from sarkmock.proxy.upstream import Upstream
-from sarkmock.server import certificates
 from sarkmock.server.http11 import Limits
-from sarkmock.server.https_server import Server
-from sarkmock.server.listener import CannotListen, allow_open_files, most_connections
+from sarkmock.server.https_server import CannotListen, Server, allow_open_files, most_connections
+from sarkmock.server.tls import checked_pair, make_certificate
 from sarkmock.spec.yaml12 import FileError
 from tests.serving import mistake, proxying, serving
 
@@ -52,7 +51,7 @@ def application(environ, start_response):
 
 @pytest.fixture
 def pair(tmp_path):
-    return certificates.make_certificate(tmp_path, "127.0.0.1")
+    return make_certificate(tmp_path, "127.0.0.1")
 
 
 def test_the_profile_is_served_and_named():
@@ -174,10 +173,10 @@ def test_every_kind_of_key_is_served_or_rejected_before_anything_listens(tmp_pat
     certificate, key = self_signed(make(), tmp_path)
     if not is_served:
         with pytest.raises(FileError, match=r"own\.key: is not supported; use RSA of 2048 to 4096 bits"):
-            certificates.checked_pair(certificate, key, tmp_path)
+            checked_pair(certificate, key, tmp_path)
         return
     context = ssl.create_default_context(cafile=certificate)
-    with Server(application, tls=certificates.checked_pair(certificate, key, tmp_path)) as server:
+    with Server(application, tls=checked_pair(certificate, key, tmp_path)) as server:
         assert urllib.request.urlopen(server.url, timeout=5, context=context).status == 200
 
 

@@ -19,8 +19,8 @@ from sarkmock.suite_api import FileError, line_of, read_yaml, unknown_name, writ
 from .errors import CannotRun, file_errors
 from .options import Option, options_of
 from .reports.data import Data
+from .reports.formats import MARKS, render_page, table_lines
 from .reports.merging import read_report
-from .reports.pages import MARKS, render_page, table_lines
 
 BOX_NAME = re.compile(r"\w[\w.-]{0,63}")
 SINGLE_RUN_OPTIONS = ("report", "plan", "shard", "update-accepted")  # options that make sense for a single run only

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, NoReturn, TextIO, cast
 import click
 
 from sarkmock import __version__
-from sarkmock.cli.streams import OutputError, StandardOutput
+from sarkmock.cli.output import OutputError, StandardOutput
 
 if TYPE_CHECKING:
     from importlib.metadata import EntryPoint
@@ -178,7 +178,7 @@ def plainer(error: UnicodeError) -> tuple[str, int]:
 
 def is_mistake(error: Exception) -> bool:
     """Whether an exception is a user error: an invalid file, or an address in use."""
-    from sarkmock.server.listener import CannotListen
+    from sarkmock.server.https_server import CannotListen
     from sarkmock.spec.yaml12 import FileError
 
     return isinstance(error, (FileError, CannotListen))

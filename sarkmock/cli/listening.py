@@ -20,10 +20,10 @@ import click
 from sarkmock.control import Control
 from sarkmock.faults import Fault, FaultError, Faults, read_faults
 from sarkmock.http.engine import Engine
-from sarkmock.server import certificates
 from sarkmock.server.addresses import is_loopback, is_wildcard
 from sarkmock.server.http11 import Limits
-from sarkmock.server.listener import Listener, allow_open_files
+from sarkmock.server.https_server import Listener, allow_open_files
+from sarkmock.server.tls import CertificatePair, checked_pair, make_certificate
 
 ENDINGS = (signal.SIGINT, signal.SIGTERM)
 
@@ -60,7 +60,7 @@ def on_signal(function: Callable[[], Any]) -> None:
 
 
 def certificate_pair(stack: ExitStack, host: str, cert: Path | None, key: Path | None, http: bool,
-                     prefix: str = "--") -> certificates.CertificatePair | None:
+                     prefix: str = "--") -> CertificatePair | None:
     """Return the certificate of the server: the user's own, or one made for this run. None for plain HTTP."""
     if bool(cert) != bool(key):
         raise click.UsageError(f"{prefix}cert and {prefix}key go together")
@@ -70,8 +70,8 @@ def certificate_pair(stack: ExitStack, host: str, cert: Path | None, key: Path |
         return None
     directory = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="sarkmock-")))
     if cert and key:
-        return certificates.checked_pair(cert, key, directory)
-    return certificates.make_certificate(directory, host)
+        return checked_pair(cert, key, directory)
+    return make_certificate(directory, host)
 
 
 def listening_line(server: Listener, path: str) -> str:

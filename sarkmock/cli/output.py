@@ -1,4 +1,4 @@
-"""Output of commands: text, coloured and wrapped on a terminal only; JSON; shell completion."""
+"""Output of commands: text, coloured and wrapped on a terminal only; JSON; shell completion; the request log."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TextIO
 
 import click
 from click.shell_completion import CompletionItem, get_completion_class
@@ -15,11 +15,11 @@ from click.shell_completion import CompletionItem, get_completion_class
 from sarkmock.atomic import write_whole
 from sarkmock.journal import Entry, Journal
 from sarkmock.redaction import printable, redacted
-from sarkmock.server.connection import Served
 
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from sarkmock.server.connection import Served
 
 # Piped or redirected output is not wrapped, so that grep finds whole records.
 UNWRAPPED = 2000
@@ -117,3 +117,33 @@ def names_or_file(names: Callable[[], Iterable[str]]) -> Completer:
         items = [CompletionItem(name) for name in names() if name.startswith(begun)]
         return items or [CompletionItem(begun, type="file")]
     return complete
+
+
+class OutputError(Exception):
+    """Standard output cannot be written. ``is_unread``: its reader has ended, as `head` does."""
+
+    def __init__(self, error: OSError) -> None:
+        super().__init__(f"standard output: {error.strerror}")
+        self.is_unread = isinstance(error, BrokenPipeError)
+
+
+class StandardOutput:
+    """A text stream that raises OutputError instead of OSError: click and Rich end a program at a closed pipe."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    def write(self, text: str) -> int:
+        try:
+            return self._stream.write(text)
+        except OSError as error:
+            raise OutputError(error) from None
+
+    def flush(self) -> None:
+        try:
+            self._stream.flush()
+        except OSError as error:
+            raise OutputError(error) from None
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)

@@ -34,10 +34,9 @@ from sarkmock.journal import DEFAULT_KEPT, Journal
 from sarkmock.pbx.persistence import Kept, Storage
 from sarkmock.pbx.seeds import load_seed, seed_names
 from sarkmock.pbx.state import State
-from sarkmock.server import certificates
 from sarkmock.server.http11 import Limits
-from sarkmock.server.https_server import Server
-from sarkmock.server.listener import unbracketed
+from sarkmock.server.https_server import Server, unbracketed
+from sarkmock.server.tls import CertificatePair
 from sarkmock.spec.data_files import BASE, openapi_dir
 from sarkmock.spec.loading import clear_cache
 from sarkmock.spec.profiles import overlay_files, profiles
@@ -187,7 +186,7 @@ def initial_state(program: Program, seed: str | None, storage: Storage | None, b
     return state
 
 
-def greeting(server: Server, pair: certificates.CertificatePair | None, engine: Engine, control: str,
+def greeting(server: Server, pair: CertificatePair | None, engine: Engine, control: str,
              given: str | None) -> str:
     """Return what a user needs to send the first request. A token that the user gave is not repeated."""
     url, trust = server.url, f"--cacert {pair.authority} " if pair and pair.authority else ""

@@ -13,9 +13,8 @@ from typing import Any, TypeVar
 from urllib.parse import quote
 
 from sarkmock.http.context import ANONYMOUS, GUARDS, Caller, Context, bind_row, caller_of
-from sarkmock.http.pages import HTML, framework_page
 from sarkmock.http.replies import BadMethod, Framework, Invalid, Later, PhpError, Rejection, Reply
-from sarkmock.http.web_server import BeforePhp, apache_answer, path_info
+from sarkmock.http.web_server import HTML, BeforePhp, apache_answer, framework_page, path_info
 from sarkmock.laravel import php
 from sarkmock.laravel.php.values import is_readable
 from sarkmock.laravel.validation import MALFORMED, RuleError, display_name

@@ -1,19 +1,20 @@
-"""Responses of the Apache server in front of PHP on a SARK. Sees only methods and raw paths, not the API.
+"""Responses outside the API: of the Apache server in front of PHP on a SARK, and the framework's own pages.
 
-It follows Apache 2.4's rules for paths (AllowEncodedSlashes Off) and the redirect in Laravel's .htaccess, and serves
-the files of Laravel's document root.
+The web server sees only methods and raw paths. It follows Apache 2.4's rules for paths (AllowEncodedSlashes Off) and
+the redirect in Laravel's .htaccess, and serves the files of Laravel's document root.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from html import escape
 from http import HTTPStatus
 from urllib.parse import quote, unquote_to_bytes
 
-from sarkmock.http.replies import Reply
+from sarkmock.http.replies import Framework, MethodNotAllowed, NoPage, Reply, error_reply
+from sarkmock.suggest import nearest_names
 
 PAGE = "text/html; charset=iso-8859-1"
 BROKEN_ESCAPE = re.compile(r"%(?![0-9A-Fa-f]{2})")
@@ -156,3 +157,34 @@ def raw_path(script: str, path: str, target: str) -> str:
     if raw and unescaped(raw).decode("latin-1") == script + path:
         return raw[len(script):] if raw.startswith(script) else quote(path.encode("latin-1"), SAFE)
     return quote(path.encode("latin-1"), SAFE)
+
+
+HTML = "text/html; charset=UTF-8"
+PAGE_METHODS = ["GET", "HEAD"]
+CONTENT = b"""<!DOCTYPE html>
+<html lang="en"><head><title>SARK</title></head>
+<body><p>This is a mock of a SARK PBX. Its API is under /api, its control plane under <a href="/_mock/">/_mock</a>.</p>
+</body></html>
+"""
+
+
+def framework_page(framework: Framework, method: str, path: str, known: Iterable[str]) -> Reply:
+    """Return the page at a path. NoPage if there is none, with the most similar of the ``known`` paths."""
+    status = page_status(framework.pages, path.rstrip("/") or "/")
+    if status is None:
+        raise NoPage(nearest_names(path, known))
+    if method == "OPTIONS":
+        return Reply(b"", 200, {"Allow": ",".join(PAGE_METHODS)}, HTML)
+    if method not in PAGE_METHODS:
+        raise MethodNotAllowed(method, PAGE_METHODS)
+    if status == HTTPStatus.FORBIDDEN:
+        reply = error_reply(status, "", "Symfony\\Component\\HttpKernel\\Exception\\HttpException")
+    else:
+        reply = Reply(None if status == HTTPStatus.NO_CONTENT else CONTENT, status, content_type=HTML)
+    return replace(reply, body=b"") if method == "HEAD" and reply.body else reply
+
+
+def page_status(pages: Mapping[str, int], path: str) -> int | None:
+    """Return the status of the page at a path; None if there is none. A page ``/a/*`` is all paths below /a."""
+    below = (status for page, status in pages.items() if page.endswith("/*") and path.startswith(page[:-1]))
+    return pages[path] if path in pages else next(below, None)

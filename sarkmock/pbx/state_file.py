@@ -17,8 +17,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from sarkmock.atomic import PRIVATE, sync_directory
-from sarkmock.file_lock import lock_exclusively
+from sarkmock.atomic import PRIVATE, lock_exclusively, sync_directory
 from sarkmock.spec.yaml12 import FileError
 
 STATE_MAGIC = b"sarkmock state\n\0"

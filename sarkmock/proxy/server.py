@@ -18,11 +18,10 @@ from sarkmock.proxy.exchange import ALL_BODIES, BodyMemory, OnPassed, Pace, Reco
 from sarkmock.proxy.passage import Passage, proxy_answer
 from sarkmock.proxy.upstream import Upstream
 from sarkmock.server.application import Application
-from sarkmock.server.certificates import CertificatePair
 from sarkmock.server.connection import READS, Served, unread
 from sarkmock.server.http11 import BadRequest, Limits
-from sarkmock.server.listener import BACKLOG, STOP_TIMEOUT, Listener, most_connections
-from sarkmock.server.tls import Tls
+from sarkmock.server.https_server import BACKLOG, STOP_TIMEOUT, Listener, most_connections
+from sarkmock.server.tls import CertificatePair, Tls
 
 
 class Guard(Protocol):

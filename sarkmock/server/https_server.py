@@ -1,23 +1,166 @@
-"""An HTTP(S) server for one WSGI application: one process, one thread for all connections.
+"""A listener (socket, thread and event loop), and an HTTP(S) server for one WSGI application.
 
-asyncio waits for clients, OpenSSL encrypts. The application is called with complete requests only, so that a client
-waits for other clients' processing, but never for their network (benchmarks/README.md has the numbers).
+One thread serves all connections: asyncio waits for clients, OpenSSL encrypts. The application is called with complete
+requests only, so that a client waits for other clients' processing, but never for their network
+(benchmarks/README.md has the numbers).
 """
 
 from __future__ import annotations
 
 import asyncio
+import errno
+import os
 import socket
 import ssl
+import threading
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from typing import Self
 
-from sarkmock.server.application import Application
-from sarkmock.server.certificates import CertificatePair
+from sarkmock.server.addresses import is_wildcard
+from sarkmock.server.application import Application, WsgiEnviron
 from sarkmock.server.connection import Connection, Served, Service
 from sarkmock.server.http11 import Limits
-from sarkmock.server.listener import STOP_TIMEOUT, Listener, most_connections
-from sarkmock.server.tls import Tls
+from sarkmock.server.tls import CertificatePair, Tls
+
+BACKLOG = 1024
+STOP_TIMEOUT = 1.0  # seconds for requests in progress when a server stops
+CONTROL_THREADS = 4
+SPARE_FILES = 64  # open files reserved for the rest of the process
+
+
+class CannotListen(Exception):
+    """The address is not available; the message names it and suggests a fix."""
+
+
+class Listener(ABC):
+    """Listen from construction until `stop`. Subclasses implement serving.
+
+    ``tls`` is a certificate and its key, or the server's SSLContext. ``environ`` contains the server's WSGI variables;
+    ``threads`` run requests that should not block others.
+    """
+
+    def __init__(self, host: str, port: int, tls: CertificatePair | ssl.SSLContext | None,
+                 limits: Limits | None) -> None:
+        self.host = unbracketed(host)
+        self._context = context_of(tls) if isinstance(tls, CertificatePair) else tls
+        self._listener = listen(self.host, port)
+        self.port = int(self._listener.getsockname()[1])
+        self.limits = limits or Limits()
+        self.environ: WsgiEnviron = {"SERVER_NAME": self.host, "SERVER_PORT": str(self.port),
+                                 "wsgi.url_scheme": "https" if self._context else "http"}
+        self.threads = ThreadPoolExecutor(CONTROL_THREADS, "sarkmock-control")
+        self._loop = asyncio.new_event_loop()
+        self._ending = asyncio.Event()
+        self._thread: threading.Thread | None = None
+
+    @property
+    def url(self) -> str:
+        """Scheme, host and port by which clients on this machine reach it, without a path."""
+        loopback = "::1" if ":" in self.host else "localhost"
+        host = loopback if is_wildcard(self.host) else self.host
+        return f"{'https' if self._context else 'http'}://{f'[{host}]' if ':' in host else host}:{self.port}"
+
+    def start(self) -> None:
+        """Start serving in a thread of this process."""
+        self._thread = threading.Thread(target=self.run, name="sarkmock-server", daemon=True)
+        self._thread.start()
+
+    def run(self) -> None:
+        """Serve in the current thread until `end` is called from another thread or a signal handler."""
+        self._loop.run_until_complete(self._serve())
+
+    @abstractmethod
+    async def _serve(self) -> None:
+        """Serve until ``_ending`` is set, then finish the requests in progress."""
+
+    def end(self) -> None:
+        """Make `run` finish the requests in progress and return."""
+        with suppress(RuntimeError):  # `run` has returned, and the loop is closed
+            self._loop.call_soon_threadsafe(self._ending.set)
+
+    def stop(self) -> None:
+        """Finish the requests in progress, then close. Clients that take too long are dropped."""
+        self.end()
+        if self._thread:
+            self._thread.join()
+        self.threads.shutdown(wait=False, cancel_futures=True)
+        self._listener.close()
+        self._loop.close()
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+
+def context_of(pair: CertificatePair) -> ssl.SSLContext:
+    """Return a server's SSL context for a certificate."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(pair.certificate, pair.key)
+    context.set_alpn_protocols(["http/1.1"])
+    return context
+
+
+def unbracketed(host: str) -> str:
+    """Remove the brackets of an IPv6 address, as written in URLs."""
+    return host[1:-1] if host.startswith("[") and host.endswith("]") else host
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """Return a listening socket. CannotListen with the reason if that fails."""
+    try:
+        family = socket.getaddrinfo(host or "-", port, type=socket.SOCK_STREAM)[0][0]
+        listener = socket.create_server((host, port), family=family, backlog=BACKLOG)
+    except (OSError, ValueError) as error:
+        raise CannotListen(_cannot_listen(host, port, error)) from None
+    listener.setblocking(False)
+    return listener
+
+
+def _cannot_listen(host: str, port: int, error: OSError | ValueError) -> str:
+    number = error.errno or 0 if isinstance(error, OSError) else -1
+    if number < 0 or number == errno.EADDRNOTAVAIL or isinstance(error, socket.gaierror):
+        printed = host if host.isprintable() and host == host.strip() != "" else repr(host)
+        return f"{printed} is not an address of this machine; choose another with --host"
+    if number == errno.EADDRINUSE:
+        return f"port {port} on {host} is in use; choose another with --port, or --port 0 for any free one"
+    if number == errno.EACCES:
+        return f"port {port} on {host} needs privileges; choose one above 1023 with --port"
+    return f"cannot listen on port {port} on {host}: {os.strerror(number)}"
+
+
+def open_files() -> int | None:
+    """Return the process's limit of open files; None if there is none."""
+    try:
+        import resource
+    except ImportError:  # pragma: no cover - Windows
+        return None
+    soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return None if soft == resource.RLIM_INFINITY else soft
+
+
+def most_connections(limits: Limits) -> int:
+    """Return how many connections may be open, limited by ``connections`` and by the process's open files."""
+    files = open_files()
+    return limits.connections if files is None else max(1, min(limits.connections, files - SPARE_FILES))
+
+
+def allow_open_files(connections: int) -> None:
+    """Raise the process's soft limit of open files for that many connections, up to the hard limit."""
+    files = open_files()
+    if files is None or files >= connections + SPARE_FILES:
+        return
+    import resource
+
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = connections + SPARE_FILES
+    resource.setrlimit(resource.RLIMIT_NOFILE, (wanted if hard == resource.RLIM_INFINITY else min(wanted, hard), hard))
+
 
 MOST_REJECTED = 256  # connections beyond the limit that get a 503; further ones are closed
 RETRY = 0.05  # seconds until the next attempt to accept when no file descriptors are left

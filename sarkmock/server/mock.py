@@ -21,9 +21,8 @@ from sarkmock.pbx.asterisk import DURATIONS
 from sarkmock.pbx.seed import Seed
 from sarkmock.pbx.seeds import load_seed
 from sarkmock.pbx.state import State
-from sarkmock.server import certificates
-from sarkmock.server.https_server import Server
-from sarkmock.server.listener import unbracketed
+from sarkmock.server.https_server import Server, unbracketed
+from sarkmock.server.tls import LOOPBACK, CertificatePair, make_certificate
 from sarkmock.spec.data_files import BASE
 from sarkmock.spec.loading import Document
 from sarkmock.suggest import unknown_name
@@ -69,7 +68,7 @@ class SarkMock:
         self.faults = Faults(self.engine, map(fault_of, several))
         self.requests = Journal(self.engine)
         # only this machine may use it
-        control = Control(hosts=(NOWHERE,)) if self._address[0] in certificates.LOOPBACK else None
+        control = Control(hosts=(NOWHERE,)) if self._address[0] in LOOPBACK else None
         self._mock = MockControl(self.engine, self.faults, self.requests, control, throttle=throttle,
                                  web_server=web_server)
         self._application = Direct(self._mock)
@@ -159,11 +158,11 @@ class SarkMock:
         self.stop()
 
     def _made_server(self, starting: ExitStack) -> Server:
-        tls: certificates.CertificatePair | ssl.SSLContext | None
+        tls: CertificatePair | ssl.SSLContext | None
         tls = self._tls if isinstance(self._tls, ssl.SSLContext) else None
         if self._tls is True:
             directory = Path(starting.enter_context(tempfile.TemporaryDirectory(prefix="sarkmock-")))
-            tls = certificates.make_certificate(directory, self._address[0])
+            tls = make_certificate(directory, self._address[0])
             self._authority = tls.authority
         return Server(self._application, *self._address, tls=tls, background=CONTROL_PREFIX, probe=HEALTH,
                       takes_long=self.engine.takes_long)

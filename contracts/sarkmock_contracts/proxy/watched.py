@@ -40,8 +40,7 @@ from ..safety.fingerprint import Fingerprint
 from ..spec.contract import Contract
 from ..spec.operation_data import LiveTables, Rows
 from .guard import methods_of
-from .rows import ClientRows
-from .single import invalid_token, single_problems
+from .problems import ClientRows, invalid_token, single_problems
 
 PENDING = 120.0  # seconds in which a box may still carry out a request that it did not answer
 MOST_NOTED = 10_000  # rows that the attribution learned from requests

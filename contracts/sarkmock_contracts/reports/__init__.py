@@ -8,9 +8,8 @@ from sarkmock.suite_api import write_whole
 
 from ..judge.verdicts import Outcome
 from ..run import Run
-from .ci_formats import as_junit, as_sarif
 from .data import Data, as_json, report_data
-from .pages import as_html, as_markdown
+from .formats import as_html, as_junit, as_markdown, as_sarif
 
 WRITERS = {
     "report.json": as_json,
