@@ -174,7 +174,7 @@ def test_the_shipped_product_looks_at_the_type_alone(kind: str) -> None:
     engine = box("shipped")
     assert upload(engine, "/backups", "uploadzip", NAME, REJECTED[kind][0]).status == 200
     before = engine.state.tables.dump()
-    assert send(engine, f"PUT /backups/{NAME}", {"restoredb": True, "restoreasterisk": True}).status == 422
+    assert send(engine, f"PUT /backups/{NAME}", {"restoredb": True, "restoreasterisk": True}).status == 200
     assert engine.state.tables.dump() == before
 
 
@@ -183,8 +183,10 @@ def test_a_backup_on_the_server_that_went_bad_restores_nothing(pbx: Engine) -> N
     pbx.state.files[f"/opt/sark/bkup/{NAME}"] = PbxFile(bad, NOW)
     before = dict(pbx.state.files)
     reply = send(pbx, f"PUT /backups/{NAME}", {"restoredb": True, "restoreasterisk": True})
-    assert reply.status == 422
-    assert "cannot be restored" in reply.body["Error"]
+    if not pbx.program.debug:
+        assert (reply.status, "cannot be restored" in reply.body["Error"]) == (422, True)
+    else:
+        assert (reply.status, reply.body) == (200, {"restored": NAME})  # the product reports nothing
     assert pbx.state.files == before
 
 

@@ -296,8 +296,8 @@ def method_of_request(program: Program, request: Request, everything: dict[str, 
     """
     named, framework = request.headers.get("X-HTTP-Method-Override", ""), program.framework
     lenient = framework.method_override == "lenient"
-    if request.method != "POST" or not request.path or (
-            lenient and not (request.foreign and framework.cors == "origin")):
+    if request.method != "POST" or (
+            lenient and not (request.path and request.foreign and framework.cors == "origin")):
         return php.overridden_method(request.method, named, everything, post)
     if php.is_truthy(named):
         return named.upper()

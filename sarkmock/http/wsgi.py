@@ -254,7 +254,8 @@ def render(reply: Reply, method: str, caching: str = NO_CACHE) -> Answer:
     payload = reply.body if isinstance(reply.body, bytes) else b"" if reply.body is None else to_json(reply.body)
     if not isinstance(reply.body, bytes) and HALF in payload and not is_readable(reply.body):
         # a key that is not UTF-8, which the product cannot encode either
-        return render(Reply(debug_body(MALFORMED, "InvalidArgumentException"), 500), method, caching)
+        crash = replace(reply, body=debug_body(MALFORMED, "InvalidArgumentException"), status=500)
+        return render(crash, method, caching)
     status = reply.status or 200
     headers = {"Cache-Control": caching, **reply.headers}
     if not headers["Cache-Control"]:  # the web server's own pages have no Cache-Control

@@ -166,8 +166,13 @@ class Database:
 
     def insert(self, table: str, row: Mapping[str, Any]) -> int:
         """Insert a row and return its rowid; sqlite3.IntegrityError for a duplicate or missing key."""
-        check_key(table, row)
+        self._check_key(table, row)
         return int(self._db.execute(insert_of(table, tuple(row)), self._written(row.values())).lastrowid or 0)
+
+    def _check_key(self, table: str, row: Mapping[str, Any]) -> None:
+        """Reject a null key, as the triggers of the product's database do when they copy keys of a valid statement."""
+        if table in CROSS_REFERENCED and row.get("pkey") is None and row.keys() <= set(self._columns[table]):
+            raise IntegrityError("NOT NULL constraint failed: master_xref.pkey")
 
     def rejection(self, table: str, row: Mapping[str, Any]) -> str | None:
         """Insert a row; return the reason if the database rejects it."""
@@ -180,7 +185,7 @@ class Database:
     def update(self, table: str, column: str, value: Any, changes: Mapping[str, Any]) -> int:
         if not changes:
             return 0
-        check_key(table, {"pkey": "", **changes})
+        self._check_key(table, {"pkey": "", **changes})
         sql = update_of(table, column, tuple(changes))
         return self._db.execute(sql, self._written((*changes.values(), value))).rowcount
 
@@ -319,9 +324,3 @@ def transaction(db: sqlite3.Connection) -> Iterator[None]:
         raise
     finally:
         db.execute("RELEASE block")
-
-
-def check_key(table: str, row: Mapping[str, Any]) -> None:
-    """Reject a null key, as the triggers of the product's database do when they copy keys."""
-    if table in CROSS_REFERENCED and row.get("pkey") is None:
-        raise IntegrityError("NOT NULL constraint failed: master_xref.pkey")

@@ -247,7 +247,7 @@ def read_head(text: bytes, limits: Limits) -> Head:
     uri, query = read_target(target, fields)
     head = Head(method.decode("ascii"), uri, query, int(minor), fields, has_query=b"?" in target)
     head.length = body_length(head)
-    if head.minor > 0 and fields.get("HTTP_EXPECT", "").lower() not in ("", "100-continue"):
+    if fields.get("HTTP_EXPECT", "").lower() not in ("", "100-continue"):
         raise BadRequest(417, "The only supported expectation is 100-continue.")
     return head
 
@@ -274,7 +274,7 @@ def read_fields(pairs: list[tuple[bytes, bytes]], limits: Limits) -> dict[str, s
         elif key in ("HTTP_HOST", "CONTENT_LENGTH"):
             raise BadRequest(400, f"The request has two fields {name.decode()}.")
         else:
-            fields[key] += ("; " if key == "HTTP_COOKIE" else ",") + value
+            fields[key] += ("; " if key == "HTTP_COOKIE" else ", ") + value
     return fields
 
 

@@ -125,10 +125,11 @@ def _before(content: bytes, start: int, end: int) -> bytes:
 def _part_headers(content: bytes, position: int) -> tuple[bytes | None, bytes, int]:
     """Return a part's disposition, its type and the start of its content; ``position`` is the preceding line end."""
     blank = _BLANK_LINE.search(content, position)
-    block = content[position:] if blank is None else content[position:blank.start()]
+    end = blank.start() if blank else content.rfind(b"\n", position)  # without a blank line, all whole lines
+    block = content[position:end]
     names = block.lower()
     kind = (_header(block, names, b"content-type") or b"").partition(b";")[0]
-    return _header(block, names, b"content-disposition"), kind, len(content) if blank is None else blank.end()
+    return _header(block, names, b"content-disposition"), kind, blank.end() if blank else end + 1
 
 
 def _header(block: bytes, names: bytes, name: bytes) -> bytes | None:

@@ -179,10 +179,13 @@ def restore_snapshot(context: Context) -> Reply:
     try:
         tables = restorable_database(file.content, context.state.tables.name)
     except BadDatabase as error:
-        raise unrestorable(name, str(error)) from None
+        raise NotRestorable(name, str(error)) from None
     context.state.tables.restore(tables.dump())
     return Reply({"restored": name})
 
 
-def unrestorable(name: str, problem: str | sqlite3.Error) -> Rejection:
-    return Rejection(422, {"Error": f"{name} cannot be restored: {problem}."})
+class NotRestorable(Rejection):
+    """A file of the PBX cannot be restored."""
+
+    def __init__(self, name: str, problem: str) -> None:
+        super().__init__(422, {"Error": f"{name} cannot be restored: {problem}."})

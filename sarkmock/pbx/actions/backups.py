@@ -16,7 +16,7 @@ from sarkmock.laravel import php
 from sarkmock.laravel.php import UploadedFile
 from sarkmock.pbx import pbx_files
 from sarkmock.pbx.actions import archives
-from sarkmock.pbx.actions.archives import unrestorable
+from sarkmock.pbx.actions.archives import NotRestorable
 from sarkmock.pbx.actions.stored import FileSet, upload_so_far
 from sarkmock.pbx.database import Database
 from sarkmock.pbx.state import PbxFile, State
@@ -128,14 +128,24 @@ def restore_backup(context: Context) -> Reply:
 
 
 def restore_shipped(context: Context) -> Reply:
-    """Restore as the published product does: one undocumented flag, and the body may name another archive."""
-    return restore_parts(context, archive_name, SHIPPED_PARTS)
+    """Restore as the published product does: one undocumented flag, and the body may name another archive.
+
+    Nothing is restored from an archive that is damaged, or has no valid database; the product does not report that.
+    """
+    return restore_published(context, SHIPPED_PARTS)
 
 
 def restore_without_database(context: Context) -> Reply:
     """Restore as the published product does, except for the database."""
     parts = {flag: part for flag, part in SHIPPED_PARTS.items() if part is not restore_database}
-    return restore_parts(context, archive_name, parts)
+    return restore_published(context, parts)
+
+
+def restore_published(context: Context, parts: dict[str, RestorePart]) -> Reply:
+    try:
+        return restore_parts(context, archive_name, parts)
+    except NotRestorable:
+        return Reply({"restored": path_name(context)})
 
 
 def path_name(context: Context) -> str:
@@ -160,7 +170,7 @@ def restore_parts(context: Context, archive: Callable[[Context], str], parts: di
     try:
         backup = open_backup(file.content, context.state.tables.name)
     except archives.BadArchive as error:
-        raise unrestorable(name, f"it {error}") from None
+        raise NotRestorable(name, f"it {error}") from None
     for flag, part in parts.items():
         if context.input.get(flag) is True:
             part(context.state, backup)
