@@ -12,7 +12,6 @@ if CAN_BE_INTERRUPTED:  # without this, an interrupt during imports prints a tra
 
 
 def run_command_line() -> NoReturn:
-    """Run the command line."""
     from sarkmock.cli import main
 
     try:

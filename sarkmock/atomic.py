@@ -25,17 +25,13 @@ def write_whole(file: Path, content: bytes, *, private: bool = False) -> None:
             stream.write(content)
             stream.flush()
             os.fsync(handle)
-        Path(name).chmod(PRIVATE if private else mode_of(file))
+        usual = stat.S_IMODE(file.stat().st_mode) if file.exists() else USUAL
+        Path(name).chmod(PRIVATE if private else usual)
         Path(name).replace(file)
     except BaseException:
         Path(name).unlink(missing_ok=True)
         raise
     sync_directory(file.parent)
-
-
-def mode_of(file: Path) -> int:
-    """Return the permissions of a file, or the default for a new one."""
-    return stat.S_IMODE(file.stat().st_mode) if file.exists() else USUAL
 
 
 def sync_directory(directory: Path) -> None:

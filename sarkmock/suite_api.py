@@ -23,7 +23,7 @@ from sarkmock.spec.loading import METHODS, Deviation, Document, deviations_of, l
 from sarkmock.spec.operations import Operation, Router, Table, compile_document
 from sarkmock.spec.overlay import OverlayError
 from sarkmock.spec.overlay import apply as apply_overlay
-from sarkmock.spec.pointers import covers, dotted, follow, keys_of, pointer, reach, references
+from sarkmock.spec.pointers import covers, dotted, follow, keys_of, pointer, reach, references, with_references
 from sarkmock.spec.prepared import cache_directory
 from sarkmock.spec.profiles import Profile, describe_profile, overlay_of, product, profiles
 from sarkmock.spec.yaml12 import FileError, line_of, source_of

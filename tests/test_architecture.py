@@ -21,7 +21,7 @@ SOURCES = sorted([PLUGIN, *(ROOT / "sarkmock").rglob("*.py"), *(ROOT / "contract
 
 # The ladder of sarkmock/: a unit may import only units of the steps above it in this list.
 LADDER = [
-    {"atomic", "redaction", "server.addresses", "spec.data_files", "spec.pointers", "suggest", "ui"},
+    {"atomic", "redaction", "server.addresses", "spec.data_files", "spec.pointers", "suggest"},
     {"spec.overlay", "spec.yaml12", "http.replies", "pbx.sql"},
     {"http.web_server", "spec.prepared"},
     {"laravel.email_address", "pbx.asterisk", "pbx.database", "pbx.pbx_files", "server.http11",
@@ -69,7 +69,7 @@ SPLIT = {"spec", "laravel", "pbx", "http", "server"}
 KEEPERS = {
     "click": {"cli"},
     "cryptography": {"server.tls"},
-    "flask": {"http.flask_app", "server.mock", "control", "ui"},
+    "flask": {"http.flask_app", "server.mock", "control"},
     "jsonpath": {"spec.overlay"},
     "rich": {"cli"},
     "sqlite3": {"pbx.database", "pbx.sql", "pbx.actions"},

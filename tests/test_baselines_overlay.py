@@ -10,7 +10,6 @@ import pytest
 import yaml
 from sarkmock_contracts.baselines.catalogue import catalogue
 from sarkmock_contracts.baselines.facts import NOT_SENT, Baseline, Fact, write_baseline
-from sarkmock_contracts.baselines.inferring import infer_rules
 from sarkmock_contracts.baselines.observer import DEPTHS, recorded_value, values_for
 from sarkmock_contracts.baselines.profile import (
     OWN_DEVIATION,
@@ -22,6 +21,7 @@ from sarkmock_contracts.baselines.profile import (
     recording_of,
     write_profile,
 )
+from sarkmock_contracts.baselines.synthesize import infer_rules
 from sarkmock_contracts.errors import Unfit
 from sarkmock_contracts.spec.boundary_values import split
 

@@ -6,7 +6,7 @@ from math import inf
 
 import pytest
 from sarkmock_contracts.checks import CHECKS
-from sarkmock_contracts.checks.boundary_sweep import NEIGHBOURS, SWEEP_PARTS, sweep_of
+from sarkmock_contracts.checks.boundary_sweep import NEIGHBOURS, SWEEP_PARTS, Sweep
 from sarkmock_contracts.client.http import Request
 from sarkmock_contracts.client.interrupts import WRITE_RESERVE, Budget, Speed, duration_text, parse_seconds
 from sarkmock_contracts.errors import CannotRun, NewFindings, Spent
@@ -310,7 +310,7 @@ def test_a_budget_leaves_all_sections_judged_about_equally_deep(budget):
             done[case.operation.id, case.check.name] = case.part + 1
     with suite.budget.removing():
         reached = [done[operation.id, "boundary-sweep"] for operation in suite.chosen()
-                   if operation.rules and sweep_of(suite, operation).turns >= SWEEP_PARTS]
+                   if operation.rules and suite.shared(Sweep, operation).turns >= SWEEP_PARTS]
     assert max(reached) - min(reached) <= 1
     assert max(reached) >= (budget == 600)
 

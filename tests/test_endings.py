@@ -43,7 +43,7 @@ for name in ("checks", "plugin"):
         module.cases = cases
 """
 INTERNAL = """
-from sarkmock_contracts.plugin.console import ConsolePlugin
+from sarkmock_contracts.plugin.verdict import ConsolePlugin
 def pytest_runtest_logstart(self, nodeid):
     raise RuntimeError("a mistake")
 ConsolePlugin.pytest_runtest_logstart = pytest_runtest_logstart

@@ -7,7 +7,7 @@ import pytest
 
 from sarkmock import Engine, Journal, State
 from sarkmock.faults import Faults
-from sarkmock.journal.deviation_warnings import published_product, relations
+from sarkmock.journal import published_product, relations
 from sarkmock.suite_api import deviations_of
 from tests.boxes import NOW
 from tests.engines import client_of

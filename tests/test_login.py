@@ -16,7 +16,7 @@ from sarkmock_contracts.run import open_run
 from sarkmock_contracts.run_options import RunOptions, caution_from, options_signed_in
 from sarkmock_contracts.safety import Caution, Safety, finish_cleanup
 from sarkmock_contracts.safety.gate import Permissions
-from sarkmock_contracts.safety.login import PASSWORD, logged_in
+from sarkmock_contracts.safety.preflight import PASSWORD, logged_in
 from sarkmock_contracts.spec.contract import contract_of
 
 from sarkmock import SarkMock

@@ -8,7 +8,7 @@ import pytest
 from sarkmock import create_app
 from sarkmock.control import Control
 
-STATIC = Path(__file__).parent.parent / "sarkmock" / "ui" / "static"
+STATIC = Path(__file__).parent.parent / "sarkmock" / "control" / "static"
 FILES = sorted(file.name for file in STATIC.iterdir())
 TYPES = {".html": "text/html", ".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
 

@@ -18,8 +18,8 @@ from sarkmock.suite_api import FileError, line_of, read_yaml, unknown_name, writ
 
 from .errors import CannotRun, file_errors
 from .options import Option, options_of
+from .reports import MARKS, render_page, table_lines
 from .reports.data import Data
-from .reports.formats import MARKS, render_page, table_lines
 from .reports.merging import read_report
 
 BOX_NAME = re.compile(r"\w[\w.-]{0,63}")

@@ -78,7 +78,7 @@ class Run(Client):
         self.identify(Fingerprint())
         texts, unrestorable = (self.safety.keys, self.safety.unrestorable) if self.safety else (None, None)
         self.fixtures = Fixtures(contract, self, self.live, texts, unrestorable, lambda: contract_of(self.version()))
-        self._shared: dict[Callable[[Run], object], object] = {}
+        self._shared: dict[tuple[object, ...], object] = {}
 
     def tables(self) -> LiveTables:
         """Return the live tables that rules such as `exists` and `unique` are judged by."""
@@ -167,11 +167,12 @@ class Run(Client):
         if self.admission is not None and self.fingerprint.facts:
             self.admission.confirm()
 
-    def shared(self, make: Callable[[Run], T]) -> T:
-        """Return an object shared by all cases of a check; it is made on first use."""
-        if make not in self._shared:
-            self._shared[make] = make(self)
-        return cast(T, self._shared[make])
+    def shared(self, make: Callable[..., T], *subject: Operation) -> T:
+        """Return an object that cases share, those of one operation if it is given; it is made on first use."""
+        key = make, *(operation.id for operation in subject)
+        if key not in self._shared:
+            self._shared[key] = make(self, *subject)
+        return cast(T, self._shared[key])
 
     # what is judged
 

@@ -16,7 +16,7 @@ from .client.transports import Access
 from .errors import CannotRun
 from .safety import Caution
 from .safety.gate import Permissions
-from .safety.login import logged_in
+from .safety.preflight import logged_in
 
 ALLOWED = {"write": "allow_writes", "operational": "allow_operational", "disruptive": "allow_disruptive"}
 

@@ -38,13 +38,13 @@ def print_json(value: Any) -> None:
     click.echo(json.dumps(value, indent=2, ensure_ascii=False))
 
 
-def write_text(output: Path | None, text: str, private: bool = False) -> None:
+def write_text(output: Path | None, text: str) -> None:
     """Write to a file, atomically, or to standard output."""
     if output is None:
         click.echo(text, nl=False)
         return
     try:
-        write_whole(output, text.encode(), private=private)
+        write_whole(output, text.encode())
     except OSError as error:
         raise click.ClickException(f"{output}: {error.strerror}") from None
 

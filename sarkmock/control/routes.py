@@ -1,4 +1,4 @@
-"""Flask routes from the control plane's document: access checks, reading requests, writing responses.
+"""Flask routes: those of the control plane's document, with access checks, and the web UI at /_mock/.
 
 A page of another site can make a browser send requests to this machine, and with DNS rebinding even read the
 responses. It cannot forge Host, Origin and Sec-Fetch-Site, and browsers do not send JSON or a DELETE across sites
@@ -10,10 +10,13 @@ from __future__ import annotations
 import hmac
 import re
 from collections.abc import Callable, Iterator
+from importlib.resources import files
+from pathlib import Path
 from typing import Any
 from urllib.parse import SplitResult, urlsplit
 
-from flask import Blueprint, Flask, Request, Response, jsonify, make_response, request
+import flask_swagger_ui
+from flask import Blueprint, Flask, Request, Response, jsonify, make_response, redirect, request, send_from_directory
 from werkzeug.exceptions import HTTPException
 
 from sarkmock.control import Control, MockControl
@@ -31,7 +34,6 @@ from sarkmock.control.handlers import handle
 from sarkmock.http.replies import encode_json
 from sarkmock.laravel.php.large_json import garbage_collection_paused
 from sarkmock.suggest import nearest_names
-from sarkmock.ui import add_page
 
 OUR_HOSTS = ("localhost", "127.0.0.1", "::1")
 
@@ -89,7 +91,7 @@ def add_control_plane(app: Flask, mock: MockControl) -> None:
     """Add the control plane and the web UI to an application, if the mock has a control plane."""
     if (control := mock.control) is None:
         return
-    add_page(app, CONTROL_PREFIX)
+    add_page(app)
     blueprint = Blueprint("control", __name__, url_prefix=CONTROL_PREFIX)
     for endpoint in endpoints():
         blueprint.add_url_rule(flask_rule(endpoint.path), endpoint.id.replace(".", "-"), view(mock, control, endpoint),
@@ -171,3 +173,36 @@ def unknown_route(app: Flask, error: HTTPException) -> Any:
         return jsonify(error=f"{text}; did you mean {nearest[0]}?" if nearest else text), 404
     allow = ", ".join(sorted(getattr(error, "valid_methods", None) or ()))
     return jsonify(error=f"{request.method} {request.path}: {error.description}"), error.code, {"Allow": allow}
+
+
+STATIC = Path(str(files("sarkmock.control").joinpath("static")))
+SWAGGER_UI = Path(flask_swagger_ui.__file__).parent / "dist"
+# Swagger UI uses inline styles; everything that the page does not need is forbidden.
+POLICY = ("default-src 'none'; script-src 'self'; style-src 'self'{}; img-src 'self' data:; connect-src 'self'; "
+          "base-uri 'none'; form-action 'none'; frame-ancestors 'none'")
+STRICT = POLICY.format("") + "; require-trusted-types-for 'script'"
+
+
+def add_page(app: Flask) -> None:
+    """Serve the web UI. It contains no secret, and its files need no token."""
+    page = Blueprint("page", __name__, url_prefix=CONTROL_PREFIX)
+    page.add_url_rule("", "bare", lambda: redirect(f"{CONTROL_PREFIX}/", 308))
+    page.add_url_rule("/", "index", lambda: html_page("index.html", STRICT))
+    page.add_url_rule("/reference", "reference", lambda: html_page("reference.html", POLICY.format(" 'unsafe-inline'")))
+    page.add_url_rule("/page/<path:name>", "file", lambda name: static_file(STATIC, name))
+    page.add_url_rule("/page/swagger-ui/<path:name>", "swagger-ui", lambda name: static_file(SWAGGER_UI, name))
+    app.register_blueprint(page)
+
+
+def html_page(name: str, policy: str) -> Response:
+    answer = static_file(STATIC, name)
+    answer.headers["Content-Security-Policy"] = policy
+    answer.headers["Referrer-Policy"] = "no-referrer"
+    return answer
+
+
+def static_file(directory: Path, name: str) -> Response:
+    """Return a file that browsers cache and revalidate each time."""
+    answer = send_from_directory(directory, name, max_age=0, conditional=True)
+    answer.headers["X-Content-Type-Options"] = "nosniff"
+    return answer

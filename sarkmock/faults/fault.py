@@ -314,7 +314,6 @@ def affected_operations(name: str) -> frozenset[str]:
 
 
 def deviation_names() -> list[str]:
-    """Return the ids of all deviations."""
     return list(dict.fromkeys(deviation.id for profile in profiles() for deviation in deviations_of(profile)))
 
 

@@ -125,18 +125,6 @@ def laravel_size(value: Any, numeric: bool) -> int | float:
     return mb_strlen(to_text(value))
 
 
-def min_rule(rule: Rule) -> Test:
-    return _compared(rule, operator.ge)
-
-
-def max_rule(rule: Rule) -> Test:
-    return _compared(rule, operator.le)
-
-
-def size_rule(rule: Rule) -> Test:
-    return _compared(rule, operator.eq)
-
-
 def _compared(rule: Rule, holds: Callable[[Any, Any], bool]) -> Test:
     """Compare a size with the parameter; as text if the parameter is not a number, as PHP does."""
     text = rule.parameters[0]
@@ -254,15 +242,15 @@ RULES: Mapping[str, Maker] = {
     "in": in_rule,
     "integer": without_parameters(is_integer),
     "ip": without_parameters(is_address_of_ip),
-    "max": max_rule,
+    "max": partial(_compared, holds=operator.le),
     "mimes": mimes_rule,
     "mimetypes": mimetypes_rule,
-    "min": min_rule,
+    "min": partial(_compared, holds=operator.ge),
     "nullable": without_parameters(lambda value: True),  # handled by the validator
     "numeric": without_parameters(is_numeric),
     "regex": regex_rule,
     "required": without_parameters(is_present),
-    "size": size_rule,
+    "size": partial(_compared, holds=operator.eq),
     "string": without_parameters(lambda value: isinstance(value, str)),
     "unique": unique_rule,
 }

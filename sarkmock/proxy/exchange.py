@@ -286,7 +286,6 @@ def request_of(record: Record, body: bytes, base: str, environ: WsgiEnviron) -> 
 
 
 def record_in_journal(journal: Journal, record: Record, passed: Passed, base: str, environ: WsgiEnviron) -> Entry:
-    """Record an exchange in a journal."""
     environ, request = request_of(record, passed.body, base, environ)
     headers = [(name.title(), value) for name, value in passed.answer_headers]
     answer = Answer(passed.status or DROPPED_STATUS, headers, passed.answer_body)

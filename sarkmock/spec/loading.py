@@ -6,16 +6,16 @@ The result is one effective document without external references.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from functools import cache, cached_property, lru_cache
+from functools import cache, cached_property, lru_cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sarkmock.spec import overlay, profiles, yaml12
 from sarkmock.spec.data_files import BASE, openapi_dir
-from sarkmock.spec.pointers import covers, keys_of, pointer, reach
+from sarkmock.spec.pointers import covers, keys_of, pointer, reach, with_references
 from sarkmock.spec.prepared import cached_value, sources_digest
 from sarkmock.spec.profiles import (
     OverlayLayer,
@@ -56,6 +56,10 @@ class Deviation:
         """The JSON Pointers it changes, except descriptive text and examples."""
         return [place for place in self.pointers
                 if place.rpartition("/")[2] not in PROSE and "/examples/" not in place]
+
+    def touches(self, places: Iterable[str]) -> bool:
+        """Whether it changes one of these places, or something above or below one."""
+        return any(covers(changed, place) or covers(place, changed) for place in places for changed in self.observable)
 
 
 @cache
@@ -218,7 +222,7 @@ def _path_item(root: Path, path: str, ref: str, schemas: dict[str, Any]) -> Any:
         earlier = schemas.setdefault(schema, value)
         if earlier is not value and earlier != value:
             raise FileError(file, yaml12.line_of(file, ("schemas", schema)), f"schema {schema} is defined twice")
-    return _localise(content[key], file)
+    return with_references(content[key], partial(_local_ref, file=file))
 
 
 @cache
@@ -229,20 +233,12 @@ def _resource_file(file: Path) -> dict[str, Any]:
 @cache
 def _schemas(file: Path) -> dict[str, Any]:
     """Return the schemas of a resource file, as components of the bundled document."""
-    return {name: _localise(schema, file) for name, schema in _resource_file(file).get("schemas", {}).items()}
-
-
-def _localise(value: Any, file: Path) -> Any:
-    """Return a copy in which every reference points into the bundled document."""
-    if isinstance(value, list):
-        return [_localise(item, file) for item in value]
-    if isinstance(value, dict):
-        return {key: _local_ref(item, file) if key == "$ref" and isinstance(item, str) else _localise(item, file)
-                for key, item in value.items()}
-    return value
+    return {name: with_references(schema, partial(_local_ref, file=file))
+            for name, schema in _resource_file(file).get("schemas", {}).items()}
 
 
 def _local_ref(ref: str, file: Path) -> str:
+    """Return a reference of a file as one into the bundled document."""
     if ref.startswith("#/schemas/"):
         return "#/components" + ref[1:]
     if ref.startswith("../openapi.yaml#/components/"):

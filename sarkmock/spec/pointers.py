@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 
@@ -53,6 +53,16 @@ def references(value: Any) -> Iterator[str]:
             pending += part.values()
         elif isinstance(part, list):
             pending += part
+
+
+def with_references(value: Any, new: Callable[[str], str]) -> Any:
+    """Return a copy of a value with other references."""
+    if isinstance(value, list):
+        return [with_references(item, new) for item in value]
+    if isinstance(value, dict):
+        return {key: new(item) if key == "$ref" and isinstance(item, str) else with_references(item, new)
+                for key, item in value.items()}
+    return value
 
 
 def reach(document: Any, place: str) -> set[str]:

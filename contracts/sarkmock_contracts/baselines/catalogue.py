@@ -11,7 +11,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from sarkmock.suite_api import METHODS, Document, Operation, keys_of, load, pointer, profiles, reach
+from sarkmock.suite_api import METHODS, Document, Operation, keys_of, load, pointer, profiles, reach, with_references
 
 from ..spec.contract import Contract, contract_of, in_section
 
@@ -132,33 +132,23 @@ def missing_parts(document: Document, entry: CatalogueEntry) -> tuple[dict[str, 
     other = load(profile)
     item, present = other["paths"][entry.path], document["paths"].get(entry.path, {})
     components: dict[str, dict[str, Any]] = {}
+
+    def renamed(ref: str) -> str:
+        head, _, component = ref.rpartition("/")
+        return f"{head}/{profile}.{component}"
+
     for place in sorted(reach(other, pointer("paths", entry.path))):
         if place.startswith("/components/"):
             _, kind, name = keys_of(place)
             if f"{profile}.{name}" not in document["components"].get(kind, {}):
-                component = rename_references(other["components"][kind][name], profile)
+                component = with_references(other["components"][kind][name], renamed)
                 components.setdefault(kind, {})[f"{profile}.{name}"] = component
-    members = {key: rename_references(value, profile) for key, value in item.items()
+    members = {key: with_references(value, renamed) for key, value in item.items()
                if key == entry.method.lower() or (key not in METHODS and key not in present)}
     operation, schemes = members[entry.method.lower()], document["components"].get("securitySchemes", {})
     if not all(name in schemes for requirement in operation.get("security", ()) for name in requirement):
         del operation["security"]  # a box without tokens asks for none
     return components, members
-
-
-def rename_references(value: Any, profile: str) -> Any:
-    """Return a copy whose references point to the renamed components of a profile."""
-    if isinstance(value, list):
-        return [rename_references(item, profile) for item in value]
-    if isinstance(value, dict):
-        return {key: _reference(item, profile) if key == "$ref" and isinstance(item, str)
-                else rename_references(item, profile) for key, item in value.items()}
-    return value
-
-
-def _reference(ref: str, profile: str) -> str:
-    head, _, name = ref.rpartition("/")
-    return f"{head}/{profile}.{name}"
 
 
 TYPE_NAMES = {bool: "boolean", int: "integer", float: "number", str: "text", list: "list", dict: "object",

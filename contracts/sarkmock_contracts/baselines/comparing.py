@@ -180,10 +180,9 @@ def compare_operation(op: str, sides: Sides) -> Iterator[Difference]:
              if difference.of not in reported]
     statuses = list(compare_statuses(op, sides, {difference.kind for difference in rules}))
     yield from statuses
-    yield from compare_texts(op, sides, "type", "content type changed")
+    yield from compare_types(op, sides)
     yield from compare_headers(op, sides)
-    yield from compare_fields(op, *sides.facts(op, "field"),
-                              lambda by: unequally_filled(op, by, sides))
+    yield from compare_fields(op, *sides.facts(op, "field"), lambda by: unequally_filled(op, by, sides))
     yield from compare_errors(op, *sides.facts(op, "error"), same_statuses(op, sides))
     yield from compare_lists(op, sides)
     yield from stores
@@ -264,17 +263,17 @@ def status_kind(before: int, after: int) -> str:
             (False, True): "no longer rejected", (False, False): "rejection status changed"}[good]
 
 
-def compare_texts(op: str, sides: Sides, kind: str, name: str) -> Iterator[Difference]:
+def compare_types(op: str, sides: Sides) -> Iterator[Difference]:
     """Yield one difference per pair of content types. Skip requests whose status differs as well."""
     same = same_statuses(op, sides)
     changed: dict[tuple[str, str], list[str]] = {}
-    for (of, _), before, after in pairs_of_facts(sides, op, kind):
+    for (of, _), before, after in pairs_of_facts(sides, op, "type"):
         if before == after or EMPTY_FILE in (before, after):
             continue
         if of in same and of not in changed.setdefault((before, after), []):
             changed[before, after].append(of)
     for (before, after), kinds in changed.items():
-        yield Difference(name, op, ", ".join(kinds), before, after)
+        yield Difference("content type changed", op, ", ".join(kinds), before, after)
 
 
 def compare_headers(op: str, sides: Sides) -> Iterator[Difference]:

@@ -62,7 +62,6 @@ class Fact:
 
 
 def fact_of_line(line: Mapping[str, Any]) -> Fact:
-    """Return the fact of a line."""
     return Fact(line["op"], line["fact"], line["of"], line["is"], line.get("by", ""), line.get("sent", _UNSET),
                 tuple(line.get("says", ())))
 
@@ -209,8 +208,7 @@ def _json_lines(file: Path) -> Iterator[Any]:
 
 def _check(file: Path, number: int, line: Any) -> None:
     keys = (("head", BASELINE_FORMAT), ("recorded", "recorded"), ("end", "end"), ("fact", "fact"))
-    kind = next((name for name, key in keys
-                 if isinstance(line, dict) and key in line), None)
+    kind = next((name for name, key in keys if isinstance(line, dict) and key in line), None)
     if kind is None:
         raise BadBaseline(f"{file}:{number}: not a line of a baseline")
     for error in line_validator(kind).iter_errors(line):

@@ -38,7 +38,6 @@ from sarkmock.suite_api import (
 from ..client.target import Target
 from ..client.transports import embedded_mock
 from ..errors import Unfit, file_errors
-from ..judge.findings import deviation_touches
 from ..safety.fingerprint import AUTO
 from ..safety.routing import HAZARDS
 from ..spec.contract import contract_of
@@ -88,7 +87,6 @@ def profile_baseline(name: str, like: Baseline | None = None) -> Baseline:
 
 
 def differences_to_mock(document: Document, box: Baseline) -> Comparison:
-    """Compare a mock of a document with a box."""
     mock = copy.copy(box)
     mock.facts, mock.recorded = recording_of(document, box), {}
     return compare_baselines(mock, box)
@@ -129,7 +127,6 @@ def nearest_choice(box: Baseline) -> Choice:
 
 
 def whole_profile(profile: str, box: Baseline) -> Choice:
-    """Return the choice of a profile with all of its deviations."""
     taken = [deviation.id for deviation in deviations_of(profile)]
     return Choice(profile, taken, differences_to_mock(document_of(overlay_of(profile)["actions"]), box))
 
@@ -175,7 +172,7 @@ def improved_choice(choice: Choice, deviation: Deviation, box: Baseline, further
 def section_of(deviation: Deviation) -> str | None:
     """Return the section of the documentation that a deviation concerns; None unless it is exactly one."""
     sections = {entry.first.section for op, entry in catalogue().items()
-             if deviation_touches(deviation, set(places_of_operation(op)))}
+                if deviation.touches(places_of_operation(op))}
     return sections.pop() if len(sections) == 1 else None
 
 
@@ -186,7 +183,7 @@ def deviation_concerns(deviation: Deviation, comparison: Comparison) -> bool:
     places = {place for op in ops for place in places_of_operation(op)}
     if any("crash" in difference.kind for difference in comparison.differences):
         places.add(pointer("x-crashes"))
-    return deviation_touches(deviation, places)
+    return deviation.touches(places)
 
 
 @cache

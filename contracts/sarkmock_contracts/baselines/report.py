@@ -14,9 +14,9 @@ from typing import NamedTuple
 from sarkmock.suite_api import counted, harmless, redacted
 
 from ..judge.causes import SHOWN, Feature, grouped_by_feature, message_template, unique
+from ..reports import cell, details_lines, render_page, table_lines
 from ..reports.console import listed_names
 from ..reports.data import Data
-from ..reports.formats import cell, details_lines, render_page, table_lines
 from .catalogue import catalogue
 from .comparing import Comparison
 from .facts import BOX, Baseline

@@ -160,14 +160,10 @@ def compare_forms(op: str, before: Form, after: Form, own: bool) -> Iterator[Dif
             continue  # its parent is reported
         if name not in after or name not in before:
             if not name.endswith("[]") and (own or with_parent):  # an empty list is no difference
-                yield presence_difference(op, name, before, after)
+                kind = "field removed" if name in before else "field added"
+                yield Difference(kind, op, plain_field(name), before.get(name), after.get(name))
         elif before[name] != after[name]:
             yield from type_difference(op, name, before[name], after[name], own)
-
-
-def presence_difference(op: str, name: str, before: Form, after: Form) -> Difference:
-    kind = "field removed" if name in before else "field added"
-    return Difference(kind, op, plain_field(name), before.get(name), after.get(name))
 
 
 def type_difference(op: str, name: str, before: list[str], after: list[str], own: bool) -> Iterator[Difference]:

@@ -1,19 +1,34 @@
-"""Overlay actions for differences that no known deviation explains: paths, statuses, fields and rules."""
+"""Overlay actions for differences that no known deviation explains: paths, statuses, fields and rules.
+
+The rules of a variable are inferred from the recorded verdicts.
+"""
 
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterable, Iterator, Mapping
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any
 
-from sarkmock.suite_api import METHODS, Document, Operation, OverlayError, apply_overlay
+from sarkmock.suite_api import (
+    METHODS,
+    Document,
+    Operation,
+    OverlayError,
+    PhpError,
+    Validator,
+    apply_overlay,
+    laravel_messages,
+)
 
-from ..spec.boundary_values import split
+from ..judge.oracle import NoRows
+from ..spec.boundary_values import as_received, split
 from ..spec.contract import Contract, operation_name
 from .catalogue import catalogue, missing_parts
-from .facts import Baseline
-from .inferring import infer_rules
+from .facts import Baseline, Fact
+from .observer import WAS_ACCEPTED, WAS_REJECTED
 from .severity import Difference
 
 OverlayAction = Mapping[str, Any]
@@ -177,21 +192,19 @@ def express_fields(synthesis: Synthesis, contract: Contract, operation: Operatio
 
 def replaced_row_schema(contract: Contract, operation: Operation, name: str) -> Iterator[OverlayAction]:
     """Yield actions that replace the row schema of the successful response by a component."""
-    content = f"{operation_place(operation)}.responses['{operation.status}'].content['application/json']"
+    place = f"{operation_place(operation)}.responses['{operation.status}']"
     response = contract.response(operation, operation.status)
-    described = response[1]["content"]["application/json"]["schema"] if response else {}
-    reference = {"$ref": f"#/components/schemas/{name}"}
-    inside = "$ref" in operation.spec["responses"][str(operation.status)]
-    if inside:  # copy a shared response into the operation
-        whole = copy.deepcopy(response[1]) if response else {}
-        yield {"target": f"{operation_place(operation)}.responses['{operation.status}']['$ref']", "remove": True}
-        yield {"target": f"{operation_place(operation)}.responses['{operation.status}']", "update": whole}
-    is_list = contract.resolve(response[0] + "/content/application~1json/schema")[1].get("type") == "array" \
-        if response else False
+    assert response is not None  # it has a row
+    if "$ref" in operation.spec["responses"][str(operation.status)]:  # copy a shared response into the operation
+        yield {"target": f"{place}['$ref']", "remove": True}
+        yield {"target": place, "update": copy.deepcopy(response[1])}
+    schema: Any = {"$ref": f"#/components/schemas/{name}"}
+    if contract.resolve(response[0] + "/content/application~1json/schema")[1].get("type") == "array":
+        described = response[1]["content"]["application/json"]["schema"]
+        least = {"minItems": described["minItems"]} if "minItems" in described else {}
+        schema = {"type": "array", "items": schema, **least}
+    content = f"{place}.content['application/json']"
     yield {"target": f"{content}.schema", "remove": True}
-    schema: Any = {"type": "array", "items": reference} if is_list else reference
-    if is_list and "minItems" in described:
-        schema["minItems"] = described["minItems"]
     yield {"target": content, "update": {"schema": schema}}
 
 
@@ -234,19 +247,100 @@ def express_rules(synthesis: Synthesis, contract: Contract, operation: Operation
 
 
 def rule_schema(contract: Contract, before: Mapping[str, Any], rules: list[str]) -> dict[str, Any]:
-    """Return the schema of a variable with these rules, keeping its description and source."""
+    """Return the schema of a variable with these rules, keeping its description and source.
+
+    It is that of any variable with the same rules, or else one for any scalar or null.
+    """
     described = {key: value for key, value in before.items() if key in ("description", "x-source", "x-errata")}
     written: Any = rules if any("|" in rule for rule in rules) else "|".join(rules)
-    return {**described, **schema_with_rules(contract, rules), "x-rules": written}
+    alike = (contract.resolve(contract.property_place(operation, name))[1]
+             for operation in contract.operations for name, own in operation.rules.items()
+             if {*split(own), "required"} == {*rules, "required"})
+    schema = next(alike, {"type": ["string", "number", "boolean", "null"]})
+    plain = {key: value for key, value in schema.items() if not key.startswith("x-") and key != "description"}
+    return {**described, **plain, "x-rules": written}
 
 
-def schema_with_rules(contract: Contract, rules: list[str]) -> dict[str, Any]:
-    """Return the schema of any variable with the same rules; one for any scalar or null if there is none."""
-    wanted = frozenset(rules) - {"required"}
-    for operation in contract.operations:
-        for name, own in operation.rules.items():
-            if frozenset(split(own)) - {"required"} == wanted:
-                resolved = contract.resolve(contract.property_place(operation, name))
-                return {key: value for key, value in resolved[1].items()
-                        if not key.startswith("x-") and key != "description"}
-    return {"type": ["string", "number", "boolean", "null"]}
+RuleList = list[str]
+EXISTING_KEY = "an existing key"
+# Rules whose messages do not name their parameters, or that are inferred in another way.
+UNNAMED = {"required", "exists", "in", "unique", "regex", "file", "mimes", "mimetypes", "uploaded"}
+
+
+class _Rows(NoRows):
+    """Stand-in tables in which only `EXISTING_KEY` exists."""
+
+    def count(self, table: str, column: str, value: Any) -> int:
+        return int(value == EXISTING_KEY)
+
+
+def infer_rules(field: str, seen: Sequence[Fact], wording: str) -> RuleList | None:
+    """Return a rule list that yields every recorded verdict and message in this wording; None if none does."""
+    return next((rules for rules in candidate_rules(seen, wording) if explains(field, rules, seen, wording)), None)
+
+
+def explains(field: str, rules: Sequence[str], seen: Sequence[Fact], wording: str) -> bool:
+    try:
+        validator = Validator({field: list(rules)}, wording)
+        for fact in filter(is_constant, seen):
+            sent = EXISTING_KEY if isinstance(fact.sent, Mapping) else as_received(fact.sent)
+            messages = tuple(validator.errors({} if is_absent(fact) else {field: sent}, _Rows()).get(field, ()))
+            if (fact.is_, fact.says) != (WAS_REJECTED if messages else WAS_ACCEPTED, messages):
+                return False
+    except (PhpError, ValueError):
+        return False
+    return True
+
+
+def is_absent(fact: Fact) -> bool:
+    return isinstance(fact.sent, Mapping) and "absent" in fact.sent
+
+
+def is_constant(fact: Fact) -> bool:
+    """Whether a value can be judged without the box: not a file, a misspelled key or an array."""
+    if isinstance(fact.sent, Mapping):
+        return is_absent(fact) or (fact.sent.get("live") or [0, 0, 1])[2] == 0
+    return not isinstance(fact.sent, list)
+
+
+def candidate_rules(seen: Sequence[Fact], wording: str) -> Iterator[RuleList]:
+    """Yield rule lists that the messages suggest, then every rule list of any document."""
+    said = [message for fact in seen for message in fact.says]
+    required = ["required"] if any("field is required" in message for message in said) else []
+    nullable = [] if required else ["nullable"]
+    suggested = list(dict.fromkeys(rule.format(*match.groups()) for message in said
+                                   for pattern, rule in message_patterns(wording)
+                                   if (match := pattern.fullmatch(message))))
+    patterns = dict.fromkeys(rule for rules in known_lists() for rule in rules if rule.startswith("regex:"))
+    for middle in (suggested, *([*suggested, rule] for rule in (*in_rules(seen), *patterns))):
+        for order in (middle, middle[::-1]):
+            yield [*required, *order, *nullable]
+            yield [*required, *order]
+    yield from known_lists()
+    yield from ([*required, *rules] for rules in known_lists())
+
+
+@cache
+def message_patterns(wording: str) -> list[tuple[re.Pattern[str], str]]:
+    """Return a pattern for each of Laravel's messages, with its rule. Size rules have a message per type of value."""
+    texts = ((name, text) for name, entry in laravel_messages(wording).items() if name not in UNNAMED
+             for text in ([entry] if isinstance(entry, str) else entry.values()))
+    return [(re.compile(re.escape(text).replace(":attribute", ".+").replace(f":{name}", r"([\d.]+)")),
+             f"{name}:{{}}" if f":{name}" in text else name) for name, text in texts]
+
+
+def in_rules(seen: Sequence[Fact]) -> Iterator[str]:
+    """Yield an `in` rule with the accepted values, if a message says that a selected value is invalid."""
+    if any(re.search("selected .* is invalid", message) for fact in seen for message in fact.says):
+        taken = [str(as_received(fact.sent)) for fact in seen if fact.is_ == WAS_ACCEPTED and fact.sent is not None
+                 and not isinstance(fact.sent, (Mapping, list, bool))]
+        if taken:
+            yield "in:" + ",".join(dict.fromkeys(taken))
+
+
+@cache
+def known_lists() -> tuple[RuleList, ...]:
+    """Return every rule list of every document, except those with placeholders."""
+    every = [split(rules) for entry in catalogue().values() for version in entry.versions.values()
+             for rules in version.rules.values() if "{" not in str(rules)]
+    return tuple({"|".join(rules): list(rules) for rules in every}.values())

@@ -97,7 +97,6 @@ def answer_text(exchange: Exchange) -> str:
 
 
 def judging_mock(run: Run) -> SignedIn:
-    """Return a mock of the judging document."""
     engine = Engine(run.contract.document)
     return embedded_mock(engine)
 

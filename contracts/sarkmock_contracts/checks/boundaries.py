@@ -17,7 +17,7 @@ from ..judge.row_model import stored_problems
 from ..run import Run
 from ..safety.restorable import SURELY
 from ..spec.boundary_values import ARRAYS, NOTHING, as_received, is_placeholder
-from ..spec.contract import ASKED, Contract
+from ..spec.contract import Contract
 from ..spec.operation_data import boundaries_beside_rules, bounds_in, open_fields
 
 
@@ -110,7 +110,7 @@ def values_of_version(fixtures: Fixtures, operation: Operation, field: str, pass
     theirs = bounds_in(fixtures.version(), operation, field)
     values = [value for value in (*theirs.accept, *theirs.reject) if not is_placeholder(value)]
     narrowed = passes and "accept" in boundaries_beside_rules(operation, field)
-    if not values or narrowed or depends_on_rows(operation, field):
+    if not values or narrowed or field in fixtures.contract.asking(operation):
         return []
     ours = fixtures.bounds(operation, field)
     sent = {repr(value) for value in (*ours.accept, *ours.reject, *ours.fatal, *ours.foreign)}
@@ -185,19 +185,11 @@ def compare_packet(run: Run, operation: Operation, packet: Packet) -> None:
 def packet_problems(run: Run, operation: Operation, packet: Packet, exchange: Exchange) -> Iterator[Problem]:
     """Yield fields with the wrong verdict, unless rows of the target decide it."""
     for problem in contradictions(run, operation, packet, exchange):
-        if not (depends_on_rows(operation, problem.field)
-                and decided_by_rows(run, operation, packet, exchange, problem)):
-            yield problem
-
-
-def depends_on_rows(operation: Operation, field: str) -> bool:
-    return ASKED.search(str(operation.rules.get(field, ""))) is not None
-
-
-def decided_by_rows(run: Run, operation: Operation, packet: Packet, exchange: Exchange, problem: Problem) -> bool:
-    """Whether the target's rows contradict what the packet assumes, for example because one is gone."""
-    expected = verdict(run.contract, operation, exchange.request, run.live)
-    return (problem.field in expected.errors) != (problem.field in packet.rejected)
+        if problem.field in run.contract.asking(operation):
+            expected = verdict(run.contract, operation, exchange.request, run.live)
+            if (problem.field in expected.errors) != (problem.field in packet.rejected):
+                continue  # rows contradict what the packet assumes, for example because one is gone
+        yield problem
 
 
 def contradictions(run: Run, operation: Operation, packet: Packet, exchange: Exchange) -> Iterator[Problem]:

@@ -24,7 +24,6 @@ from .boundaries import (
     Packet,
     accepted_values,
     check_bounds,
-    depends_on_rows,
     distinctive_value,
     rejected_values,
     surely_rejected,
@@ -68,7 +67,6 @@ class Sweep:
         return max(map(len, self.rows.values()), default=0)
 
     def packets(self) -> Iterator[Packet]:
-        """Yield all packets."""
         turn = 0
         while turn < self.turns:
             yield self.packet(turn)
@@ -149,18 +147,6 @@ class Sweep:
             self.run.fixtures.sweep()
 
 
-def sweeps(_: Run) -> dict[str, Sweep]:
-    """Return the sweeps of a run by operation id."""
-    return {}
-
-
-def sweep_of(run: Run, operation: Operation) -> Sweep:
-    begun = run.shared(sweeps)
-    if operation.id not in begun:
-        begun[operation.id] = Sweep(run, operation)
-    return begun[operation.id]
-
-
 def check_rules(run: Run, operation: Operation, part: int | None = None) -> None:
     """Send one accepted request, then as few rejected ones as possible. Parts: accepted, first rejected, the rest.
 
@@ -177,13 +163,13 @@ def check_rules(run: Run, operation: Operation, part: int | None = None) -> None
 def reject_more(run: Run, operation: Operation) -> None:
     """Send the remaining rejected packets, filled with the first boundaries of other fields."""
     for packet in covering_packets(run, operation, slice(1, None)):
-        send_packet(run, operation, sweep_of(run, operation).beside(packet))
+        send_packet(run, operation, run.shared(Sweep, operation).beside(packet))
 
 
 def check_edges(run: Run, operation: Operation, part: int = SWEEP_PARTS - 1) -> None:
     """Send the packets up to a part, so that a budget cut anywhere leaves all operations tested about equally."""
     try:
-        sweep_of(run, operation).until(part)
+        run.shared(Sweep, operation).until(part)
     except (Unavailable, NoBounds):
         return
 
@@ -196,7 +182,7 @@ def check_foreign_values(run: Run, operation: Operation) -> None:
 def check_boundaries(run: Run, operation: Operation) -> None:
     """Test every rule with all boundary values, and with the values of other lists that were not sent before."""
     check_edges(run, operation)  # the packets that the sweep has not sent yet
-    left = sweep_of(run, operation).foreign
+    left = run.shared(Sweep, operation).foreign
     check_bounds(run, operation, {field: [*values, *rare_values(run, operation, field)]
                                   for field, values in left.items()})
 
@@ -208,7 +194,7 @@ def check_array_for_text(run: Run, operation: Operation) -> None:
 
 def send_all(run: Run, operation: Operation, packets: Callable[[Sweep], Iterator[Packet]]) -> None:
     try:
-        sweep = sweep_of(run, operation)
+        sweep = run.shared(Sweep, operation)
         for packet in packets(sweep):
             if not sweep.is_over:
                 sweep.send(packet)
@@ -235,9 +221,9 @@ def edge_packets(run: Run, operation: Operation) -> Iterator[Packet]:
 
 def wrong_values(run: Run, operation: Operation, fields: Iterable[str]) -> dict[str, Any]:
     """Return by field a value that is rejected with any rows of the target."""
-    fixtures = run.fixtures
+    fixtures, asking = run.fixtures, run.contract.asking(operation)
     rejected = {field: rejected_values(fixtures, operation, field) for field in fields
-             if field in fixtures.fields(operation) and not depends_on_rows(operation, field)}
+                if field in fixtures.fields(operation) and field not in asking}
     return {field: values[0] for field, values in rejected.items() if values and not is_placeholder(values[0])}
 
 
@@ -249,7 +235,8 @@ def share(run: Run, operation: Operation, field: str) -> list[Edge]:
     """
     fixtures, values = run.fixtures, edge_values(run.fixtures, operation, field)
     alike = [other.id for other in run.contract.operations
-             if shares_rows(operation, other) and other.rules.get(field) == operation.rules[field]
+             if (other == operation or (other.table and other.table == operation.table))
+             and other.rules.get(field) == operation.rules[field]
              and edge_values(fixtures, other, field) == values and not is_silent(run, other)]
     turn, of = (alike.index(operation.id), len(alike)) if operation.id in alike else (0, 1)
     listed = len(values[1]) if fixtures.bounds(operation, field).foreign else 0
@@ -262,10 +249,6 @@ def share(run: Run, operation: Operation, field: str) -> list[Edge]:
     rows = [(value, False) for value in rejected], [(value, True) for value in values_without(right, sent)]
     ordered = rows if list(operation.rules).index(field) % 2 else rows[::-1]
     return [edge for pair in zip_longest(*ordered) for edge in pair if edge is not None]
-
-
-def shares_rows(operation: Operation, other: Operation) -> bool:
-    return other == operation or bool(other.table and other.table == operation.table)
 
 
 def share_of_values(values: Sequence[Any], first: int, turn: int, of: int) -> list[Any]:

@@ -147,6 +147,5 @@ def send_fields(run: Run, operation: Operation, strange: dict[str, Any]) -> Exch
 
 
 def shows_value(exchange: Exchange, name: str, value: Any) -> bool:
-    """Whether a response shows a value."""
     answer = exchange.response.json
     return exchange.response.ok and isinstance(answer, dict) and str(answer.get(name)) == str(value)

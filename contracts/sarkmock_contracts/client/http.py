@@ -222,13 +222,11 @@ def is_read(request: Request) -> bool:
 
 
 def with_json(method: str, path: str, value: Any, query: str = "") -> Request:
-    """Return a request with a JSON body."""
     body = json.dumps(value, ensure_ascii=False).encode("utf-8", "surrogatepass")
     return Request(method, path, query, (ACCEPT, ("Content-Type", JSON)), body)
 
 
 def with_form(method: str, path: str, fields: dict[str, str]) -> Request:
-    """Return a request with a form body."""
     return Request(method, path, "", (ACCEPT, ("Content-Type", FORM)), urlencode(fields).encode())
 
 

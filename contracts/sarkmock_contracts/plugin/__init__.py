@@ -26,10 +26,9 @@ from ..reports.console import write_report
 from ..run import Run, open_run
 from ..run_options import RunOptions, options_signed_in
 from ..safety.fingerprint import AUTO
-from .console import ConsolePlugin, Display
 from .plan import INTERRUPTED, Planning
 from .processes import Gathering, Processes, Share, Worker
-from .verdict import OpenedRun, Results, SafetyPlugin, VerdictPlugin, read_accepted_of
+from .verdict import ConsolePlugin, Display, OpenedRun, Results, SafetyPlugin, VerdictPlugin, read_accepted_of
 
 RUN: pytest.StashKey[Run] = pytest.StashKey()
 OPTION_PREFIX = "--sark-"
@@ -45,14 +44,6 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group = parser.getgroup("sarkmock", "the contract suite")
     for option in OPTIONS:
         group.addoption(f"{OPTION_PREFIX}{option.name}", dest=f"sark_{option.dest}", **option.for_pytest())
-
-
-def options_from(config: pytest.Config) -> RunOptions:
-    """Return the run options from pytest's command line. With --sark-login, log out at the end of pytest."""
-    values = {option.dest: config.getoption(f"sark_{option.dest}") for option in OPTIONS}
-    stack = ExitStack()
-    config.add_cleanup(stack.close)
-    return RunOptions.of(stack.enter_context(options_signed_in(values["url"], values)))
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -85,7 +76,10 @@ def pytest_collection() -> None:
 
 def open_for_pytest(config: pytest.Config) -> Run:
     try:
-        options = options_from(config)
+        values = {option.dest: config.getoption(f"sark_{option.dest}") for option in OPTIONS}
+        stack = ExitStack()
+        config.add_cleanup(stack.close)
+        options = RunOptions.of(stack.enter_context(options_signed_in(values["url"], values)))
         return open_run(options, read_accepted_of(options))
     except (CannotRun, FileError) as error:
         pytest.exit(str(error), returncode=2)

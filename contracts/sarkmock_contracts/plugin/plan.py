@@ -64,22 +64,10 @@ def plan_of(run: Run, cases: Iterable[Case], budget: float = inf) -> Plan:
 
 
 def plan_lines(plan: Plan, speed: Speed, settled: bool) -> Iterator[str]:
-    """Format the plan."""
     for check, cases, requests, beyond in plan.by_check():
         left_out = f", {beyond} beyond the budget" if beyond else ""
         yield f"{BY_NAME[check].title:38} {cases:5} cases {requests:6} requests{left_out}"
     yield total_line(len(plan.costs), plan.requests, speed, settled)
-
-
-def untested_lines(run: Run) -> Iterator[str]:
-    """Yield a line of untested cases for each check. Names are omitted if the run was stopped."""
-    by_check: dict[str, list[str]] = {}
-    for name in run.gaps.untested:
-        check, _, subject = name.partition(":")
-        by_check.setdefault(check, []).append(subject or name)
-    for check, cases in by_check.items():
-        names = "" if run.gaps.stopped else f": {listed_names(cases, NAMES_IN_A_LINE)}"
-        yield f"untested: {BY_NAME[check].title}: {len(cases)} cases{names}"
 
 
 class Planning:
@@ -154,7 +142,13 @@ class Planning:
         """Yield the untested cases and the reason."""
         if self.run.gaps.ending:
             yield self.run.gaps.ending
-        yield from untested_lines(self.run)
+        by_check: dict[str, list[str]] = {}
+        for name in self.run.gaps.untested:
+            check, _, subject = name.partition(":")
+            by_check.setdefault(check, []).append(subject or name)
+        for check, cases in by_check.items():
+            names = "" if self.run.gaps.stopped else f": {listed_names(cases, NAMES_IN_A_LINE)}"
+            yield f"untested: {BY_NAME[check].title}: {len(cases)} cases{names}"
 
 
 def case_name(nodeid: str) -> str:

@@ -37,13 +37,6 @@ MOST_PROCESSES = 4  # default maximum: more processes do not end sooner
 MOST_WANTED = 256  # processes; each takes 100 MB
 
 
-def check_spreadable(options: RunOptions) -> None:
-    """Raise CannotRun for a run that needs a single process: with a URL, budget, time limit or plan."""
-    if not is_spreadable(options):
-        what = "a box at a URL is judged by one process" if options.url else "requests are counted in one process"
-        raise CannotRun(f"-n spreads cases over embedded mocks; {what}: omit -n")
-
-
 def is_spreadable(options: RunOptions) -> bool:
     return not (options.url or options.budget or options.max_time or options.plan)
 
@@ -56,8 +49,9 @@ def processes_for(options: RunOptions, wanted: str | None) -> int:
     if wanted != "auto" and not (re.fullmatch("[0-9]{1,3}", wanted) and 0 < int(wanted) <= MOST_WANTED):
         raise CannotRun(f"-n takes a number of processes up to {MOST_WANTED}, or auto")
     number = cores if wanted == "auto" else int(wanted)
-    if number > 1:
-        check_spreadable(options)
+    if number > 1 and not is_spreadable(options):
+        what = "a box at a URL is judged by one process" if options.url else "requests are counted in one process"
+        raise CannotRun(f"-n spreads cases over embedded mocks; {what}: omit -n")
     return number
 
 

@@ -33,7 +33,6 @@ PREFLIGHT = "Access-Control-Request-Method"
 
 
 def single_problems(run: Run, exchange: Exchange) -> Iterator[SingleProblem]:
-    """Yield the problems of an exchange."""
     operation = run.contract.operation_of(exchange.request)
     if operation is None:
         yield from of_no_operation(run, exchange)
@@ -97,7 +96,6 @@ def of_no_operation(run: Run, exchange: Exchange) -> Iterator[SingleProblem]:
 
 
 def operations_at(contract: Contract, path: str) -> list[Operation]:
-    """Return the operations of a path."""
     candidates = (contract.operation_of(Request(method, path)) for method in contract.router.allowed(path))
     return [operation for operation in candidates if operation is not None]
 

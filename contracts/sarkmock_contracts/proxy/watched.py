@@ -44,7 +44,6 @@ from .problems import ClientRows, invalid_token, single_problems
 
 PENDING = 120.0  # seconds in which a box may still carry out a request that it did not answer
 MOST_NOTED = 10_000  # rows that the attribution learned from requests
-ASKING = ("exists:", "unique:")
 
 
 class ImpliedRow(NamedTuple):
@@ -89,17 +88,6 @@ class _Everything:
         return int(self._there)
 
 
-def implied_rows(operation: Operation, exchange: Exchange, live: ImpliedTables) -> set[ImpliedRow]:
-    """Return the rows that must exist, of those that the rules query."""
-    request, response = exchange.request, exchange.response
-    everything = request.variables
-    result: set[ImpliedRow] = set()
-    for name in fields_that_query(operation):
-        if name in everything:
-            result |= _supposed_by(operation, name, everything[name], response.rejected.get(name), live)
-    return result
-
-
 def _supposed_by(operation: Operation, name: str, value: Any, said: Any, live: ImpliedTables) -> set[ImpliedRow]:
     received = {str(message) for message in (said if isinstance(said, list) else [said])}
     tables = {there: _Everything(live, there) for there in (True, False)}
@@ -111,14 +99,6 @@ def _supposed_by(operation: Operation, name: str, value: Any, said: Any, live: I
     if_there, if_missing = messages[True] - messages[False], messages[False] - messages[True]
     there = bool(received & if_there) if if_there else not received & if_missing
     return tables[True].queried if there else set()
-
-
-def fields_that_query(operation: Operation) -> Iterator[str]:
-    """Yield the fields of an operation whose rules query tables."""
-    for name, rules in operation.rules.items():
-        text = rules if isinstance(rules, str) else "|".join(rules)
-        if any(word in text for word in ASKING):
-            yield name
 
 
 UNSEEN = "only the requests of clients are judged"
@@ -231,7 +211,11 @@ class WatchedRun(Run):
         if operation is None:
             return
         assert isinstance(self.live, ImpliedTables)
-        self.live.supposed = implied_rows(operation, exchange, self.live)
+        sent, rejected = exchange.request.variables, exchange.response.rejected
+        supposed: set[ImpliedRow] = set()
+        for name in self.contract.asking(operation) & sent.keys():
+            supposed |= _supposed_by(operation, name, sent[name], rejected.get(name), self.live)
+        self.live.supposed = supposed
         addressed = row_in_path(self.contract, operation, exchange)
         gone = exchange.response.status == 404
         if self._compares:

@@ -144,10 +144,6 @@ def accepted_lines(outcome: Outcome) -> Iterator[Text]:
         yield Text(f"  {entry.id} is accepted (line {entry.line}) but did not occur", style="dim")
 
 
-def target_name(run: Run) -> str:
-    return run.options.url or f"embedded mock ({run.options.target_profile or run.options.profile})"
-
-
 def closing_line(run: Run, outcome: Outcome) -> Text:
     """Return the last line, with the verdict."""
     failures = [*outcome.failures, *run.residue]
@@ -160,9 +156,10 @@ def closing_line(run: Run, outcome: Outcome) -> Text:
     untested = [f"{counted(len(run.gaps.untested), 'case')} untested"] if run.gaps.untested else []
     ending = [run.gaps.ending] if run.gaps.ending else []
     others = [f"{count} {status}" for status, count in counts.items() if count]
+    target = run.options.url or f"embedded mock ({run.options.target_profile or run.options.profile})"
     parts = [", ".join([*ending, result, *untested, *others]),
              counted(run.target.requests, "request"), f"{time.monotonic() - run.began:.0f} s",
              f"seed {run.options.random_seed}", f"judged by {run.options.profile}",
-             target_name(run), f"recognised as {run.fingerprint}"]
+             target, f"recognised as {run.fingerprint}"]
     colour = "red" if failures else "yellow" if run.gaps.ending or run.gaps.untested else "green"
     return Text("\n" + " · ".join(map(printable_text, parts)), style=f"bold {colour}")

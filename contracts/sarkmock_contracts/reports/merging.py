@@ -135,7 +135,6 @@ def run_of(shares: Sequence[Data]) -> Run:
 
 
 def add_share(run: Run, share: Data) -> None:
-    """Add the results of a share to a run."""
     about, seen = share["run"], share["seen"]
     add_seen(run, {"findings": map(finding_of, share["findings"]), "requests": about["requests"],
                    "coverage": coverage_of(run.coverage, seen["coverage"]), "unavailable": set(seen["unavailable"]),

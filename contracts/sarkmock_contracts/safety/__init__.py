@@ -26,9 +26,8 @@ from ..spec.operation_data import patterns
 from .cleanup import CleanUp
 from .gate import Gate, Permissions
 from .ledger import Ledger, reopen_ledger, stamp
-from .login import logged_in
 from .ownership import Ownership
-from .preflight import preflight
+from .preflight import logged_in, preflight
 from .routing import RequestReader
 from .target_snapshot import (
     digest_differences,

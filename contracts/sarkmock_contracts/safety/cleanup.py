@@ -183,12 +183,9 @@ def _shows(items: Items, old: Mapping[str, Any]) -> bool:
 def recent_name(step: Mapping[str, Any], names: Sequence[str]) -> list[str]:
     """Return the new name given in the response, or else the only new name that contains a matching time stamp."""
     new = added_names(step, names)
-    near = [name for name in new if _is_near(name, step["since"])]
+    near = [name for name in new
+            if any(abs(int(number) - step["since"]) <= SKEW for number in re.findall(r"\d{9,11}", name))]
     return [step["named"]] if step.get("named") in new else near if len(near) == 1 else []
-
-
-def _is_near(name: str, since: int) -> bool:
-    return any(abs(int(number) - since) <= SKEW for number in re.findall(r"\d{9,11}", name))
 
 
 def _commit(client: Client, contracts: Sequence[Contract]) -> list[str]:

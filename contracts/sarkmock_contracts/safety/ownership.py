@@ -248,13 +248,10 @@ class Ownership:
             return entry.key, None
         if "since" in step:  # {"newbackupname": NAME}
             return None, [{**step, "named": next(map(str, answer.values()), "")}]
-        key = str(answer.get(self._key_of(entry.operation)) or "")
+        tables = (operation.table for operation in self.operations if operation.id == entry.operation)
+        key = str(answer.get(next((table.key for table in tables if table is not None), "")) or "")
         doubtful = not self.keys.mine(key) or folded_key(key) in self.taken or self._owner(entry.collection, key)
         return (None, None) if doubtful else (key, removal_request(entry.collection, key))
-
-    def _key_of(self, name: str) -> str:
-        tables = (operation.table for operation in self.operations if operation.id == name)
-        return next((table.key for table in tables if table is not None), "")
 
     def is_free(self, collection: str, key: str) -> bool:
         """Whether a key is free. The run's prefix is unique; other keys are looked up on the target."""

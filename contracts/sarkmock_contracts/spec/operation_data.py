@@ -106,13 +106,7 @@ _EPOCH = (2024, 6, 1, 9, 0, 0)  # a fixed time, so that the same seed sends the 
 
 @cache
 def file_content(kind: str) -> bytes:
-    """Return the content of a kind of file."""
     return _MAKERS[kind]()
-
-
-def _zip_content() -> bytes:
-    """Return a zip file that is neither a backup nor a snapshot."""
-    return zipped("readme.txt", b"just text\n")
 
 
 def zipped(name: str, data: bytes) -> bytes:
@@ -138,7 +132,7 @@ def _sqlite() -> bytes:
 
 
 _MAKERS: dict[str, Callable[[], bytes]] = {
-    "zip": _zip_content,
+    "zip": lambda: zipped("readme.txt", b"just text\n"),  # neither a backup nor a snapshot
     "wav": _wav,
     "sqlite": _sqlite,
     "text": lambda: b"just text\n",

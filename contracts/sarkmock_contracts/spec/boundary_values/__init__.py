@@ -171,16 +171,10 @@ def _of_list(listed: tuple[str, ...]) -> Bounds:
 def _neighbours(listed: Sequence[str]) -> Iterator[Any]:
     """Yield values similar to listed ones. A number comes first, because many other rules would reject it as well."""
     yield 1.5
-    for change in str.lower, str.upper, str.title, _shortened, _lengthened:
+    for change in str.lower, str.upper, str.title:
         yield from map(change, listed)
-
-
-def _shortened(value: str) -> str:
-    return value[:-1] or "x"
-
-
-def _lengthened(value: str) -> str:
-    return value + "x"
+    yield from (value[:-1] or "x" for value in listed)
+    yield from (f"{value}x" for value in listed)
 
 
 def loosely(value: Any) -> float | str:
