@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 import random
 import re
@@ -21,10 +20,10 @@ from sarkmock.laravel.validation import display_name
 from sarkmock.pbx.database import DatabaseLocked, LockedDatabase
 from sarkmock.pbx.state import State
 from sarkmock.spec import yaml12
-from sarkmock.spec.data_files import openapi_dir
-from sarkmock.spec.loading import METHODS, Document, deviations_of, load_with_deviation, resolve
+from sarkmock.spec.data_files import BASE, openapi_dir
+from sarkmock.spec.loading import METHODS, Document, deviations_of, load, load_with_deviation
 from sarkmock.spec.operations import Operation, Rules
-from sarkmock.spec.pointers import dotted
+from sarkmock.spec.pointers import dotted, follow, pointer, reach
 from sarkmock.spec.profiles import profiles
 from sarkmock.suggest import unknown_name
 
@@ -309,36 +308,24 @@ def deviating_program(name: str) -> Program:
 @cache
 def affected_operations(name: str) -> frozenset[str]:
     """Return the ids of the operations that a deviation changes, adds or removes."""
-    before, after = map(operation_texts, load_with_deviation(name))
+    documents = load_with_deviation(name)
+    before = base_parts() if documents[0] is load(BASE) else operation_parts(documents[0])
+    after = operation_parts(documents[1])
     return frozenset(name for name in before.keys() | after.keys() if before.get(name) != after.get(name))
+
+
+@cache
+def base_parts() -> dict[str, list[Any]]:
+    return operation_parts(load(BASE))
+
+
+def operation_parts(document: Document) -> dict[str, list[Any]]:
+    """Map each operation's id to everything that the document defines for it."""
+    return {item[method]["operationId"]: [
+        document["x-crashes"], document["x-laravel"], path, method, item.get("x-table"),
+        [follow(document, place) for place in sorted(reach(document, pointer("paths", path, method)))]]
+            for path, item in document["paths"].items() for method in METHODS if method in item}
 
 
 def deviation_names() -> list[str]:
     return list(dict.fromkeys(deviation.id for profile in profiles() for deviation in deviations_of(profile)))
-
-
-def operation_texts(document: Document) -> dict[str, str]:
-    """Map each operation's id to the text of everything the document defines for it."""
-    everywhere, targets = [document["x-crashes"], document["x-laravel"]], dict[str, Any]()
-    return {item[method]["operationId"]: json.dumps([everywhere, path, method, item.get("x-table"),
-                                                     with_references_resolved(document, item[method], targets)])
-            for path, item in document["paths"].items() for method in METHODS if method in item}
-
-
-def with_references_resolved(document: Document, value: Any, targets: dict[str, Any]) -> Any:
-    """Return a value with references replaced by their targets; other keys of a reference object are kept.
-
-    ``targets`` holds the targets that are resolved already.
-    """
-    if isinstance(value, list):
-        return [with_references_resolved(document, item, targets) for item in value]
-    if not isinstance(value, dict):
-        return value
-    result = {key: with_references_resolved(document, item, targets) for key, item in value.items() if key != "$ref"}
-    reference = value.get("$ref")
-    if reference is None:
-        return result
-    if reference not in targets:
-        target = resolve(document, {"$ref": reference})
-        targets[reference] = with_references_resolved(document, target, targets)
-    return {**targets[reference], **result}
