@@ -292,7 +292,7 @@ def method_of_request(program: Program, request: Request, everything: dict[str, 
     """Return the effective method: a POST can be overridden.
 
     The CORS middleware that names origins reads the method of a foreign request, before input is trimmed. It does not
-    concern paths without a segment after /api.
+    concern paths without a segment after /api, where Laravel rejects an array alone.
     """
     named, framework = request.headers.get("X-HTTP-Method-Override", ""), program.framework
     lenient = framework.method_override == "lenient"
@@ -303,9 +303,10 @@ def method_of_request(program: Program, request: Request, everything: dict[str, 
         return named.upper()
     content_type = request.headers.get("Content-Type", "")
     try:
-        return php.untrimmed_method(content_type, request.query, request.body, arrays=lenient)
+        untrimmed = php.untrimmed_method(content_type, request.query, request.body, arrays=lenient)
     except PhpError as error:
         raise BadMethod(error) from None
+    return untrimmed if request.path else php.overridden_method(request.method, named, everything, post)
 
 
 def crash_reply(program: Program, error: PhpError) -> Reply:

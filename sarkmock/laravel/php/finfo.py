@@ -143,14 +143,14 @@ def _tar(header: bytes) -> str | None:
     return TAR
 
 
-def _zip(content: bytes) -> str:
+def _zip(content: bytes) -> str | None:
     """Classify a zip by its first member. A short archive must be complete to be recognised."""
     named = 30 + int.from_bytes(content[26:28], "little")
     if content[30:named] == b"mimetype" and len(content) > named + ZIP_KIND:
         package = ZIP_PACKAGE.match(content, named)
         return package[0].decode() if package else OCTETS if content.startswith(OPEN_DOCUMENT, named) else ZIP
     if len(content) < named + 2 or (len(content) < ZIP_ENOUGH and not _ends_as_zip(content)):
-        return OCTETS
+        return None
     if content[30:named] == b"[Content_Types].xml":
         names = [content[match.end() + 26:][:8] for match in LOCAL_ENTRY.finditer(content)]
         return next((f"{OPEN_XML}.{kind}" for name in names[2:4] for folder, kind in OFFICE.items()

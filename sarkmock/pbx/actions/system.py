@@ -76,10 +76,10 @@ def cdrs(context: Context) -> Reply:
 def cdrs_shipped(context: Context) -> Reply:
     """Return all records. As in the published code, any limit reads an undefined variable.
 
-    The rule `numeric` concerns the query alone, and rejects null.
+    The rule `numeric` concerns the query alone, and rejects null; its message is the example of the 422 response.
     """
     if "limit" in context.input and not php.is_numeric(context.input["limit"]):
-        raise Invalid({"limit": ["The limit must be a number."]})
+        raise Invalid(context.operation.spec["responses"]["422"]["content"]["application/json"]["example"])
     if "limit" not in context.input and "limit" not in context.path:
         return cdrs(context)
     raise PhpError("Undefined variable $limit", field="limit")
