@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from sarkmock.http.context import Context
 from sarkmock.http.replies import PhpError, Reply
 from sarkmock.laravel import php
+from sarkmock.laravel.php.values import from_bytes, to_bytes
 from sarkmock.pbx import pbx_files
 from sarkmock.pbx.state import PbxFile, State
 
@@ -76,7 +77,7 @@ def save_rules(family: Family, context: Context) -> Reply:
     if not isinstance(rules, (list, dict)):
         raise PhpError(f"foreach() argument must be of type array|object, {php_type(rules)} given", field="rules")
     content = "".join(f"{php.to_text(element)}\n" for element in elements(rules))
-    context.state.files[family.path] = PbxFile(content.encode("utf-8", "replace"), context.state.clock.now())
+    context.state.files[family.path] = PbxFile(to_bytes(content), context.state.clock.now())
     return Reply({"message": "saved sark_rules"})
 
 
@@ -149,5 +150,5 @@ def table(state: State, path: str) -> list[list[str]]:
 def lines_of(state: State, path: str) -> list[str]:
     """Return the lines of a text file as PHP's file() does, ended by LF or CRLF; none if the file does not exist."""
     file = state.files.get(path)
-    *ended, last = file.content.decode("utf-8", "replace").split("\n") if file else [""]
+    *ended, last = from_bytes(file.content).split("\n") if file else [""]
     return [line.removesuffix("\r") for line in ended] + ([last] if last else [])
