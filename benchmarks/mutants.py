@@ -1,7 +1,7 @@
 """How soon the suite finds a single change of a mock: mutants drawn by a seed, one run each, and a table.
 
 Every mutant is judged by the intact profile: the first 1,200 requests of a run first, then, if it was not found, all
-that concerns its section. Results are JSON lines; a mutant that the file has is not tried again.
+that concerns its section, then the whole run. Results are JSON lines; a mutant that the file has is not tried again.
 """
 
 from __future__ import annotations
@@ -38,8 +38,9 @@ def tried(key: Key) -> Result:
         return {**result, "status": "invisible", "reason": reason}
     fate = hunt(profile, profile, [mutation], limit=STEPS[-1])[1][0]
     within = fate.status == "found" and fate.request is not None and fate.request <= STEPS[-1]
-    if fate.status != "found":
-        fate = hunt(profile, profile, [mutation])[1][0]
+    for whole in (False, True):
+        if fate.status != "found":
+            fate = hunt(profile, profile, [mutation], whole=whole)[1][0]
     findings = [f"{finding.identity} {','.join(finding.deviations)}".strip() for finding in fate.findings]
     return {**result, "status": fate.status, "request": fate.request if within else None, "findings": findings,
             "seconds": round(time.process_time() - began, 1)}

@@ -10,7 +10,7 @@ from sarkmock.journal import Notice
 from sarkmock.laravel.php import TRIMMED, UploadedFile, overridden_method, read_input, to_text
 from sarkmock.laravel.validation import Validator, display_name, is_rule_message, laravel_messages
 from sarkmock.pbx import pbx_files
-from sarkmock.pbx.actions import check_texts
+from sarkmock.pbx.actions import check_texts, fields_of_checks
 from sarkmock.pbx.database import Database
 from sarkmock.pbx.seed import Seed, SeedError
 from sarkmock.pbx.seeds import load_seed

@@ -89,6 +89,16 @@ def test_a_box_without_vendors_of_phones_is_what_it_is(judge: str) -> None:
     assert [finding for finding in new if "provisioned" in finding] == []
 
 
+def test_a_generated_password_in_the_text_of_a_crash_is_no_finding() -> None:
+    """The text has the values of the SQL statement, and every box draws another password."""
+    state = State(load_seed("factory", load("L10")), now=NOW, token=TOKEN)
+    state.rng.seed(7)
+    suite = suite_of("documented", "L10", state)
+    crash = suite.send(with_json("POST", "/extensions/mailbox", {"cluster": "default", "pkey": ["a"]}))
+    assert "Array to string conversion" in crash.response.fields["Error"]
+    assert [str(judged.finding) for judged in suite.outcome().of("new")] == []
+
+
 @pytest.mark.parametrize("version", [name for name in profiles() if name != "documented"])
 def test_asterisk_may_know_a_queue_only_after_a_commit(version: str) -> None:
     """Until then it answers as for a queue that there is not, and that is known as the other answers are."""

@@ -14,16 +14,15 @@ import pytest
 from sarkmock_contracts.checks import cases
 from sarkmock_contracts.checks.boundary_sweep import MOST_LISTED
 from sarkmock_contracts.client.http import Exchange
-from sarkmock_contracts.client.transports import SignedIn
 from sarkmock_contracts.errors import NewFindings
 from sarkmock_contracts.run import Run
 from sarkmock_contracts.spec.boundary_values import bounds_of
 from sarkmock_contracts.spec.contract import Contract, contract_of
 
-from sarkmock.suite_api import PhpError, State, Validator, api_application, read_input
+from sarkmock.suite_api import PhpError, State, Validator, read_input
 from tests.mutants.generated import RULE_KINDS, Mutation, every
 from tests.mutants.hunting import options
-from tests.mutants.invisible import ABSENT, Recording, fresh_engine, why_invisible
+from tests.mutants.invisible import ABSENT, Recording, signed_in, why_invisible
 
 REQUESTS = 1200
 COMMON = 3  # values of other lists that every list field is sent by then
@@ -58,9 +57,9 @@ def comes_later(contract: Contract, mutation: Mutation) -> bool:
 def values_sent(profile: str) -> tuple[Sent, State]:
     """What the first requests of a run send, and the state of the mock afterwards."""
     contract = contract_of(profile)
-    engine = fresh_engine(contract.document)
-    recording = Recording(api_application(engine))
-    run = Run(contract, SignedIn(recording, engine.state), options(profile, profile))
+    box = signed_in(contract.document)
+    recording = Recording(box)
+    run = Run(contract, recording, options(profile, profile))
     for case in cases(run):
         if run.judge.requests < REQUESTS:
             with suppress(NewFindings), run.watch():
@@ -69,7 +68,7 @@ def values_sent(profile: str) -> tuple[Sent, State]:
     for exchange in recording.exchanges[:REQUESTS]:
         for place, value in values_of(contract, exchange):
             sent[place].setdefault(f"{type(value)} {value!r}", value)
-    return sent, engine.state
+    return sent, box.state
 
 
 def values_of(contract: Contract, exchange: Exchange) -> Iterator[tuple[tuple[str, str], Any]]:

@@ -108,6 +108,19 @@ def test_what_a_version_is_known_for_is_known_also_of_rows_that_were_there_befor
         assert {listed.status for listed in client.judging.watched.outcome().listed} <= {"known", "untested", "unseen"}
 
 
+def test_checks_that_depend_on_rows_made_past_the_proxy_give_no_finding():
+    group = {"pkey": "zzteam", "cluster": "default", "outcome": "zzsales", "grouptype": "Ring", "longdesc": "a"}
+    with SarkMock(tls=False) as box, judged(box.url) as client:
+        requests.post(f"{box.url}/queues", json={"pkey": "zzsales", "cluster": "default"}, timeout=10)
+        asked = [client.send("POST", "/ringgroups", group | {"cluster": "nosuch"}),
+                 client.send("POST", "/ringgroups", group), client.send("POST", "/ringgroups", group),
+                 client.send("PUT", "/ringgroups/zzteam", {"outcome": "zznowhere"}),
+                 client.send("POST", "/queues", {"pkey": "zzsales", "cluster": "default"}),
+                 client.send("DELETE", "/tenants/default")]
+        assert [response.status_code for response in asked] == [422, 201, 422, 422, 422, 409]
+        assert client.settle() == []
+
+
 def passed_exchange(target):
     return Passed("GET", target, (), b"", 200, (), b"[]", True, 0.0)
 

@@ -163,7 +163,8 @@ HTML = "text/html; charset=UTF-8"
 PAGE_METHODS = ["GET", "HEAD"]
 CONTENT = b"""<!DOCTYPE html>
 <html lang="en"><head><title>SARK</title></head>
-<body><p>This is a mock of a SARK PBX. Its API is under /api, its control plane under <a href="/_mock/">/_mock</a>.</p>
+<body><p>This is a mock of a SARK PBX. Its API is under /api. Its control plane, if enabled, is under
+<a href="/_mock/">/_mock</a>.</p>
 </body></html>
 """
 

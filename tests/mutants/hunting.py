@@ -34,13 +34,13 @@ class Fate:
     findings: list[Finding] = field(default_factory=list)
 
 
-def hunt(judge: str, profile: str, mutations: Sequence[Mutation], *, limit: int | None = None
-         ) -> tuple[Run, list[Fate]]:
+def hunt(judge: str, profile: str, mutations: Sequence[Mutation], *, limit: int | None = None,
+         whole: bool = False) -> tuple[Run, list[Fate]]:
     """Judge a mock of a profile that has these mutations by the document of another, or of the same one.
 
-    Only what concerns the sections of the mutations is sent. If one profile is both, the run ends when all are found.
-    With a ``limit`` it ends after so many requests of a whole run, those that are left out counted as they were needed
-    by the intact mock.
+    Only what concerns the sections of the mutations is sent, unless the ``whole`` run is wanted. If one profile is
+    both, the run ends when all are found. With a ``limit`` it ends after so many requests of a whole run, those that
+    are left out counted as they were needed by the intact mock.
     """
     box = Mutated(profile, *mutations)
     run = Run(Contract(load(judge)), SignedIn(box, box.engine.state), options(judge, profile))
@@ -48,7 +48,7 @@ def hunt(judge: str, profile: str, mutations: Sequence[Mutation], *, limit: int 
     for case in cases(run):
         if limit and run.judge.requests >= limit:
             break
-        if case.check.name in BY_CHANCE or not meant(run, case, mutations):
+        if case.check.name in BY_CHANCE or not (whole or meant(run, case, mutations)):
             run.judge.requests += counted.get(str(case), 0)
             continue
         with suppress(NewFindings), run.watch():

@@ -10,7 +10,7 @@ from typing import Any
 
 from sarkmock_contracts.checks import cases
 from sarkmock_contracts.client.http import Exchange, Request, Response
-from sarkmock_contracts.client.transports import InProcess, SignedIn
+from sarkmock_contracts.client.transports import InProcess, Layer, SignedIn, Transport
 from sarkmock_contracts.errors import NewFindings
 from sarkmock_contracts.judge.agreement import is_same
 from sarkmock_contracts.judge.findings import known_deviations
@@ -46,6 +46,7 @@ VALUES: tuple[Any, ...] = (
 ABSENT = object()
 NO_BOX: Any = None  # a change of answers needs none
 OF_SUCCESS = {"field", "type", "value", "link", "hidden column", "header", "stored", "default", "unasked", "lost"}
+UNMET = {"status": "no answer of a run has the status", "error text": "no answer of a run has the text"}
 SAVING = {"save"}  # under this name a check rejects the row as a whole
 LOSING = {"snapshots_upload_shipped", "snapshots_upload_lost"}  # actions that keep no file
 REJECTING = {"reject_blfkeyname", "mac_lookup_crashes"}  # checks that no request passes
@@ -75,7 +76,7 @@ def why_invisible(contract: Contract, mutation: Mutation) -> str:
         return same_as
     if mutation.kind == "default" and mutation.variable in contract.required(operations[0]):
         return "the variable is required"
-    if mutation.kind == "default" and not shown(contract, operations[0], mutation.variable):
+    if mutation.kind in ("default", "stored") and not shown(contract, operations[0], mutation.variable):
         return "no answer shows the column"
     if mutation.variable.startswith("z_") and not any(one.table and one.table.stamps for one in operations):
         return "the column is always null"
@@ -86,12 +87,8 @@ def of_rejection(contract: Contract, mutation: Mutation, operation: Operation) -
     """Of a change of how a request is rejected: no request is, in that way."""
     if mutation.text == "without upload_fits":
         return "no file of more than 32 MB is sent"
-    if mutation.kind in ("error body", "status") and "409" in mutation.text and "key_is_new" in operation.checks:
+    if mutation.kind == "error body" and "409" in mutation.text and "key_is_new" in operation.checks:
         return "a taken key is rejected with 422 before the database is asked"
-    if mutation.kind == "error text" and mutation.after is not None and not any(
-            mutation.after(NO_BOX, operation, one.request, one.response).json != one.response.json
-            for one in recorded(contract, ok=False)[operation.id]):
-        return "no answer of a run has the text"
     names = {*operation.rules, *(SAVING & {*chain.from_iterable(check_texts(operation).values())})}
     if mutation.kind == "error body" and mutation.text.endswith("the first field alone") and len(names) < 2:
         return "only one field can be rejected"
@@ -101,10 +98,15 @@ def of_rejection(contract: Contract, mutation: Mutation, operation: Operation) -
         return "no snapshot that cannot be restored can be uploaded"
     if mutation.kind == "check" and operation.method == "DELETE" and not changed_answers(contract, mutation):
         return "a run deletes rows of its own alone, and no answer changes"
-    if mutation.text.startswith("with key_is_") and not changed_answers(contract, mutation):
-        return "another check rejects a taken key before, in the same words"
+    if mutation.text.startswith(("with key_is_", "without key_is_")) and not changed_answers(contract, mutation):
+        return "another check, or the database, rejects a taken key in the same words"
     if mutation.text == "DELETE is not done" and not makers(contract, operation):
         return "no row can be made, and those of the box are not deleted"
+    if mutation.kind in UNMET and not any(
+            (after.status, after.json) != (one.response.status, one.response.json)
+            for one in run_of(contract) if contract.operation_of(one.request) == operation
+            for after in [mutation.after(NO_BOX, operation, one.request, one.response)]):
+        return UNMET[mutation.kind]
     return ""
 
 
@@ -156,8 +158,7 @@ def takes_texts(contract: Contract, mutation: Mutation, operation: Operation) ->
 def listed_values(contract: Contract, listing: Operation, column: str) -> set[str]:
     """The values that a list shows of a column that only the creation of a row sets, to a value of a list of values, if
     a row is created with each of them."""
-    engine = fresh_engine(contract.document)
-    run = Run(contract, SignedIn(InProcess(api_application(engine)), engine.state))
+    run = Run(contract, signed_in(contract.document))
     writers = [one for one in contract.operations if one.table == listing.table and column in one.rules]
     for one in writers if all(one.method == "POST" and "in:" in str(one.rules[column]) for one in writers) else ():
         for value in accepted(one, column):
@@ -222,12 +223,17 @@ def fresh_engine(document: Document) -> Engine:
     return Engine(document, State(load_seed("factory", document), now=NOW, token=TOKEN))
 
 
+def signed_in(document: Document) -> SignedIn:
+    """A mock of a document, with the administrator's token."""
+    engine = fresh_engine(document)
+    return SignedIn(InProcess(api_application(engine)), engine.state)
+
+
 @lru_cache(maxsize=4)
 def run_of(contract: Contract) -> list[Exchange]:
     """The exchanges of a run of an intact mock."""
-    engine = fresh_engine(contract.document)
-    transport = Recording(api_application(engine))
-    run = Run(contract, SignedIn(transport, engine.state))
+    transport = Recording(signed_in(contract.document))
+    run = Run(contract, transport)
     for case in cases(run):
         if case.check.name in TELLING:
             with suppress(NewFindings), run.watch():
@@ -235,26 +241,26 @@ def run_of(contract: Contract) -> list[Exchange]:
     return transport.exchanges
 
 
-@lru_cache(maxsize=8)
-def recorded(contract: Contract, ok: bool = True) -> dict[str, list[Exchange]]:
-    """The successful answers of that run, or the others, by operation."""
+@lru_cache(maxsize=4)
+def recorded(contract: Contract) -> dict[str, list[Exchange]]:
+    """The successful answers of that run by operation."""
     answers: dict[str, list[Exchange]] = {operation.id: [] for operation in contract.operations}
     for exchange in run_of(contract):
         operation = contract.operation_of(exchange.request)
-        if operation is not None and exchange.response.ok is ok:
+        if operation is not None and exchange.response.ok:
             answers[operation.id].append(exchange)
     return answers
 
 
-class Recording(InProcess):
+class Recording(Layer):
     """A mock of which every exchange is kept."""
 
-    def __init__(self, application: Any) -> None:
-        super().__init__(application)
+    def __init__(self, inner: Transport) -> None:
+        super().__init__(inner)
         self.exchanges: list[Exchange] = []
 
     def send(self, request: Request) -> Response:
-        response = super().send(request)
+        response = self.inner.send(request)
         self.exchanges.append(Exchange(request, response))
         return response
 
@@ -287,21 +293,26 @@ def answers_of_deviation(contract: Contract, mutation: Mutation) -> str:
     candidates = [one.id for one in known_deviations(BASE)
                   if mutation.operations <= affected_operations(one.id)
                   and len(affected_operations(one.id)) <= FEW_OPERATIONS]
-    changed = answers(contract, mutation, Mutated(BASE, mutation)) if candidates else []
+    changed = mutant_answers(contract, mutation) if candidates else []
     if all(map(is_same, changed, intact_answers(contract, mutation))):
         return ""
     for name in candidates:
-        box = InProcess(api_application(fresh_engine(load_with_deviation(name)[1])))
-        if all(map(is_same, changed, answers(contract, mutation, box))):
+        with_deviation = signed_in(load_with_deviation(name)[1])
+        if all(map(is_same, changed, answers(contract, mutation, with_deviation))):
             return f"it is the listed deviation {name}"
     return ""
 
 
 def changed_answers(contract: Contract, mutation: Mutation) -> list[Response]:
     """The answers of a mutant to the requests of a run that concern it, where they are not those of the origin."""
-    profile = next(name for name in profiles() if load(name) == contract.document)
-    before, after = intact_answers(contract, mutation), answers(contract, mutation, Mutated(profile, mutation))
+    before, after = intact_answers(contract, mutation), mutant_answers(contract, mutation)
     return [response for response, intact in zip(after, before, strict=True) if not is_same(response, intact)]
+
+
+def mutant_answers(contract: Contract, mutation: Mutation) -> list[Response]:
+    profile = next(name for name in profiles() if load(name) == contract.document)
+    box = Mutated(profile, mutation)
+    return answers(contract, mutation, SignedIn(box, box.engine.state))
 
 
 def concerns(contract: Contract, mutation: Mutation, exchange: Exchange) -> bool:
@@ -317,7 +328,7 @@ def intact_answers(contract: Contract, mutation: Mutation) -> list[Response]:
     return [exchange.response for exchange in run_of(contract) if concerns(contract, mutation, exchange)]
 
 
-def answers(contract: Contract, mutation: Mutation, box: InProcess) -> list[Response]:
+def answers(contract: Contract, mutation: Mutation, box: Transport) -> list[Response]:
     """What a mock answers to the requests of a run that concern a mutation, if it is sent all before them, too."""
     concerned = [concerns(contract, mutation, exchange) for exchange in run_of(contract)]
     last = max((number for number, heard in enumerate(concerned) if heard), default=-1)
@@ -364,11 +375,11 @@ def equal_answers(contract: Contract, mutation: Mutation, operations: list[Opera
     name = mutation.variable
     if not all(REJECTING.intersection(one.checks) for one in operations):
         return ""
-    fixtures = Run(contract, InProcess(api_application(fresh_engine(contract.document)))).fixtures
+    fixtures = Run(contract, signed_in(contract.document)).fixtures
     values = [*VALUES, *boundaries(operations[0].rules[name])]
     requests = [fixtures.request(one, {**fixtures.minimal(one), name: value}) for one in operations for value in values]
     documents = contract.document, mutated_document(contract.document, mutation)
-    boxes = [InProcess(api_application(fresh_engine(document))) for document in documents]
+    boxes = [signed_in(document) for document in documents]
     same = all(is_same(*(box.send(request) for box in boxes)) for request in requests)
     return f"none of {len(requests)} requests is answered differently" if same else ""
 

@@ -17,7 +17,6 @@ from sarkmock.suite_api import (
     Operation,
     load,
     load_with_deviation,
-    pointer,
     product,
 )
 
@@ -37,15 +36,14 @@ from .agreement import (
     same_of_field,
     same_row,
 )
+from .effects import UNKNOWN_PATH, Effects
 from .findings import Finding, Identity, deviation_touches, places
 from .models import Model, Models
 from .oracle import Problem
 from .replica import Replica
 
-UNKNOWN_PATH = ""  # the key for requests without an operation
 MOST_WAITING, WAITING_BYTES = 2_000, 64 << 20  # exchanges queued until a prediction is needed
-OF_LACKING = {"rules", "crash", "answer", "status"}  # checks that show that a row is missing
-OF_FIELDS = {"x-missing-rules"}  # keys that take effect only where the rules of a field use them
+OF_LACKING = {"rules", "messages", "crash", "answer", "status"}  # checks that show that a row is missing
 
 
 class Attribution:
@@ -62,7 +60,7 @@ class Attribution:
         self._waiting: deque[Exchange] = deque()
         self._bytes = 0  # of the exchanges that are waiting
         self._named: dict[Identity, tuple[str, ...]] = {}
-        self._felt_together: dict[tuple[str, ...], list[Deviation]] = {}
+        self._effects = Effects(contract, ())
 
     @cached_property
     def replica(self) -> Replica:
@@ -102,28 +100,16 @@ class Attribution:
         self._follow()
         return self.replica.answer(model, exchange)
 
-    def _felt_by(self, request: Request) -> list[Deviation]:
-        """Return the deviations that can affect a request in the judging document or the version's, paths included."""
-        if not self.is_other_version:
-            return []
-        contracts = self.contract, self.replica.leader.contract
-        meant = [(contract, contract.operation_of(request)) for contract in contracts]
-        key = tuple(operation.id if operation else UNKNOWN_PATH for _, operation in meant)
-        if key not in self._felt_together:
-            found = set(self._everywhere)
-            for contract, operation in meant:
-                if operation is not None:
-                    found |= contract.reach(contract.place(operation)) | {pointer("paths", operation.path)}
-            self._felt_together[key] = [deviation for deviation in self._known if deviation_touches(deviation, found)]
-        return self._felt_together[key]
-
     def is_unforeseen_crash(self, exchange: Exchange) -> bool:
         """Whether the target crashes where the judging version does not. Its document allows any operation to crash."""
         return self.profile != BASE and is_crash(exchange.response) and not is_crash(self.expected(exchange))
 
     def separating(self, exchange: Exchange, named: Collection[str]) -> tuple[str, ...]:
         """Return the deviations, other than the named ones, that a response of the version depends on; else none."""
-        candidates = [deviation for deviation in self._felt_by(exchange.request) if deviation.id not in named]
+        if not self.is_other_version:
+            return ()
+        affecting = self._effects.of_request(exchange.request, self.replica.leader.contract)
+        candidates = [deviation for deviation in affecting if deviation.id not in named]
         if not candidates or not is_same(exchange.response, self._answer(self._models.profile(self._whole), exchange)):
             return ()
         without = {each.id: differing_parts(exchange.response, self._answer(
@@ -182,8 +168,9 @@ class Attribution:
         near = [deviation for deviation in self.known if deviation_touches(deviation, found)]
         single = [deviation.id for deviation in near if self._is(deviation, finding)]
         if not single and self._predicts(self._models.profile(self._whole), finding):  # several, or an indirect one
-            single = (self._needed([*near, *self._felt[UNKNOWN_PATH]], finding) or self._from_afar(finding)
-                      or self._needed(self._felt_in(finding), finding) or [each.id for each in near] or [self._whole])
+            single = (self._needed([*near, *self._effects.everywhere], finding) or self._from_afar(finding)
+                      or self._needed(self._effects.of_evidence(finding.evidence), finding)
+                      or [each.id for each in near] or [self._whole])
         if single:
             self._named[finding.identity] = tuple(single)
         return tuple(single)
@@ -265,36 +252,13 @@ class Attribution:
     def known(self, known: Sequence[Deviation]) -> None:
         self._known = known
         self._named.clear()
-        self._felt_together.clear()
-        for name in ("_felt", "_models", "replica"):  # they depend on the version assumed before
+        self._effects = Effects(self.contract, known)
+        for name in ("_models", "replica"):  # they depend on the version assumed before
             self.__dict__.pop(name, None)
-
-    @cached_property
-    def _felt(self) -> dict[str, list[Deviation]]:
-        """The deviations that affect each operation, or something that it refers to, by operation id."""
-        felt = {UNKNOWN_PATH: self._everywhere}
-        reached = {operation.id: self._everywhere | self.contract.reach(self.contract.place(operation))
-                   for operation in self.contract.operations}
-        return {name: [deviation for deviation in self._known if deviation_touches(deviation, found)]
-                for name, found in (felt | reached).items()}
 
     def is_refuted(self, deviation: Deviation) -> bool:
         """Whether a deviation concerns places where the target did not respond as its version does."""
-        own = {self.contract.place(operation) for operation in self.contract.operations}
-        found = self._everywhere if UNKNOWN_PATH in self.unlike else set()
-        for place in self.unlike:
-            found = found | (self.contract.reach(place) if place in own else {place})
-        return deviation_touches(deviation, found)
-
-    @property
-    def _everywhere(self) -> set[str]:
-        """Places of the document that can affect any response."""
-        return {pointer(name) for name in self.contract.document if name.startswith("x-") and name not in OF_FIELDS}
-
-    def _felt_in(self, finding: Finding) -> list[Deviation]:
-        """Return the deviations that affect the operations of the evidence."""
-        found = filter(None, (self.contract.operation_of(exchange.request) for exchange in finding.evidence))
-        return [deviation for operation in found for deviation in self._felt[operation.id]]
+        return self._effects.touches(deviation, self.unlike)
 
     def _needed(self, candidates: Sequence[Deviation], finding: Finding) -> list[str]:
         """Return the ids of the deviations without which the profile predicts a different response."""
@@ -303,8 +267,9 @@ class Attribution:
 
     def _from_afar(self, finding: Finding) -> list[str]:
         """Return a deviation of something that the operation refers to. Try those that explained others first."""
-        felt = self._felt.get(finding.identity.operation, [])
-        for deviation in sorted(felt, key=lambda candidate: -self._explained[candidate.id]):
+        operation = self.contract.by_id.get(finding.identity.operation)
+        affecting = self._effects.everywhere if operation is None else self._effects.of_operation(operation)
+        for deviation in sorted(affecting, key=lambda candidate: -self._explained[candidate.id]):
             if self._is(deviation, finding):
                 self._explained[deviation.id] += 1
                 return [deviation.id]

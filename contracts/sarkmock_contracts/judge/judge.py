@@ -20,7 +20,7 @@ from .findings import FINDING_TYPES, Finding, Findings, Identity
 from .oracle import Problem, Verdict, conformance_problems, rule_messages, verdict, verdict_problems
 from .preparation import History
 from .row_model import UNSHOWN
-from .texts import text_problems
+from .texts import check_problems, text_problems
 from .verdicts import Lists
 
 PBX_DOWN = 503  # the product checks that the PBX runs before it does anything
@@ -201,10 +201,13 @@ class Judge:
 
     def _problems(self, operation: Operation, exchange: Exchange, expected: Verdict | None) -> Iterator[Problem]:
         """Yield the problems of an exchange. The form of a crash that the rules explain is not judged."""
+        of_rules: list[Problem] = []
         if expected is not None:
-            yield from (problem for problem in verdict_problems(self.contract, operation, expected, exchange.response)
-                        if not self._is_of_hidden_row(operation, problem, exchange))
-            yield from self._rule_messages_beyond(operation, exchange, expected)
+            of_rules += (problem
+                         for problem in verdict_problems(self.contract, operation, expected, exchange.response)
+                         if not self._is_of_hidden_row(operation, problem, exchange))
+            of_rules += self._rule_messages_beyond(operation, exchange, expected)
+            yield from of_rules
             if expected.excuses(exchange.response):
                 return
         found = (list(conformance_problems(self.contract, operation, exchange))
@@ -213,6 +216,19 @@ class Judge:
         if not found and self.attribution.is_unforeseen_crash(exchange):
             text = f"returned {exchange.response.status}, though nothing in the request is known to crash this version"
             yield Problem("status", "", str(exchange.response.status), text)
+        elif not found and not of_rules and operation.checks and self.live.can_fetch:
+            yield from self._of_checks(operation, exchange)
+
+    def _of_checks(self, operation: Operation, exchange: Exchange) -> Iterator[Problem]:
+        """Yield where the checks beyond the rules would have decided differently in the judging version.
+
+        They depend on rows: if lists were never shown, only a response that has changed nothing can be predicted.
+        """
+        found = list(check_problems(operation, exchange.response, self.attribution.expected(exchange)))
+        if found and not self.live.know_all():
+            found = [] if exchange.response.ok else list(check_problems(
+                operation, exchange.response, self.attribution.predict(exchange.request).response))
+        yield from found
 
     def _rule_messages_beyond(self, operation: Operation, exchange: Exchange, expected: Verdict) -> Iterator[Problem]:
         """Yield messages of rules, for fields that a check may name, that neither the rules nor the checks give."""

@@ -24,6 +24,7 @@ from sarkmock.suite_api import (
 )
 
 from ..client.http import Exchange, Request, Response
+from ..spec.operation_data import key_text
 from .agreement import is_same
 from .models import Model, Moment
 
@@ -188,8 +189,12 @@ class Replica:
         shown = exchange.response.json
         if operation.method == "DELETE":
             self.state.tables.delete(table.name, table.key, unquote(exchange.request.path.rpartition("/")[2]))
-        elif isinstance(shown, list) and operation.action == "index":
-            self._take_list(table, [row for row in shown if isinstance(row, dict)])
+        elif isinstance(shown, list):
+            rows = [row for row in shown if isinstance(row, dict)]
+            if operation.action == "index":
+                self._take_list(table, rows)
+            else:
+                self._take_part(table, rows, expected.rows)
         elif isinstance(shown, dict) and shown.get(table.key) is not None:
             made = expected.json.get(table.key) if isinstance(expected.json, dict) and expected.ok else None
             self._take_row(table, shown, made if operation.method == "POST" and made is not None else shown[table.key])
@@ -203,6 +208,15 @@ class Replica:
             with suppress(sqlite3.Error):
                 kept = held.get(row.get(table.key), belonging)
                 self.state.tables.insert(table.name, {**kept, **self._columns(table, row)})
+
+    def _take_part(self, table: Table, rows: list[TableRow], expected: Iterable[TableRow]) -> None:
+        """Replace the rows that a list should show by those that it shows. The table may have others."""
+        shown = {key_text(row.get(table.key)) for row in rows}
+        for row in expected:
+            if key_text(row.get(table.key)) not in shown:
+                self.state.tables.delete(table.name, table.key, row.get(table.key))
+        for row in rows:
+            self._take_row(table, row, row.get(table.key))
 
     def _take_row(self, table: Table, row: TableRow, key: Any) -> None:
         """Store a row as the target shows it. ``key`` is the key that the mock has given it."""

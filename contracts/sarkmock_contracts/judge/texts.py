@@ -1,16 +1,18 @@
-"""The texts of errors that no schema describes: those of checks beyond the rules, and of the framework."""
+"""The checks beyond the rules, and the texts of errors that no schema describes."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
+from http import HTTPStatus
 from string import Formatter
 from typing import Any
 
-from sarkmock.suite_api import Operation, errors_summary, is_rule_message, to_text
+from sarkmock.suite_api import Operation, errors_summary, fields_of_checks, is_rule_message, to_text
 
-from ..client.http import SUMMARY, Exchange
+from ..client.http import SUMMARY, Exchange, Response
 from ..spec.contract import Contract
+from .agreement import is_crash
 from .oracle import NOT_FOUND, Problem
 
 ANY_TEXT = ".*"
@@ -49,6 +51,23 @@ def _of_checks(contract: Contract, operation: Operation, exchange: Exchange) -> 
                       if not any(re.fullmatch(pattern, message, re.DOTALL) for pattern in patterns)]
         if others:
             yield Problem("messages", name, "wording", f"{name}: no check returns {others}")
+
+
+def check_problems(operation: Operation, response: Response, expected: Response) -> Iterator[Problem]:
+    """Yield where the checks beyond the rules did not decide as in the expected response."""
+    deletes = operation.method == "DELETE" and expected.status == HTTPStatus.CONFLICT
+    if response.ok and (deletes or is_crash(expected)):
+        text = f"returned {response.status}, where a check of this version returns {expected.status}"
+        yield Problem("status", "", str(response.status), text)
+    elif deletes and response.status == HTTPStatus.CONFLICT and response.json != expected.json:
+        yield Problem("body", "", "wording", f"409: {response.json} instead of {expected.json}")
+    for name in sorted(expected.rejected.keys() & fields_of_checks(operation)):
+        wanted, got = expected.rejected[name], response.rejected.get(name)
+        if response.ok and name in operation.rules:
+            yield Problem("rules", name, "accepted", f"{name} is accepted, but a check rejects it: {wanted}")
+        elif response.rejected and got != wanted:
+            kind = "missing" if got is None else "wording"
+            yield Problem("messages", name, kind, f"{name}: {got} instead of {wanted}")
 
 
 def pattern_of(text: str, name: str, sent: Mapping[str, Any]) -> str:

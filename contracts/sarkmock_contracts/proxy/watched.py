@@ -57,6 +57,8 @@ class ImpliedRow(NamedTuple):
 class ImpliedTables(LiveTables):
     """The rows that the current exchange implies, in tables with all their columns."""
 
+    can_fetch = False
+
     def __init__(self, contract: Contract, client: Client) -> None:
         super().__init__(contract, client)
         self._layout = State(Seed.factory(contract.document["x-database"])).tables

@@ -201,10 +201,13 @@ class LiveTables:
     """The rows of the target by table: fetched on demand or taken from list responses, and discarded when a request may
     have changed them."""
 
+    can_fetch = True
+
     def __init__(self, contract: Contract, client: Client) -> None:
         self._client = client
         self._rows: dict[str, Rows] = {}
         self._shown: dict[str, Rows] = {}  # by the path of a list
+        self._seen: set[str] = set()  # paths of lists that were shown, even if their rows have changed since
         self._lists: dict[str, list[Operation]] = {}
         for operation in contract.operations:
             if operation.table and is_plain_read(operation):
@@ -232,11 +235,22 @@ class LiveTables:
         is_shown = all(operation.path in self._shown for operation in self._lists.get(table, ()))
         return self.rows(table) if is_shown else self._rows.get(table)
 
+    def know_all(self) -> bool:
+        """Fetch the lists that were never shown. Return whether there were none, so that predictions so far count."""
+        unseen = [listing for lists in self._lists.values() for listing in lists if listing.path not in self._seen]
+        for listing in unseen:
+            self._list(listing)
+        return not unseen
+
     def _list(self, operation: Operation) -> Rows:
         if operation.path not in self._shown:
             answer = self._client.get(operation.path)
-            self._shown[operation.path] = list(answer.rows) if isinstance(answer.json, list) else []
+            self._keep(operation, list(answer.rows) if isinstance(answer.json, list) else [])
         return self._shown[operation.path]
+
+    def _keep(self, listing: Operation, rows: Rows) -> None:
+        self._shown[listing.path] = rows
+        self._seen.add(listing.path)
 
     def keys(self, table: str, column: str) -> list[str]:
         """Return the values of a column as text, in the order of the lists."""
@@ -258,6 +272,7 @@ class LiveTables:
         """Discard all rows, because others may have changed them."""
         self._rows.clear()
         self._shown.clear()
+        self._seen.clear()
 
     def _forget(self, table: str) -> None:
         self._rows.pop(table, None)
@@ -283,7 +298,7 @@ class LiveTables:
         """Keep the rows of a list response, so that they need not be fetched."""
         lists = self._lists.get(operation.table.name, ()) if operation.table else ()
         if operation in lists and isinstance(exchange.response.json, list) and not exchange.request.query:
-            self._shown[operation.path] = list(exchange.response.rows)
+            self._keep(operation, list(exchange.response.rows))
             if operation.table is not None:
                 self._rows.pop(operation.table.name, None)
 

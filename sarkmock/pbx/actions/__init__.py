@@ -43,11 +43,12 @@ class AfterCheck:
     """A check that runs after the rules, and the texts that it may report with 422, by field.
 
     A text names the rejected ``{field}``, its ``{value}``, variables of the request, and ``{}`` for anything else.
-    Without texts, a check rejects by another status.
+    Without texts, a check rejects by another status, or crashes. ``outside``: the verdict depends on name servers.
     """
 
     run: Callable[[Context], None]
     texts: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    outside: bool = False
 
 
 def naming(of: str, pattern: re.Pattern[str], names: str) -> AfterCheck:
@@ -211,7 +212,7 @@ AFTER_CHECKS: dict[str, AfterCheck] = {
     # timers
     "holiday_route_resolves": AfterCheck(tenants.holiday_route_resolves, {"route": (tenants.UNRESOLVED_ROUTE,)}),
     # trunks
-    "host_is_valid": AfterCheck(trunks.host_is_valid, {"host": (trunks.INVALID_HOST,)}),
+    "host_is_valid": AfterCheck(trunks.host_is_valid, {"host": (trunks.INVALID_HOST,)}, outside=True),
     # extensions
     "mac_is_usable": AfterCheck(extensions.mac_is_usable, MAC_TEXTS),
     "mac_is_listed": AfterCheck(extensions.mac_is_listed, MAC_TEXTS),
@@ -252,6 +253,12 @@ AFTER_CHECKS: dict[str, AfterCheck] = {
 def check_texts(operation: Operation) -> dict[str, Mapping[str, tuple[str, ...]]]:
     """Return the operation's checks, each with the texts it may report with 422 in addition to the rules, by field."""
     return {name: AFTER_CHECKS[name].texts for name in operation.checks}
+
+
+def fields_of_checks(operation: Operation) -> frozenset[str]:
+    """Return the fields that the operation's checks reject with 422, except by what lies outside the PBX."""
+    checks = [AFTER_CHECKS[name] for name in operation.checks]
+    return frozenset(name for check in checks if not check.outside for name in check.texts)
 
 
 class NameTable(dict[str, Any]):
