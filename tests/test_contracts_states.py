@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import random
 from dataclasses import replace
 from typing import Any
@@ -97,6 +98,23 @@ def test_a_generated_password_in_the_text_of_a_crash_is_no_finding() -> None:
     crash = suite.send(with_json("POST", "/extensions/mailbox", {"cluster": "default", "pkey": ["a"]}))
     assert "Array to string conversion" in crash.response.fields["Error"]
     assert [str(judged.finding) for judged in suite.outcome().of("new")] == []
+
+
+@pytest.mark.parametrize("path", ["/tenants", "/templates"])
+@pytest.mark.parametrize("key", [{"a": 1}, ["a"], None, 1.5])
+def test_keys_that_are_no_texts_are_findings(path: str, key: Any) -> None:
+    suite = suite_of("documented", "shipped", State(load_seed("factory", load("shipped")), now=NOW, token=TOKEN))
+    inner = suite.target.transport.inner  # type: ignore[attr-defined]
+    send = inner.send
+    inner.send = lambda request: with_keys(send(request), key) if request.path == path else send(request)
+    suite.send(Request("GET", path))
+    suite.send(with_json("PUT", "/agents/1234", {}))  # a prediction needs the rows
+    assert any(judged.finding.identity.check == "schema" for judged in suite.outcome().of("new"))
+
+
+def with_keys(response: Response, key: Any) -> Response:
+    rows = [{**row, "pkey": key} for row in response.rows]
+    return replace(response, body=json.dumps(rows).encode())
 
 
 @pytest.mark.parametrize("version", [name for name in profiles() if name != "documented"])

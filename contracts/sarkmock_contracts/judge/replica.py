@@ -205,9 +205,9 @@ class Replica:
         held = {row[table.key]: row for row in self.state.tables.rows(table.name, table.where)}
         self.state.tables.remove(table.name, table.where)
         for row in rows:
+            shown = self._columns(table, row)
             with suppress(sqlite3.Error):
-                kept = held.get(row.get(table.key), belonging)
-                self.state.tables.insert(table.name, {**kept, **self._columns(table, row)})
+                self.state.tables.insert(table.name, {**held.get(shown.get(table.key), belonging), **shown})
 
     def _take_part(self, table: Table, rows: list[TableRow], expected: Iterable[TableRow]) -> None:
         """Replace the rows that a list should show by those that it shows. The table may have others."""
