@@ -11,7 +11,7 @@ import pytest
 from sarkmock_contracts.checks import cases
 from sarkmock_contracts.client.transports import SignedIn
 from sarkmock_contracts.errors import NewFindings
-from sarkmock_contracts.judge.findings import deviation_touches, field_places, known_deviations
+from sarkmock_contracts.judge.findings import field_places, known_deviations
 from sarkmock_contracts.run import Run
 from sarkmock_contracts.spec.boundary_values import NOTHING, bounds_of, is_placeholder
 from sarkmock_contracts.spec.contract import contract_of
@@ -96,7 +96,7 @@ def near_deviations(judge: str, profile: str) -> dict[str, list[Mutation]]:
         operation = contract.by_id.get(name)
         if operation is None or variable not in operation.rules:
             return False
-        return any(deviation_touches(deviation, {*field_places(contract, operation, variable)}) for deviation in known)
+        return any(deviation.touches({*field_places(contract, operation, variable)}) for deviation in known)
 
     return {kind: [one for one in every(profile)[kind] if any(touched(name, one.variable) for name in one.operations)]
             for kind in sorted(RULE_KINDS & every(profile).keys())}

@@ -37,7 +37,7 @@ from .agreement import (
     same_row,
 )
 from .effects import UNKNOWN_PATH, Effects
-from .findings import Finding, Identity, deviation_touches, places
+from .findings import Finding, Identity, places
 from .models import Model, Models
 from .oracle import Problem
 from .replica import Replica
@@ -165,7 +165,7 @@ class Attribution:
         if finding.identity in self._named and self._version() != BASE and self._predicts(self.replica.leader, finding):
             return self._named[finding.identity]  # the usual case: one prediction is enough
         found = set(places(self.contract, finding))
-        near = [deviation for deviation in self.known if deviation_touches(deviation, found)]
+        near = [deviation for deviation in self.known if deviation.touches(found)]
         single = [deviation.id for deviation in near if self._is(deviation, finding)]
         if not single and self._predicts(self._models.profile(self._whole), finding):  # several, or an indirect one
             single = (self._needed([*near, *self._effects.everywhere], finding) or self._from_afar(finding)

@@ -9,7 +9,6 @@ from sarkmock.suite_api import Deviation, Operation, pointer
 
 from ..client.http import Exchange, Request
 from ..spec.contract import Contract
-from .findings import deviation_touches
 
 UNKNOWN_PATH = ""  # the place of requests without an operation
 OF_FIELDS = {"x-missing-rules"}  # keys that take effect only where the rules of a field use them
@@ -63,7 +62,7 @@ class Effects:
         found = set(self._general) if UNKNOWN_PATH in concerned else set()
         for place in concerned:
             found |= self._contract.reach(place) if place in own else {place}
-        return deviation_touches(deviation, found)
+        return deviation.touches(found)
 
     def _touching(self, found: set[str]) -> list[Deviation]:
-        return [deviation for deviation in self._known if deviation_touches(deviation, found)]
+        return [deviation for deviation in self._known if deviation.touches(found)]

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
 from typing import NamedTuple
 
-from sarkmock.suite_api import BASE, Deviation, Operation, covers, deviations_of, pointer, product
+from sarkmock.suite_api import BASE, Deviation, Operation, deviations_of, pointer, product
 
 from ..client.http import Exchange
 from ..spec.contract import Contract
@@ -228,10 +228,6 @@ def known_deviations(judge: str, version: str | None = None) -> tuple[Deviation,
     return (*(deviation for deviation in theirs if deviation.id not in names[0]), *lacking)
 
 
-def deviation_touches(deviation: Deviation, places: set[str]) -> bool:
-    return any(covers(changed, place) or covers(place, changed) for changed in deviation.observable for place in places)
-
-
 def places(contract: Contract, finding: Finding) -> Iterator[str]:
     """Yield the places of the judging document that a finding concerns, the nearest first."""
     identity = finding.identity
@@ -291,7 +287,7 @@ def suspected_places(contract: Contract, operation: Operation, finding: Finding)
 def operations_changed_by(contract: Contract, deviation: Deviation) -> list[Operation]:
     """Return the operations that a deviation changes."""
     return [operation for operation in contract.operations
-            if deviation_touches(deviation, set(operation_places(contract, operation)))]
+            if deviation.touches({*operation_places(contract, operation)})]
 
 
 def operation_places(contract: Contract, operation: Operation) -> Iterator[str]:

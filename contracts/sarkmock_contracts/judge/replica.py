@@ -98,7 +98,7 @@ class Replica:
         the responses of the target are returned; with ``alone``, the model writes the rows that they created itself.
         """
         wanted = [id(exchange.response) for exchange in exchanges if self.remembers(exchange)]
-        if not wanted:
+        if len(exchanges) == 1 or not wanted:
             return [self.answer(model, exchange) for exchange in exchanges]
         since = list(self._moments)[list(self._moments).index(wanted[0]):]
         lived = {key: self._moments[key] for key in (wanted if alone else since[:since.index(wanted[-1]) + 1])}

@@ -201,7 +201,7 @@ class LiveTables:
     """The rows of the target by table: fetched on demand or taken from list responses, and discarded when a request may
     have changed them."""
 
-    can_fetch = True
+    can_fetch = True  # whether lists can be requested
 
     def __init__(self, contract: Contract, client: Client) -> None:
         self._client = client
