@@ -218,6 +218,8 @@ def test_whatever_the_upstream_sends_the_next_request_works(name):
     (ANSWERS["a long header"], "sent a head of more than 65536 bytes"),
     (HEAD + b"Content-Length: 2\r\nTransfer-Encoding: chunked\r\n\r\nok",
      "sent an invalid HTTP/1.1 response: its length is ambiguous or of an unknown kind"),
+    (HEAD + b"Transfer-Encoding: chunked\r\n\r\nzz\r\n", "aborted its response: a chunk has no size"),
+    (HEAD + b"Content-Length: 2\r\n\r\n" + CLOSE, "aborted its response: 2 of 2 bytes are missing"),
 ])
 def test_the_client_is_told_what_is_wrong_with_the_upstream(answer, reason):
     with scripted(answer) as box, proxied(box.url, patience=IMPATIENT) as way:

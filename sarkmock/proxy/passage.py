@@ -240,16 +240,13 @@ class Passage:
         record.broken = answer.early
         closing = self._proxy.stopping or not head.keep_alive or cut is not None or answer.early
         try:
-            pieces = answer.pieces()
-            first = b"" if answer.head.length == 0 else await anext(pieces, b"")
             chunked = answer.head.length is None and head.minor > 0
             start = self._answer_head(answer, head, chunked, closing or (answer.head.length is None and not chunked))
             if cut != 0:
-                self._writer.write(start + self._piece(record, first, chunked, cut))
-            if first:
-                async for piece in pieces:
-                    self._writer.write(self._piece(record, piece, chunked, cut))
-                    await self._drain()
+                self._writer.write(start + self._piece(record, answer.first, chunked, cut))
+            async for piece in answer.pieces:
+                self._writer.write(self._piece(record, piece, chunked, cut))
+                await self._drain()
             whole = True
         except UpstreamFailed as failure:
             record.broken = True

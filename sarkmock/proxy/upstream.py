@@ -96,12 +96,22 @@ class OutgoingRequest:
 
 
 class StreamedResponse:
-    """A response whose body has not been read yet; `pieces` reads it. ``early``: it came before the request's end."""
+    """A response with the first piece of its body; `pieces` has the rest. ``early``: before the request's end."""
 
     def __init__(self, head: AnswerHead, link: UpstreamConnection, upstream: Upstream, early: bool) -> None:
         self.head, self._link, self._upstream, self.early = head, link, upstream, early
+        self.first, self.pieces = b"", self._pieces()
 
-    async def pieces(self) -> AsyncIterator[bytes]:
+    async def begin(self) -> StreamedResponse:
+        """Read the first piece: if that fails, the client can still be told."""
+        try:
+            self.first = await anext(self.pieces, b"")
+        except BaseException:
+            self.end(whole=False)
+            raise
+        return self
+
+    async def _pieces(self) -> AsyncIterator[bytes]:
         """Yield the body in pieces, without chunked coding; UpstreamFailed if it is incomplete."""
         reader, head, missing = self._link.reader, self.head, self.head.length
         pieces = read_chunks(reader) if head.chunked else read_sized(reader, head.length)
@@ -140,10 +150,13 @@ class Upstream:
         self._idle: list[UpstreamConnection] = []
 
     async def ask(self, request: OutgoingRequest) -> StreamedResponse:
-        """Send a request and return the response; UpstreamFailed if there is none.
+        """Send a request and return the response; UpstreamFailed if it does not begin.
 
         A read is sent again if a kept connection turns out to be closed.
         """
+        return await (await self._answer(request)).begin()
+
+    async def _answer(self, request: OutgoingRequest) -> StreamedResponse:
         link = self._kept()
         if link is not None:
             try:
