@@ -48,6 +48,7 @@ READ = {
                 [("POST", "/1", "", b"a"), ("POST", "/", "", b"b"), ("GET", "/3", "", b"")]),
     "HTTP/1.0": (b"GET / HTTP/1.0\r\n\r\n", [("GET", "/", "", b"")]),
     "a later HTTP/1": (b"GET / HTTP/1.7\r\nHost: x\r\n\r\n", [("GET", "/", "", b"")]),
+    "a later HTTP": (b"GET / HTTP/2.0\r\nHost: x\r\n\r\n", [("GET", "/", "", b"")]),
     "half a head": (b"GET / HTTP/1.1\r\nHost:", []),
     "half a body": (b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\n\r\nhi", []),
     "half a chunk": (CHUNKED + b"5\r\nhi", []),
@@ -58,12 +59,13 @@ REJECTED = {
     "no method": (b"\x16\x03\x01\x02\x00", 400), "no blank": (b"garbage\r\n\r\n", 400),
     "a space before the method": (b" GET / HTTP/1.1\r\n\r\n", 400), "a long method": (b"G" * 70, 400),
     "two spaces": (b"GET  / HTTP/1.1\r\nHost: x\r\n\r\n", 400), "HTTP/0.9": (b"GET /\r\n\r\n", 400),
+    "an earlier HTTP": (b"GET / HTTP/0.9\r\nHost: x\r\n\r\n", 400),
     "a tab": (b"GET\t/\tHTTP/1.1\r\n\r\n", 400), "no slash": (b"GET a HTTP/1.1\r\nHost: x\r\n\r\n", 400),
     "a fragment": (b"GET /#a HTTP/1.1\r\nHost: x\r\n\r\n", 400),
     "a control character in the target": (b"GET /\x01 HTTP/1.1\r\nHost: x\r\n\r\n", 400),
     "CONNECT": (b"CONNECT x:443 HTTP/1.1\r\nHost: x\r\n\r\n", 400),
     "credentials in the target": (b"GET http://a@b/ HTTP/1.1\r\nHost: x\r\n\r\n", 400),
-    "HTTP/2": (b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", 505), "http": (b"GET / http/1.1\r\nHost: x\r\n\r\n", 400),
+    "HTTP/2": (b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", 400), "http": (b"GET / http/1.1\r\nHost: x\r\n\r\n", 400),
     "bare line feeds": (b"GET / HTTP/1.1\nHost: x\n\n", 400), "a bare line feed": (b"GET / HTTP/1.1\r\nA: b\n", 400),
     "a bare carriage return": (b"GET / HTTP/1.1\r\nHost: x\r\nA: b\rC: d\r\n\r\n", 400),
     "a folded line": (b"GET / HTTP/1.1\r\nHost: x\r\nA: b\r\n c\r\n\r\n", 400),
@@ -145,6 +147,11 @@ def test_what_is_ambiguous_or_too_large_is_rejected_however_it_arrives(name, siz
 def test_a_host_is_valid_as_in_apache(host, valid):
     requests, status = read(f"GET / HTTP/1.1\r\nHost: {host}\r\n\r\n".encode("latin-1"), limits=Limits())
     assert (len(requests), status) == ((1, None) if valid else (0, 400))
+
+
+@pytest.mark.parametrize(("length", "status"), [(8186, None), (8187, 400)])
+def test_a_field_is_as_long_as_apache_takes_it(length, status):
+    assert read(b"GET / HTTP/1.1\r\nHost: x\r\nX-L: " + b"a" * length + b"\r\n\r\n", Limits())[1] == status
 
 
 @pytest.mark.parametrize(("fields", "expected"), [

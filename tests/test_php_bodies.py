@@ -91,6 +91,8 @@ def test_what_php_does_not_read(method, content_type):
 
 def test_content_types_as_php_and_symfony_compare_them():
     assert read_input("POST", "APPLICATION/X-WWW-FORM-URLENCODED", "", b"a=1")[1] == {"a": "1"}
+    assert read_input("POST", f"{FORM} x", "", b"a=1")[1] == {"a": "1"}
+    assert read_input("POST", f"{FORM}\t;x", "", b"a=1")[1] == {}
     assert read_input("PUT", "APPLICATION/X-WWW-FORM-URLENCODED", "", b"a=1")[1] == {}
     assert read_input("GET", JSON, "b=2", b'{"a": 1}') == ({"a": 1, "b": "2"}, {"a": 1})
 
@@ -132,9 +134,17 @@ def shown(value):
 
 @pytest.mark.parametrize("content_type", [
     "multipart/form-data; boundary=xyz", 'multipart/form-data; charset=x; BOUNDARY="xyz"; x=y',
-    "multipart/form-data; boundary=xyz, more", "Multipart/Form-Data;boundaryless=xyz"])
+    "multipart/form-data; boundary=xyz, more", "Multipart/Form-Data;boundaryless=xyz",
+    "multipart/form-data boundary=xyz"])
 def test_where_php_finds_the_boundary(content_type):
     assert read_input("POST", content_type, "", (part('name="a"', "x") + "--xyz--").encode())[1] == {"a": "x"}
+
+
+@pytest.mark.parametrize("boundary", ["\xe9", "\xc3\xa9", '"\xff"', "a'b"])
+def test_a_boundary_of_any_bytes(boundary):
+    name = boundary.strip('"').encode("latin-1")
+    body = b'--%b\r\nContent-Disposition: form-data; name="a"\r\n\r\nx\r\n--%b--\r\n' % (name, name)
+    assert read_input("POST", f"multipart/form-data; boundary={boundary}", "", body)[1] == {"a": "x"}
 
 
 def test_multipart_lines_may_end_as_they_like_and_bytes_stay_as_they_are():

@@ -233,7 +233,7 @@ REJECTED = {
     "line": (b"GET /" + b"a" * 20_000 + b" HTTP/1.1\r\n" + HOST + b"\r\n", 414),
     "head": (b"GET / HTTP/1.1\r\nX: " + b"a" * 70_000 + b"\r\n\r\n", 431),
     "fields": (b"GET / HTTP/1.1\r\n" + b"X: y\r\n" * 101 + b"\r\n", 400),
-    "version": (b"GET / HTTP/3.0\r\n" + HOST + b"\r\n", 505),
+    "version": (b"GET / HTTP/0.9\r\n" + HOST + b"\r\n", 400),
     "coding": (POST + b"Transfer-Encoding: gzip\r\n\r\n", 400),
     "expectation": (POST + b"Expect: a miracle\r\n\r\n", 417),
     "no host": (b"GET / HTTP/1.1\r\n\r\n", 400),

@@ -96,10 +96,66 @@ def test_the_answers_outside_the_api_are_the_same_with_hooks() -> None:
         assert call(plain, environ_for("GET", target)) == call(hooked, environ_for("GET", target)), target
 
 
-def test_http_1_0_gets_another_cache_control() -> None:
-    for protocol, expected in (("HTTP/1.0", "private, must-revalidate"), ("HTTP/1.1", "no-cache, private")):
-        environ = environ_for("GET", "/api/tenants") | {"SERVER_PROTOCOL": protocol}
+@pytest.mark.parametrize(("request_line", "accept", "prepared"), [
+    ("GET /api/tenants", "", True), ("GET /api/nosuch", "", True), ("GET /api/greetings/x", "application/json", True),
+    ("GET /", "", True), ("GET /api/greetings/x", "text/html", False), ("GET /nosuch", "application/json", False),
+    ("PATCH /api/tenants", "application/json", False), ("PATCH /api/tenants", "text/html", False)])
+def test_http_1_0_gets_another_cache_control_from_a_route(request_line: str, accept: str, prepared: bool) -> None:
+    for protocol in ("HTTP/1.0", "HTTP/1.1"):
+        environ = environ_for(*request_line.split()) | {"SERVER_PROTOCOL": protocol, "HTTP_ACCEPT": accept}
+        expected = "private, must-revalidate" if protocol == "HTTP/1.0" and prepared else "no-cache, private"
         assert call(Direct(MockControl(engine_of("shipped"))), environ)[1]["Cache-Control"] == expected
+
+
+# As boxes answered: the request, its headers, the status and the content.
+FILE = b"User-agent: *\nDisallow:\n"
+CONDITIONS = [
+    ("GET /robots.txt", {"If-Match": '"x"'}, 412, b""), ("POST /robots.txt", {"If-Match": ""}, 412, b""),
+    ("GET /robots.txt", {"If-Match": "x*"}, 412, b""), ("GET /favicon.ico", {"If-Match": "x"}, 412, b""),
+    ("GET /robots.txt", {"If-Match": "*"}, 200, FILE), ("GET /robots.txt", {"If-Match": '*, "x"'}, 200, FILE),
+    ("OPTIONS /robots.txt", {"If-Match": '"x"'}, 200, b""), ("GET /robots.txt", {"If-None-Match": "*"}, 304, b""),
+    ("GET /robots.txt", {"If-None-Match": '"x"'}, 200, FILE), ("POST /robots.txt", {"If-None-Match": "*"}, 412, b""),
+    ("GET /robots.txt", {"If-Match": "x", "If-None-Match": "*"}, 412, b""),
+    ("GET /robots.txt", {"If-None-Match": "*", "Range": "bytes=0-3"}, 304, b""),
+    ("GET /robots.txt", {"Range": "bytes=0-3"}, 206, b"User"), ("HEAD /robots.txt", {"Range": "bytes=0-3"}, 206, b""),
+    ("GET /robots.txt", {"Range": "bytes=-3"}, 206, b"w:\n"), ("GET /robots.txt", {"Range": "bytes=0-"}, 206, FILE),
+    ("GET /robots.txt", {"Range": "bytes=-99"}, 206, FILE), ("POST /robots.txt", {"Range": "Bytes=0-"}, 206, FILE),
+    ("GET /robots.txt", {"Range": "bytes=99-,0-3"}, 206, b"User"), ("GET /robots.txt", {"Range": "bytes=-"}, 200, FILE),
+    ("GET /robots.txt", {"Range": "bytes=00-03,"}, 206, b"User"), ("GET /robots.txt", {"Range": "bytes=-0"}, 200, FILE),
+    ("GET /robots.txt", {"Range": "bytes=5-2"}, 200, FILE), ("GET /robots.txt", {"Range": "bytes=0-3,a"}, 200, FILE),
+    ("GET /robots.txt", {"Range": "bytes= 0-3"}, 200, FILE),
+    ("GET /robots.txt", {"Range": "bytes=9223372036854775808-"}, 200, FILE),
+    ("GET /robots.txt", {"Range": "bytes=0-3", "If-Range": '"x"'}, 200, FILE),
+    ("GET /favicon.ico", {"Range": "bytes=0-"}, 200, b""), ("OPTIONS /robots.txt", {"Range": "bytes=0-3"}, 200, b"")]
+
+
+@pytest.mark.parametrize(("request_line", "fields", "status", "content"), CONDITIONS)
+def test_conditions_and_ranges_of_files(request_line: str, fields: dict[str, str], status: int, content: bytes) -> None:
+    environ = environ_for(*request_line.split())
+    environ |= {f"HTTP_{name.upper().replace('-', '_')}": value for name, value in fields.items()}
+    answer, headers, body = call(Direct(MockControl(engine_of("shipped"))), environ)
+    assert (answer, body) == (status, content)
+    assert ("Content-Range" in headers) is (status == 206)
+
+
+@pytest.mark.parametrize("wanted", ["bytes=24-", "bytes=99-,98-"])
+def test_a_range_beyond_the_end_of_a_file_is_rejected(wanted: str) -> None:
+    environ = environ_for("GET", "/robots.txt") | {"HTTP_RANGE": wanted}
+    status, headers, _ = call(Direct(MockControl(engine_of("shipped"))), environ)
+    assert (status, headers["Content-Type"]) == (416, "text/html; charset=iso-8859-1")
+
+
+# The types that clients accept, and whether Laravel takes it that they expect JSON.
+@pytest.mark.parametrize(("accept", "is_json"), [
+    ("application/json", True), ("text/html, application/json", False), ("text/html;q=0.5, application/json", True),
+    ('text/html;a="b;q=0.1", application/json;q=0.5', False), ('text/html; q="0.5", application/json;q=0.4', False),
+    ("text/html;q, application/json;q=0.5", False), ("text/html;q=, application/json;q=0.5", True),
+    (";q=1, application/json", False), (",, application/json ;; q = 1", True), ('"application/json"', True),
+    ('text/html;q=0.1;a="\\"q=9", application/json;q=0.2', True), ("application/json=1;q=0.9, text/html;q=0.8", True)])
+def test_the_type_that_a_client_prefers(accept: str, is_json: bool) -> None:
+    environ = environ_for("PATCH", "/api/tenants") | {"HTTP_ACCEPT": accept}
+    content_type = call(Direct(MockControl(engine_of("shipped"))), environ)[1]["Content-Type"]
+    assert content_type == ("application/json" if is_json else "text/html; charset=UTF-8")
 
 
 @pytest.mark.parametrize(("path", "status", "location"), [

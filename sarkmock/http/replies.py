@@ -14,6 +14,9 @@ NOT_FOUND_EXCEPTION = "Symfony\\Component\\HttpKernel\\Exception\\NotFoundHttpEx
 # Key of the WSGI environ: a function that takes seconds. The server delays this response by that time.
 DELAY = "sarkmock.delay"
 RANGE_END = re.compile(r"\s*[+-]?[0-9]{1,18}")
+NO_CACHE = "no-cache, private"
+# Of errors before a route is found, and of pages: Laravel does not prepare them for the request's protocol.
+UNPREPARED = {"Cache-Control": NO_CACHE}
 BAD_REQUEST = "Symfony\\Component\\HttpKernel\\Exception\\BadRequestHttpException"
 METHOD_NOT_ALLOWED = "Symfony\\Component\\HttpKernel\\Exception\\MethodNotAllowedHttpException"
 
@@ -134,7 +137,7 @@ class NoRoute(PageNotFound):
     """Not even the fallback route matches: the root, or a path that is not UTF-8."""
 
     def reply(self, framework: Framework, path: str = "") -> Reply:
-        return error_reply(404, framework.route_not_found.format(path=path), NOT_FOUND_EXCEPTION)
+        return error_reply(404, framework.route_not_found.format(path=path), NOT_FOUND_EXCEPTION, UNPREPARED)
 
 
 class NoPage(NoRoute):
@@ -146,7 +149,7 @@ class NoPage(NoRoute):
 
     def reply(self, framework: Framework, path: str = "") -> Reply:
         hint = "the API is under /api" + (f"; did you mean {self.similar[0]}?" if self.similar else "")
-        return replace(super().reply(framework, path), headers={"X-Sarkmock-Hint": hint})
+        return replace(super().reply(framework, path), headers={**UNPREPARED, "X-Sarkmock-Hint": hint})
 
 
 class BadMethod(Rejection):
@@ -166,7 +169,7 @@ class BadMethod(Rejection):
             reply = self.crash.page(framework)
         else:
             reply = error_reply(404, "Bad hostname provided.", NOT_FOUND_EXCEPTION)
-        return replace(reply, early=True)
+        return replace(reply, headers=UNPREPARED, early=True)
 
 
 class MethodNotAllowed(Rejection):
@@ -178,7 +181,7 @@ class MethodNotAllowed(Rejection):
 
     def reply(self, framework: Framework, path: str = "") -> Reply:
         message = framework.method_not_allowed.format(method=self.method, path=path, allowed=self.supported)
-        return error_reply(405, message, METHOD_NOT_ALLOWED, {"Allow": self.supported})
+        return error_reply(405, message, METHOD_NOT_ALLOWED, {**UNPREPARED, "Allow": self.supported})
 
 
 class Invalid(Rejection):
@@ -218,7 +221,8 @@ class MalformedToken(Rejection):
 
     def __init__(self) -> None:
         super().__init__(500)
-        self._reply = Reply(debug_body("Undefined array key 1", "ErrorException"), 500, framework=True, early=True)
+        body = debug_body("Undefined array key 1", "ErrorException")
+        self._reply = Reply(body, 500, UNPREPARED, framework=True, early=True)
 
 
 class Conflict(Rejection):

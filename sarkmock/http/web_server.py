@@ -26,6 +26,7 @@ FRONT_CONTROLLER = re.compile("/" + "".join(f"(?:{re.escape(sign)}|%(?i:{ord(sig
 FILES = {"/favicon.ico": ("image/vnd.microsoft.icon", b""),
          "/robots.txt": ("text/plain", b"User-agent: *\nDisallow:\n")}
 FILE_METHODS = "POST,OPTIONS,HEAD,GET,TRACE"
+RANGE = re.compile("([0-9]{0,18})-([0-9]{0,18})")
 WRITES = ("PUT", "PATCH", "DELETE")
 LONGEST_NAME = 255  # bytes, as on Linux
 LONGEST_PATH = 4096 - len("/opt/sark/sark6api/public")
@@ -84,6 +85,48 @@ def file_answer(method: str, path: str) -> WebReply | None:
     if method == "OPTIONS":
         return WebReply(200, reason, "", allow, b"", content_type)
     return WebReply(405 if method in WRITES else 501, reason, "", allow)
+
+
+def conditional(answer: WebReply, method: str, fields: Mapping[str, str]) -> WebReply:
+    """Apply the conditions and the range of a request for a file, but no dates; ``fields`` is the environ."""
+    if "Accept-Ranges" not in answer.headers:
+        return answer
+    if not fields.get("HTTP_IF_MATCH", "*").startswith("*"):
+        return replace(answer, status=412, content=b"")
+    if not fields.get("HTTP_IF_NONE_MATCH", "").startswith("*"):
+        return answer if "HTTP_IF_RANGE" in fields else partial_file(answer, fields.get("HTTP_RANGE", ""))
+    if method == "POST":
+        return replace(answer, status=412, content=b"")
+    return replace(answer, status=304, content=b"", content_type=None)
+
+
+def partial_file(answer: WebReply, wanted: str) -> WebReply:
+    """Apply a Range header. The whole file is returned if it names several parts, which Apache would send as such."""
+    content = answer.content
+    if not content or wanted[:6].lower() != "bytes=":
+        return answer
+    ranges = [file_range(text, len(content)) for text in wanted[6:].removesuffix(",").split(",")]
+    parts = [part for part in ranges if part]
+    if None in ranges or len(parts) > 1:
+        return answer
+    if not parts:
+        return WebReply(416, "Apache rejects a range beyond the end of the file")
+    start, stop = parts[0].start, parts[0].stop
+    headers = {**answer.headers, "Content-Range": f"bytes {start}-{stop - 1}/{len(content)}"}
+    return replace(answer, status=206, headers=headers, content=content[start:stop])
+
+
+def file_range(text: str, size: int) -> range | None:
+    """Return the bytes that a range names, none if it is beyond the end; None if it is invalid."""
+    found = RANGE.fullmatch(text)
+    if found is None:
+        return None
+    first, last = found.groups()
+    if not first:
+        return range(max(size - int(last), 0), size) if int(last or 0) else None
+    if last and int(last) < int(first):
+        return None
+    return range(int(first), min(int(last) + 1, size) if last else size)
 
 
 def path_info(path: str) -> str:

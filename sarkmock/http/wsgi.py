@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from html import escape
@@ -15,7 +16,17 @@ from typing import Any
 from sarkmock.http import web_server
 from sarkmock.http.engine import Request
 from sarkmock.http.middleware import Cors, Environ, as_laravel_sees, is_foreign, is_shared
-from sarkmock.http.replies import DELAY, Dropped, FaultyReply, Reply, debug_body, range_reply, to_json
+from sarkmock.http.replies import (
+    DELAY,
+    NO_CACHE,
+    UNPREPARED,
+    Dropped,
+    FaultyReply,
+    Reply,
+    debug_body,
+    range_reply,
+    to_json,
+)
 from sarkmock.http.web_server import BeforePhp
 from sarkmock.laravel.php import is_truthy, to_number
 from sarkmock.laravel.php.values import is_readable
@@ -28,8 +39,10 @@ PHRASES = {status.value: f"{status.value} {status.phrase}" for status in HTTPSta
 PASSED_ON = {"HTTP_AUTHORIZATION": "Authorization", "HTTP_X_HTTP_METHOD_OVERRIDE": "X-HTTP-Method-Override"}
 HALF = b"\\udc"  # how JSON escapes a byte that is not UTF-8, or a low surrogate
 DROPPED_STATUS = 0
-NO_CACHE = "no-cache, private"
-CACHING = {"HTTP/1.0": "private, must-revalidate"}  # by protocol, as Symfony sets it
+CACHING = {"HTTP/1.0": "private, must-revalidate"}  # by protocol, as Symfony prepares it for the request
+# A quoted string or a text with blanks only inside it, or a separator with the blanks around it.
+ACCEPTED = re.compile(r'(?:"(?:[^"\\]|\\.)*(?:"|\\|\Z)|[^\s",;=]|(?<=\S)\s+(?![\s,;=]))+|\s*([,;=])\s*')
+QUOTING = re.compile(r'\\(.)|"')
 WsgiApplication = Callable[[Any, Any], Iterable[bytes]]
 Handle = Callable[[Request], Reply]
 
@@ -78,6 +91,7 @@ class Api:
         answer = self._before_php(request.method, request.raw_path) if self._before_php else None
         if answer is None:
             return None
+        answer = web_server.conditional(answer, request.method, environ)
         query = f"?{request.query}" if request.query or target_of(environ).endswith("?") else ""
         return web_server.apache_reply(answer, origin_of(environ), query)
 
@@ -206,17 +220,31 @@ def wants_json(environ: Environ) -> bool:
 def preferred_type(accept: str) -> str:
     """Return the first of the types with the highest quality. A repeated type counts where it is last."""
     types: dict[str, float] = {}
-    for item in accept.split(","):
-        name, *parameters = map(str.strip, item.split(";"))
-        if item.strip():
-            types.pop(name, None)
-            types[name] = quality(parameters)
+    for (name, *_), *parameters in accepted(accept):
+        types.pop(name, None)
+        types[name] = quality(parameters)
     return max(types, key=types.__getitem__, default="").lower()
 
 
-def quality(parameters: Iterable[str]) -> float:
+def accepted(accept: str) -> list[list[list[str]]]:
+    """Symfony's HeaderUtils::split(): the items, each a list of parts, each a name and maybe a value. None is empty."""
+    items = [[[""]]]
+    for found in ACCEPTED.finditer(accept.strip()):
+        if found[1] == ",":
+            items.append([[""]])
+        elif found[1] == ";":
+            items[-1].append([""])
+        elif found[1] and len(items[-1][-1]) == 1:
+            items[-1][-1].append("")
+        else:
+            items[-1][-1][-1] += QUOTING.sub(r"\1", found[0])
+    items = [[part for part in item if part != [""]] for item in items]
+    return [item for item in items if item]
+
+
+def quality(parameters: Iterable[list[str]]) -> float:
     """Return the last parameter q."""
-    named = {name.strip(): value for name, _, value in (text.lower().partition("=") for text in parameters)}
+    named = {name.lower(): value for name, value in ((*part, "1")[:2] for part in parameters)}
     return float(to_number(named.get("q", "1")) or 0)
 
 
@@ -243,7 +271,8 @@ def error_page(reply: Reply) -> Reply:
     """Return one of Laravel's own errors as an HTML page."""
     message = escape(str(reply.body["message"]) if reply.body else "")
     text = f"<!DOCTYPE html>\n<html><head><title>{message}</title></head><body><h1>{message}</h1></body></html>\n"
-    return replace(reply, body=text.encode("utf-8", "replace"), content_type="text/html; charset=UTF-8")
+    return replace(reply, body=text.encode("utf-8", "replace"), headers={**reply.headers, **UNPREPARED},
+                   content_type="text/html; charset=UTF-8")
 
 
 def render(reply: Reply, method: str, caching: str = NO_CACHE) -> Answer:
@@ -262,6 +291,6 @@ def render(reply: Reply, method: str, caching: str = NO_CACHE) -> Answer:
         del headers["Cache-Control"]
     if reply.body is not None and reply.content_type:
         headers["Content-Type"] = reply.content_type
-    if status != HTTPStatus.NO_CONTENT:
+    if status not in (HTTPStatus.NO_CONTENT, HTTPStatus.NOT_MODIFIED):
         headers["Content-Length"] = str(len(payload))
     return Answer(status, list(headers.items()), b"" if method == "HEAD" else payload)

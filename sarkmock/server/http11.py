@@ -239,13 +239,14 @@ def read_head(text: bytes, limits: Limits) -> Head:
     if line is None or line.end() > limits.line:
         raise bad_request_line(text, limits)
     method, target, major, minor = line.groups()
-    if major != b"1":
-        raise BadRequest(505, "Only HTTP/1.0 and HTTP/1.1 are supported.")
+    if major == b"0":
+        raise BadRequest(400, "A version before HTTP/1.0 is not supported.")
     if not FIELD_LINES.fullmatch(text, line.end()):
         raise BadRequest(400, "A header field is invalid.")
     fields = read_fields(FIELD.findall(text, line.end()), limits)
     uri, query = read_target(target, fields)
-    head = Head(method.decode("ascii"), uri, query, int(minor), fields, has_query=b"?" in target)
+    later = major > b"1"  # as Apache, which treats it as HTTP/1.1
+    head = Head(method.decode("ascii"), uri, query, 1 if later else int(minor), fields, has_query=b"?" in target)
     head.length = body_length(head)
     if fields.get("HTTP_EXPECT", "").lower() not in ("", "100-continue"):
         raise BadRequest(417, "The only supported expectation is 100-continue.")
@@ -262,7 +263,7 @@ def read_fields(pairs: list[tuple[bytes, bytes]], limits: Limits) -> dict[str, s
     """Return header fields as in a WSGI environ. Names with underscores are ambiguous and ignored."""
     if len(pairs) > limits.fields:
         raise BadRequest(400, f"The request has more than {limits.fields} header fields.")
-    if max((len(name) + len(octets) for name, octets in pairs), default=0) > limits.field:
+    if max((len(name) + len(octets) for name, octets in pairs), default=0) > limits.field - 2:  # as Apache counts
         raise BadRequest(400, f"The request has a header field of more than {limits.field} bytes.")
     fields: dict[str, str] = {}
     for name, octets in pairs:

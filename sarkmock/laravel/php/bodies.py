@@ -36,6 +36,7 @@ NESTING = 64  # php.ini's max_input_nesting_level
 AT_A_TIME = 2**18  # bytes of JSON that one call scans
 OVERLAPPING = AT_A_TIME + 18  # so that a long number across a chunk's end is found
 _PAIR = re.compile(rb"[^&]+")
+_END_OF_KIND = re.compile("[;, ]")
 _HEXADECIMAL = bytes(ord("h") if chr(byte) in hexdigits else ord("%") if byte == ord("%") else 0 for byte in range(256))
 _FLIPPED = bytes(byte ^ ord("%") if byte == 1 else 0 for byte in range(256))
 _INDEX = re.compile(r"0|-?[1-9][0-9]{0,18}")
@@ -84,7 +85,7 @@ def _read_body(method: str, content_type: str, body: bytes) -> tuple[Input, Inpu
         return json_input(body), {}
     if method in ("PUT", "DELETE", "PATCH") and content_type.startswith("application/x-www-form-urlencoded"):
         return parse_query(body), {}
-    kind = content_type.partition(";")[0].partition(",")[0].strip().lower()
+    kind = _END_OF_KIND.split(content_type, maxsplit=1)[0].lower()
     if method == "POST" and kind == "application/x-www-form-urlencoded":
         return parse_form(body), {}
     if method == "POST" and kind == "multipart/form-data":

@@ -35,7 +35,9 @@ ZIP_PACKAGE = re.compile(rb"application/(?:epub\+zip|vnd\.oasis\.opendocument\.(
                          rb"|text(?!-)|database|(?:graphics|presentation|spreadsheet|chart|formula|image)(?:-template)?))")
 LOCAL_ENTRY = re.compile(rb"PK\x03\x04")
 OPEN_XML = "application/vnd.openxmlformats-officedocument"
-OFFICE = {b"word/": "wordprocessingml.document", b"ppt/": "presentationml.presentation", b"xl/": "spreadsheetml.sheet"}
+OFFICE = {b"word/": f"{OPEN_XML}.wordprocessingml.document", b"ppt/": f"{OPEN_XML}.presentationml.presentation",
+          b"xl/": f"{OPEN_XML}.spreadsheetml.sheet", b"visio/": "application/vnd.ms-visio.drawing.main+xml"}
+IOS_APP = re.compile(rb"Payload/.{0,64}\.app/", re.DOTALL)
 ELF = {b"\2\0": "application/x-executable", b"\3\0": "application/x-sharedlib"}
 LONGEST_LOOK = 1 << 20
 LONGEST_TEXT = 1 << 16  # libmagic tells text by its beginning
@@ -146,16 +148,20 @@ def _tar(header: bytes) -> str | None:
 def _zip(content: bytes) -> str | None:
     """Classify a zip by its first member. A short archive must be complete to be recognised."""
     named = 30 + int.from_bytes(content[26:28], "little")
-    if content[30:named] == b"mimetype" and len(content) > named + ZIP_KIND:
+    if content.startswith(b"\x08\0\0\0mimetype", 26) and len(content) > named + ZIP_KIND:
         package = ZIP_PACKAGE.match(content, named)
         return package[0].decode() if package else OCTETS if content.startswith(OPEN_DOCUMENT, named) else ZIP
-    if len(content) < named + 2 or (len(content) < ZIP_ENOUGH and not _ends_as_zip(content)):
-        return None
+    places = [30]
     if content[30:named] == b"[Content_Types].xml":
-        names = [content[match.end() + 26:][:8] for match in LOCAL_ENTRY.finditer(content)]
-        return next((f"{OPEN_XML}.{kind}" for name in names[2:4] for folder, kind in OFFICE.items()
-                     if name.startswith(folder)), ZIP)
-    return ZIP
+        places += [match.end() + 26 for match in LOCAL_ENTRY.finditer(content)][2:4]
+    kinds = [kind for place in places for folder, kind in OFFICE.items() if content.startswith(folder, place)]
+    if kinds:
+        return kinds[0]
+    if content.startswith(b"\xfe\xca", named):
+        return "application/java-archive"
+    if IOS_APP.match(content, 30):
+        return "application/x-ios-app"
+    return None if len(content) < named + 2 or (len(content) < ZIP_ENOUGH and not _ends_as_zip(content)) else ZIP
 
 
 def _structured(content: bytes) -> str | None:

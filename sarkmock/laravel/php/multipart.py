@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import islice
 
-from sarkmock.laravel.php.values import from_bytes, to_bytes
+from sarkmock.laravel.php.values import from_bytes
 
 HEADER_BLANKS = b" \t\n\r\v\f"
 MOST_UPLOADS, MOST_FIELDS = 20, 1000  # php.ini's max_file_uploads and max_input_vars
@@ -51,9 +51,9 @@ def boundary_of(content_type: str) -> bytes | None:
         return None
     text = content_type[equals + 1:]
     if not text.startswith('"'):
-        return to_bytes(re.split("[,;]", text, maxsplit=1)[0])
+        return re.split("[,;]", text, maxsplit=1)[0].encode("latin-1", "replace")
     quoted, quote, _ = text[1:].partition('"')
-    return to_bytes(quoted) if quote else None
+    return quoted.encode("latin-1", "replace") if quote else None
 
 
 def form_parts(body: bytes, boundary: bytes) -> Iterator[FormPart]:

@@ -15,7 +15,7 @@ from sarkmock.http.context import Context
 from sarkmock.http.replies import NotFound, PhpError, Rejection, Reply
 from sarkmock.laravel.php import UploadedFile
 from sarkmock.pbx import pbx_files
-from sarkmock.pbx.actions.stored import FileSet, upload_so_far
+from sarkmock.pbx.actions.stored import FileSet, check_path, upload_so_far
 from sarkmock.pbx.database import Database
 
 READ_CHUNK = 1 << 16
@@ -164,6 +164,7 @@ def other_upload(context: Context) -> UploadedFile:
     if not isinstance(file, UploadedFile):
         kind = "null" if file is None else "array" if isinstance(file, (list, dict)) else "string"
         raise PhpError(f"Call to a member function storeAs() on {kind}", "Error", SNAPSHOT_FIELD)
+    check_path(f"snaps/{file.name}")
     return file
 
 

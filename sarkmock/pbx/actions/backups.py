@@ -17,7 +17,7 @@ from sarkmock.laravel.php import UploadedFile
 from sarkmock.pbx import pbx_files
 from sarkmock.pbx.actions import archives
 from sarkmock.pbx.actions.archives import NotRestorable
-from sarkmock.pbx.actions.stored import FileSet, upload_so_far
+from sarkmock.pbx.actions.stored import FileSet, check_path, upload_so_far
 from sarkmock.pbx.database import Database
 from sarkmock.pbx.state import PbxFile, State
 
@@ -113,13 +113,16 @@ def open_backup(content: bytes, database: str) -> Backup:
 
 def lose_backup(context: Context) -> Reply:
     """Report success for an upload that no other operation finds."""
-    return Reply([f"Uploaded bkups/{context.input[BACKUP_FIELD].name}"])
+    path = f"bkups/{context.input[BACKUP_FIELD].name}"
+    check_path(path)
+    return Reply([f"Uploaded {path}"])
 
 
 def upload_backup(context: Context) -> Reply:
     file: UploadedFile = context.input[BACKUP_FIELD]
+    reply = lose_backup(context)
     BACKUP_SET.put(context.state, file.name, file.content)
-    return Reply([f"Uploaded bkups/{file.name}"])
+    return reply
 
 
 def restore_backup(context: Context) -> Reply:

@@ -30,6 +30,7 @@ LARGEST_INTEGER = 2**63 - 1
 LARGEST_UPLOAD = 32 * 1024  # kilobytes
 TOO_LARGE = f"The {{field}} may not be greater than {LARGEST_UPLOAD} kilobytes."
 ASCII_FILE = Path(__file__).parents[2] / "laravel" / "ascii.yaml"
+UNPRINTABLE = ("Cc", "Cf", "Cn", "Co")
 SHELL = re.compile(r"""[\s;&|<>()$`"'\\]""", re.ASCII)
 
 
@@ -76,8 +77,7 @@ class FileSet:
         """Return the file. Without the check before it, the product crashes for an unknown name."""
         name, file = context.path[self.parameter], self.find(context)
         headers = attachment(name)
-        if any(unicodedata.category(character).startswith("C") for character in name):
-            raise PhpError(f"Corrupted path detected: {name}", "League\\Flysystem\\CorruptedPathDetected")
+        check_path(name)
         if file is None:
             raise PhpError(f"File not found at path: {name}", "League\\Flysystem\\FileNotFoundException")
         return Reply(file.content, headers=headers, content_type=media_type(name, file.content))
@@ -99,6 +99,12 @@ def upload_fits(context: Context) -> None:
     for field, value in context.input.items():
         if isinstance(value, UploadedFile) and len(value.content) > LARGEST_UPLOAD * 1024 and not context.errors:
             context.reject(field, TOO_LARGE)
+
+
+def check_path(path: str) -> None:
+    """Raise PhpError for a path with control characters or unassigned ones, before Flysystem touches the file."""
+    if any(unicodedata.category(character) in UNPRINTABLE for character in path):
+        raise PhpError(f"Corrupted path detected: {path}", "League\\Flysystem\\CorruptedPathDetected")
 
 
 def upload_so_far(context: Context, field: str) -> UploadedFile | None:
@@ -190,6 +196,7 @@ def lose_greeting(context: Context) -> Reply:
 def named_upload(context: Context) -> tuple[UploadedFile, str]:
     """Return the upload and the greeting's name at the end of its file name; PhpError if it has none."""
     file: UploadedFile = context.input[GREETING_FIELD]
+    check_path(f"greetings/{file.name}")
     match = re.search(rf"{GREETING_NAME.pattern}\n?\Z", file.name)
     if match is None:
         raise PhpError("Undefined array key 1", field=GREETING_FIELD)
