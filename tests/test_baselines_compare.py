@@ -272,7 +272,10 @@ def test_json_for_programs_and_reports(pair_of_files, tmp_path):
     (["nosuch.sark", "before"], "No such file"), (["before", "http://127.0.0.1:1/api"], "refuses connections"),
     (["before", "ftp://x/api"], "not an http or https URL"),
     (["before", "pbx:44300/api"], "did you mean https://pbx:44300/api?"),
-    (["nosuch.sark", "http://127.0.0.1:1/api"], "No such file")])
+    (["nosuch.sark", "http://127.0.0.1:1/api"], "No such file"),
+    (["before", "http://127.0.0.1:1/api", "--clients", "nosuch.yaml"], "nosuch.yaml: No such file"),
+    (["before", "http://127.0.0.1:1/api", "--slower", "nan"], "--slower nan"),
+    (["before", "http://127.0.0.1:1/api", "--report", "/proc/nosuch"], "/proc/nosuch: No such file")])
 def test_what_cannot_be_compared_is_one_line(pair_of_files, words, problem):
     names = {"before": str(pair_of_files[0])}
     assert problem in mistake("compare", *(names.get(word, word) for word in words))

@@ -240,7 +240,7 @@ def test_a_device_is_written_to_and_not_replaced(tmp_path):
     (["check", "--example-database", __file__], "not a directory"),
     (["check", "https://127.0.0.1:1/api", "--header", "X: \u20ac"], "no characters beyond Latin-1"),
     (["serve", "--profile", __file__], "the name of an overlay file must end in .yaml"),
-    (["serve", "--seed", str(Path(__file__).parent)], "is a directory")])
+    (["serve", "--seed", str(Path(__file__).parent)], "Is a directory")])
 def test_a_value_that_cannot_be_used_is_told(words, said):
     assert said in mistake(*words)
 
@@ -331,8 +331,10 @@ def test_check_says_why_it_cannot_run(tmp_path, url, said):
 
 @pytest.mark.parametrize(("words", "said"), [
     (["baseline", "", "-o", "x.sark"], "an empty string is not"), (["proxy", ""], "an empty string is not"),
-    (["serve", "--seed", ""], "unknown seed ''"), (["serve", "--profile", ""], "unknown profile ''"),
-    (["serve", "--control-token", ""], "--control-token: must be"), (["check", "--plan", ""], "an empty string is not"),
+    (["serve", "--seed", ""], "The value of --seed is empty."),
+    (["check", "--report="], "The value of --report is empty."),
+    (["baseline", "https://127.0.0.1:1/api", "-o", ""], "The value of -o is empty."),
+    (["check", "--plan", ""], "an empty string is not"),
 ])
 def test_what_is_empty_is_not_what_is_left_out(words, said):
     """A variable of the shell that is not set: the mock must not be checked in the place of a box."""

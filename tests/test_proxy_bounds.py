@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import json
+import time
 import tracemalloc
 import weakref
 
@@ -107,6 +108,18 @@ def test_exchanges_that_wait_to_be_judged_take_bounded_memory():
     exchanges.settle()
     assert ([passed.target for passed in heard], exchanges.missed) == (["/b"], 1)
     exchanges.close()
+
+
+def test_exchanges_that_are_not_judged_in_time_are_counted():
+    heard = []
+    exchanges = ExchangeQueue(lambda passed: (time.sleep(0.1), heard.append(passed)), patience=0.05)
+    for _ in range(5):
+        exchanges(Passed("GET", "/a", (), b"", 200, (), b"", True, 0.0))
+    exchanges.close()
+    judged = len(heard)
+    time.sleep(0.2)
+    assert len(heard) == judged < 5
+    assert judged + exchanges.missed == 5
 
 
 def test_too_many_findings_are_one_of_their_check():

@@ -94,6 +94,18 @@ def test_a_file_that_is_something_else_is_left_alone(content, words, tmp_path):
         ClientsFile(tmp_path / "nosuch" / "c.yaml")
 
 
+def test_a_list_that_cannot_be_written_takes_no_report_with_it(tmp_path):
+    file, report = tmp_path / "lists" / "c.yaml", tmp_path / "report"
+    file.parent.mkdir()
+    with SarkMock(tls=False) as box, judged(box.url, clients=ClientsFile(file), report=report) as client:
+        file.parent.rmdir()
+        client.send("GET", "/agents")
+        client.settle()
+        with pytest.raises(CannotRun, match=r"c\.yaml: No such file"):
+            client.judging.end()
+    assert (report / "report.json").exists()
+
+
 def test_the_proxy_answers_whether_an_upgrade_breaks_our_client(tmp_path, capsys):
     file = tmp_path / "c.yaml"
     with SarkMock(profile="shipped", tls=False) as box, judged(box.url, clients=ClientsFile(file)) as client:

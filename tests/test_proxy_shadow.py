@@ -244,7 +244,7 @@ def test_the_proxy_reads_a_box_by_its_own_credentials(how, tmp_path, monkeypatch
         assert box.headers["Authorization"].removeprefix("Bearer ") not in kept
 
 
-@pytest.mark.parametrize("option", [["--login", "a@b.c"], ["--header", "X: y"]])
+@pytest.mark.parametrize("option", [["--login", "a@b.c"], ["--token-env", "NOSUCH"], ["--header", "X: y"]])
 def test_credentials_of_a_proxy_that_reads_nothing_are_a_mistake(option):
     ended = subprocess.run([*COMMAND, "proxy", "https://pbx.example/api", *option], capture_output=True, text=True,
                            timeout=60, check=False)

@@ -260,8 +260,9 @@ def compare(before: str, after: str, fail_on: str, clients: Path | None, slower:
 
     if not baselines.is_target(after):
         reject_target_options(values)
+    uses = baselines.checked_uses(clients, slower, report)
     first, second, troubles = baselines.compared_sides(before, after, lambda: recording_options(after, values, "usual"))
-    comparison = baselines.compare_with(first, second, clients, slower)
+    comparison = baselines.compare_with(first, second, uses, slower)
     data = describe_comparison(comparison, str(clients) if clients else None)
     if report is not None:
         baselines.write_reports(data, report)

@@ -9,6 +9,7 @@ import sys
 from functools import cache
 from importlib import import_module
 from io import TextIOWrapper
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn, TextIO, cast
 
@@ -48,11 +49,23 @@ class Commands(click.Group):
             from sarkmock.suggest import unknown_name  # slow to import
 
             ctx.fail(unknown_name("command", args[0], self.list_commands(ctx)))
-        return super().resolve_command(ctx, args)
+        name, command, rest = super().resolve_command(ctx, args)
+        return name, command, without_empty_values(command, rest)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):
             formatter.write_dl([(name, summary(name)) for name in self.list_commands(ctx)])
+
+
+def without_empty_values(command: click.Command | None, args: list[str]) -> list[str]:
+    """Return the arguments; UsageError for an option with an empty value, as from a variable that is not set."""
+    options = {name for option in command.params if isinstance(option, click.Option) and not option.is_flag
+               for name in option.opts} if command else set()
+    for arg, following in pairwise([*args, "-"]):
+        name, equals, value = arg.partition("=")
+        if name in options and not (value if equals else following):
+            raise click.UsageError(f"The value of {name} is empty.")
+    return args
 
 
 @cache

@@ -123,7 +123,7 @@ def _repeated(root: yaml.Node) -> Iterator[yaml.Node]:
 
 
 def _check_size(root: yaml.Node) -> None:
-    """Raise ConstructorError for values nested too deeply, or aliases that expand to too many nodes."""
+    """Raise ConstructorError for values nested too deeply or in themselves, or repeated too often by aliases."""
     sizes: dict[int, int] = {}
     levels: dict[int, int] = {}
     entered: set[int] = set()
@@ -137,8 +137,10 @@ def _check_size(root: yaml.Node) -> None:
             waiting += (child for child in _children(node) if id(child) not in entered)
         else:
             waiting.pop()
-            sizes[id(node)] = 1 + sum(sizes.get(id(child), 0) for child in _children(node))
-            levels[id(node)] = 1 + max((levels.get(id(child), 0) for child in _children(node)), default=0)
+            if any(id(child) not in sizes for child in _children(node)):
+                raise _wrong(node, "an alias in it refers to the value that contains it")
+            sizes[id(node)] = 1 + sum(sizes[id(child)] for child in _children(node))
+            levels[id(node)] = 1 + max((levels[id(child)] for child in _children(node)), default=0)
             if levels[id(node)] > MOST_YAML_LEVELS:
                 raise _too_deep(root)
             if sizes[id(node)] > len(entered) + MOST_REPETITIONS:
@@ -158,6 +160,8 @@ def read(file: Path) -> Any:
 
 def text_of(file: Path) -> str:
     """Return the text of a file. FileError if it cannot be read."""
+    if file.is_char_device():  # some never end
+        raise FileError(file, None, "a device")
     try:
         return file.read_text(encoding="utf-8-sig")
     except UnicodeDecodeError:

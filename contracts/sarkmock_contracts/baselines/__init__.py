@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from math import isnan
@@ -22,7 +22,7 @@ from ..errors import BadBaseline, CannotRun, check_directory, file_errors
 from ..reports.data import Data, as_json
 from ..safety.fingerprint import AUTO
 from ..safety.ledger import read_ledger
-from .clients import mark_concerned, read_clients
+from .clients import Use, mark_concerned, read_clients
 from .comparing import SLOWER, Comparison, compare_baselines
 from .facts import Baseline, Checkpoint, read_baseline, write_baseline
 from .profile import nearest_choice, profile_baseline, profile_from, profile_lines, write_profile
@@ -131,11 +131,18 @@ def record_box(options: RecordingOptions, ledger: Path, partial: Checkpoint | No
     return Recorded(baseline, unasked, session.troubles)
 
 
-def compare_with(before: Baseline, after: Baseline, clients: Path | None, slower: float = SLOWER) -> Comparison:
-    """Compare two baselines and mark the differences that concern the clients."""
+def checked_uses(clients: Path | None, slower: float, report: Path | None) -> list[Use]:
+    """Return what the clients use. Raise CannotRun for an invalid option, before a recording that takes long."""
     if isnan(slower):
         raise CannotRun("--slower nan: not a number")
-    uses = read_clients(clients) if clients is not None else []
+    if report is not None:
+        with file_errors(report):
+            report.mkdir(parents=True, exist_ok=True)
+    return read_clients(clients) if clients is not None else []
+
+
+def compare_with(before: Baseline, after: Baseline, uses: Sequence[Use], slower: float = SLOWER) -> Comparison:
+    """Compare two baselines and mark the differences that concern the clients."""
     comparison = compare_baselines(before, after, slower)
     comparison.differences = mark_concerned(comparison.differences, uses)
     return comparison

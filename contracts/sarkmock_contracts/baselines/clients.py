@@ -68,9 +68,9 @@ def read_clients(file: Path) -> list[Use]:
 
 def read_text(file: Path) -> str:
     try:
-        return file.read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
-        raise CannotRun(f"{file}: {getattr(error, 'strerror', None) or 'not a text file'}") from None
+        return yaml12.text_of(file)
+    except FileError as error:
+        raise CannotRun(str(error)) from None
 
 
 # a list

@@ -7,6 +7,7 @@ import threading
 import time
 import traceback
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 from functools import cached_property, lru_cache
 
@@ -115,12 +116,12 @@ LEFT_BEHIND = frozenset(("host", "content-length", "connection", "user-agent", "
 class ExchangeQueue:
     """Passes exchanges to a callback in its own thread. ``missed`` counts those that did not fit or were incomplete."""
 
-    def __init__(self, hear: Callable[[Passed], None], max_bytes: int = BYTES) -> None:
-        self._hear, self._max_bytes = hear, max_bytes
+    def __init__(self, hear: Callable[[Passed], None], max_bytes: int = BYTES, patience: float = PATIENCE) -> None:
+        self._hear, self._max_bytes, self._patience = hear, max_bytes, patience
         self._waiting: queue.Queue[tuple[Passed, float] | None] = queue.Queue(QUEUED_EXCHANGES)
         self._size = self.missed = 0
         self._latest = 0.0  # time of the latest exchange
-        self._gap = self._closing = False
+        self._gap = self._closing = self._ended = False
         self._lock = threading.Lock()
         self._thread = threading.Thread(target=self._run, name="sarkmock-judge", daemon=True)
         self._thread.start()
@@ -142,21 +143,23 @@ class ExchangeQueue:
             self._size += size
 
     def close(self) -> None:
-        """Process the queue for a limited time, and count the rest as missed."""
+        """Process the queue for a limited time, and count the rest as missed. No exchange is processed afterwards."""
         self._closing = True
-        try:
-            self._waiting.put(None, timeout=PATIENCE)
-        except queue.Full:
-            return
-        self._thread.join(PATIENCE)
-        self.missed += self._waiting.qsize()
+        with suppress(queue.Full):
+            self._waiting.put(None, timeout=self._patience)
+        self._thread.join(self._patience)
+        self._ended = True
+        while not self._waiting.empty():
+            self.missed += self._waiting.get_nowait() is not None
+        self._waiting.put(None)
+        self._thread.join()
 
     def settle(self) -> None:
         """Wait until all queued exchanges are processed."""
         self._waiting.join()
 
     def _run(self) -> None:
-        while (waiting := self._waiting.get()) is not None:
+        while not self._ended and (waiting := self._waiting.get()) is not None:
             passed, arrived = waiting
             self._await_quiet(arrived + JUDGED_AFTER)
             try:

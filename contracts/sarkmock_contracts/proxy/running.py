@@ -43,9 +43,9 @@ SHADOWED = ImportOptions(secrets=True, archives=False)  # the state that a shado
 def run_proxy(upstream: str, values: Mapping[str, Any]) -> int:
     """Run a proxy until it is stopped; return the exit code: 1 if the traffic does not conform."""
     sends = bool(values["shadow"]) or AUTO in (values["profile"], values["target_profile"])
-    for name in ("login", "header"):
+    for name in ("login", "token_env", "header"):
         if values[name] and not sends:
-            raise CannotRun(f"--{name} needs --shadow or --profile {AUTO}: "
+            raise CannotRun(f"--{name.replace('_', '-')} needs --shadow or --profile {AUTO}: "
                             "it applies to requests that the proxy itself sends")
     if isnan(values["timeout"]):
         raise CannotRun("--timeout nan: not a number of seconds")
@@ -62,6 +62,7 @@ def run_signed_in(upstream: str, values: Mapping[str, Any]) -> int:
     options = recognised_options(RunOptions.of({**values, "url": upstream}), shadowed=bool(values["shadow"]))
     access = options.caution.access
     base = access.check(upstream).path.rstrip("/")
+    load(options.target_profile or options.profile)  # FileError for an unknown one
     options = replace(options, caution=replace(options.caution, access=replace(access, headers=(), token_env=None)))
     guard = TrafficGuard(base, permitted_hazards(values["read_only"], values["allow_disruptive"]))
     listening, pace, context = listening_of(values), pace_of(values), upstream_context(upstream, access)
@@ -168,8 +169,6 @@ class TrafficJudge:
     def end(self) -> int:
         """Write the reports and return the exit code."""
         self.listener.close()
-        if self._clients is not None:
-            self._clients.save()
         watched, options = self.watched, self.watched.options
         for count, why in ((self.listener.missed, "too many at once, too large or incomplete"),
                            (watched.skipped, "not of the API, or pages for browsers")):
@@ -178,13 +177,16 @@ class TrafficJudge:
         outcome = watched.outcome()
         write_report(watched, outcome, whole=False)
         watched.close()
-        if options.report:
-            write_files(watched, outcome, Path(options.report))
-        if self._shadow is not None:
-            for line in shadow_lines(self._shadow, watched.target.url):
-                self._say(printable(line))
+        with ExitStack() as files:  # all are written, even if one cannot be
+            if self._clients is not None:
+                files.callback(self._clients.save)
             if options.report:
-                write_shadow(self._shadow, watched.target.url, Path(options.report))
+                files.callback(write_files, watched, outcome, Path(options.report))
+            if self._shadow is not None:
+                for line in shadow_lines(self._shadow, watched.target.url):
+                    self._say(printable(line))
+                if options.report:
+                    files.callback(write_shadow, self._shadow, watched.target.url, Path(options.report))
         return 1 if outcome.failures else 0
 
 

@@ -94,9 +94,7 @@ def load_seed(seed: str | Path | Mapping[str, Any], document: Document | None = 
     if str(seed) in NAMED_SEEDS:
         return named_seed(str(seed), database_of(document))
     file = Path(seed)
-    if file.suffix not in (".yaml", ".yml", ".json") and not file.is_file():
-        if "/" in str(seed) and file.is_dir():
-            raise FileError(file, None, "is a directory")
+    if file.suffix not in (".yaml", ".yml", ".json") and "/" not in str(seed) and not file.is_file():
         raise FileError("", None, f"{unknown_name('seed', seed, NAMED_SEEDS)}, or the path of a YAML file")
     try:
         return seed_from(yaml12.read(file), document)
