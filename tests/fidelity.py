@@ -7,7 +7,6 @@ operation itself and not the consequence of an earlier one. What a deviation tou
 from __future__ import annotations
 
 import argparse
-import copy
 import re
 import sys
 from collections import Counter
@@ -142,18 +141,13 @@ def compare(exchange: Exchange, documented: Engine, request: Request,
 
 
 def keep(state: State) -> tuple[Any, ...]:
-    pbx = copy.deepcopy({key: value for key, value in vars(state.pbx).items() if key != "clock"})
-    clock = vars(state.clock).copy()
-    return state.tables.dump(), dict(state.files), dict(state.astdb), clock, state.rng.getstate(), pbx
+    return state.tables.dump(), dict(state.files), state.memory()
 
 
 def put_back(state: State, kept: tuple[Any, ...]) -> None:
-    image, files, astdb, clock, rng, pbx = kept
+    image, state.files, memory = kept
     state.tables.restore(image)
-    state.files, state.astdb = files, astdb
-    vars(state.clock).update(clock)
-    state.rng.setstate(rng)
-    vars(state.pbx).update(pbx)
+    state.restore_memory(memory)
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -207,7 +207,7 @@ def test_the_same_requests_have_the_same_tokens(send, state):
 
 
 def test_a_seed_may_have_users_or_none(program):
-    hashed = accounts.hash_password("word", State().rng)
+    hashed = accounts.hash_password("word", State().draw())
     rows = [{"id": 5, "name": "Boss", "email": "boss@example.com", "role": "isAdmin", "password": hashed}]
     for users, name in ((rows, "Boss"), ([], "admin")):
         seed = Seed.of({"tables": {"users": users}}, "sark-6.5")

@@ -92,8 +92,7 @@ def test_a_box_without_vendors_of_phones_is_what_it_is(judge: str) -> None:
 
 def test_a_generated_password_in_the_text_of_a_crash_is_no_finding() -> None:
     """The text has the values of the SQL statement, and every box draws another password."""
-    state = State(load_seed("factory", load("L10")), now=NOW, token=TOKEN)
-    state.rng.seed(7)
+    state = State(load_seed("factory", load("L10")), now=NOW, token=TOKEN, rng=7)
     suite = suite_of("documented", "L10", state)
     crash = suite.send(with_json("POST", "/extensions/mailbox", {"cluster": "default", "pkey": ["a"]}))
     assert "Array to string conversion" in crash.response.fields["Error"]

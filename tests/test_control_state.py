@@ -31,7 +31,7 @@ def tenants(client):
 def image(engine):
     """All that a rejected request must leave alone."""
     state = engine.state
-    return state.to_seed(), state.files, state.clock.now(), state.rng.getstate()
+    return state.to_seed(), state.files, state.clock.now(), state.memory()
 
 
 # The whole state.

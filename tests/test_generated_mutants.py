@@ -95,6 +95,9 @@ def test_the_texts_of_errors_are_judged(profile: str, count: int | None) -> None
     ("documented", "field: trunks.create devicerec lost"),  # the schema permits that a new row lacks it
     ("documented", "field: extensions.create.mailbox callerid lost"),  # a known deviation does not store it, either
     ("documented", "unasked: holidaytimers.update routeclass emptied by an update"),  # the server derives it
+    ("shipped", "value: extensions.create.unprovisioned location null"),  # the server sets it
+    ("shipped", "type: extensions.update pkey a number"),  # the schema permits both types
+    ("documented", "check: backups.upload without backup_is_sound"),  # a zip file with a wrong checksum
     ("L11", "required lost: auth.register email without required"),  # another rule queries a table that no list shows
 ])
 def test_a_mutant_is_found(profile: str, text: str) -> None:

@@ -154,7 +154,7 @@ def test_a_seed_that_does_not_fit_changes_nothing():
 
 def test_reset_brings_everything_back(tmp_path):
     state = State(read(tmp_path), now=1000.0)
-    image, files, first = state.tables.dump(), dict(state.files), state.rng.random()
+    image, files, first = state.tables.dump(), dict(state.files), state.draw().random()
     state.tables.insert("cluster", {"pkey": "new"})
     state.files.clear()
     state.astdb.clear()
@@ -162,4 +162,4 @@ def test_reset_brings_everything_back(tmp_path):
     state.reset()
     assert (state.tables.dump(), state.files, state.clock.now()) == (image, files, 1000.0)
     assert state.astdb == {("cfim", "1001"): "441234"}
-    assert state.rng.random() == first
+    assert state.draw().random() == first

@@ -57,7 +57,7 @@ CHANGES = {
     "call": lambda state, number: state.pbx.originate("1001", "1002", "internal", "x"),
     "wait": lambda state, number: state.clock.advance(number),
     "freeze": lambda state, number: setattr(state.clock, "frozen", 1000.0 + number),
-    "roll": lambda state, number: state.rng.random(),
+    "roll": lambda state, number: state.draw().random(),
     "stop": lambda state, number: state.pbx.stop(),
     "records": lambda state, number: state.pbx.finished(),
     "reset": lambda state, number: state.reset(),

@@ -17,7 +17,7 @@ from sarkmock.pbx.sql import OLDEST, layout
 from sarkmock.pbx.state import PbxFile, State
 from sarkmock.pbx.state_file import PartPlace, StateFile
 
-STATE_FORMAT = 2
+STATE_FORMAT = 3
 PAGE_SIZE = 4096
 # Names of parts. All other parts are named by the path of a file, which begins with /.
 TABLES_PART, MACHINE, SEED = "tables", "machine", "seed"

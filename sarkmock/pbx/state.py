@@ -85,9 +85,8 @@ class State:
         self.files: dict[str, PbxFile] = {}
         self.astdb: dict[tuple[str, str], str] = {}
         self.clock = Clock(now)
-        self.rng = random.Random(rng)
         self.pbx = Pbx(self.clock)
-        self._dice = rng
+        self._rng, self._drawn = rng, 0
         self.token = token if self.tables.has(USERS) else None
         self.reseed(seed)
 
@@ -114,7 +113,7 @@ class State:
         """Restore the seed exactly."""
         self.tables.rewind(self._image)
         self.clock.reset()
-        self.rng.seed(self._dice)
+        self._drawn = 0
         written = self.clock.now()
         self.files = {path: PbxFile(content, written) for path, content in self.seed.files.items()}
         self.astdb = dict(self.seed.astdb)
@@ -149,18 +148,21 @@ class State:
         number = self.tables.insert(table, stamps(self.tables, table, self.clock.stamp()) | row)
         return self.tables.rows(table, {"rowid": number})[0]
 
+    def draw(self) -> random.Random:
+        """Return the generator for the next random value. Each has its own, so that the state only counts them."""
+        self._drawn += 1
+        return random.Random(f"{self._rng}/{self._drawn}")
+
     def memory(self) -> dict[str, Any]:
-        """Return AstDB, clock, random number generator and the PBX's run state as JSON values; not tables and files."""
-        version, numbers, gauss = self.rng.getstate()
+        """Return AstDB, clock, number of random values and the PBX's run state as JSON values; not tables and files."""
         return {"astdb": [[*place, value] for place, value in self.astdb.items()], "pbx": self.pbx.memory(),
-                "clock": [self.clock.offset, self.clock.frozen], "dice": [version, list(numbers), gauss]}
+                "clock": [self.clock.offset, self.clock.frozen], "drawn": self._drawn}
 
     def restore_memory(self, memory: Mapping[str, Any]) -> None:
         """Restore what `memory` returned."""
         self.astdb = {(family, key): value for family, key, value in memory["astdb"]}
         self.clock.offset, self.clock.frozen = memory["clock"]
-        version, numbers, gauss = memory["dice"]
-        self.rng.setstate((version, tuple(numbers), gauss))
+        self._drawn = memory["drawn"]
         self.pbx.restore_memory(memory["pbx"])
 
     def copy(self) -> State:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
+from functools import lru_cache
 from typing import Any
 
 
+@lru_cache(4096)
 def pointer(*steps: str) -> str:
     """Build a JSON Pointer from unescaped keys."""
     return "".join("/" + step.replace("~", "~0").replace("/", "~1") for step in steps)

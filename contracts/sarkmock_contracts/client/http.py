@@ -8,7 +8,7 @@ import threading
 from collections.abc import Callable, Iterable
 from concurrent.futures import Future, wait
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Any, TypeVar
 from urllib.parse import quote, urlencode
 
@@ -24,6 +24,7 @@ _LONG_INTEGER = re.compile(rb"[0-9]{%d}" % LONG_INTEGER)
 _SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")
 
 Computed = TypeVar("Computed")
+_read = lru_cache(1)(read_input)  # several parts of the judge read the same request in turn
 
 
 class TooSlow(Exception):
@@ -137,8 +138,8 @@ class Request:
         return f"{self.path}?{self.query}" if self.query else self.path
 
     def read(self) -> tuple[dict[str, Any], dict[str, Any]]:
-        """Parse the input as PHP does. Return all variables, and those of the body."""
-        return read_input(self.method, self.content_type, self.query, self.body)
+        """Parse the input as PHP does. Return all variables, and those of the body. Do not change them."""
+        return _read(self.method, self.content_type, self.query, self.body)
 
     @property
     def variables(self) -> dict[str, Any]:

@@ -66,7 +66,9 @@ class SignedIn(Layer):
             self.state.allow_token()
             token = ("Authorization", f"Bearer {self.state.token}")
             request = replace(request, headers=(*request.headers, token))
-        return self.inner.send(replace(request, headers=without_empty_token(request.headers)))
+        if NO_TOKEN in request.headers:
+            request = replace(request, headers=without_empty_token(request.headers))
+        return self.inner.send(request)
 
 
 def without_empty_token(headers: Headers) -> Headers:

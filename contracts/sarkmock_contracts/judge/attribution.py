@@ -43,6 +43,7 @@ from .oracle import Problem
 from .replica import Replica
 
 MOST_WAITING, WAITING_BYTES = 2_000, 64 << 20  # exchanges queued until a prediction is needed
+WITHOUT_EFFECT = {401, 403, 404, 405, 422}  # the request was rejected before it could change anything
 OF_LACKING = {"rules", "messages", "crash", "answer", "status"}  # checks that show that a row is missing
 
 
@@ -96,6 +97,15 @@ class Attribution:
         self._follow()
         return self.replica.answers(self._models.profile(self.profile), exchanges)[-1]
 
+    def is_foreseen(self, exchange: Exchange) -> bool:
+        """Whether the target's version responds like this."""
+        return is_same(exchange.response, self._answer(self.replica.leader, exchange))
+
+    def expected_at_another_time(self, exchange: Exchange) -> Response:
+        """Return the same, a day later and with other random values."""
+        self._follow()
+        return self.replica.answer_at_another_time(self._models.profile(self.profile), exchange)
+
     def _answer(self, model: Model, exchange: Exchange) -> Response:
         self._follow()
         return self.replica.answer(model, exchange)
@@ -124,7 +134,9 @@ class Attribution:
 
     def _follow(self) -> None:
         for exchange in self._waiting:
-            if not self.replica.observe(exchange):
+            if not self._known and exchange.response.status in WITHOUT_EFFECT:
+                self.replica.pass_over(exchange)
+            elif not self.replica.observe(exchange):
                 self.unlike.add(self._place_of(exchange.request))
                 if exchange.request.method != "GET" or not exchange.response.ok:  # data shows nothing of the framework
                     self.unlike.add(UNKNOWN_PATH)

@@ -13,13 +13,13 @@ from ..client.target import Client
 from ..errors import Unanswered
 from ..spec.contract import Contract, in_section
 from ..spec.operation_data import LiveTables
-from .agreement import OF_RULES, OF_WHOLE_ANSWER, JudgedAnswers
+from .agreement import OF_RULES, OF_WHOLE_ANSWER, JudgedAnswers, columns
 from .attribution import Attribution
 from .coverage import Coverage
 from .findings import FINDING_TYPES, Finding, Findings, Identity
 from .oracle import Problem, Verdict, conformance_problems, rule_messages, verdict, verdict_problems
 from .preparation import History
-from .row_model import UNSHOWN
+from .row_model import UNSHOWN, column_problems
 from .texts import check_problems, text_problems
 from .verdicts import Lists
 
@@ -216,8 +216,10 @@ class Judge:
         if not found and self.attribution.is_unforeseen_crash(exchange):
             text = f"returned {exchange.response.status}, though nothing in the request is known to crash this version"
             yield Problem("status", "", str(exchange.response.status), text)
-        elif not found and not of_rules and operation.checks and self.live.can_fetch:
-            yield from self._of_checks(operation, exchange)
+        elif not found and not of_rules and self.live.can_fetch:
+            if operation.checks:
+                yield from self._of_checks(operation, exchange)
+            yield from self._of_columns(operation, exchange)
 
     def _of_checks(self, operation: Operation, exchange: Exchange) -> Iterator[Problem]:
         """Yield where the checks beyond the rules would have decided differently in the judging version.
@@ -229,6 +231,17 @@ class Judge:
             found = [] if exchange.response.ok else list(check_problems(
                 operation, exchange.response, self.attribution.predict(exchange.request).response))
         yield from found
+
+    def _of_columns(self, operation: Operation, exchange: Exchange) -> Iterator[Problem]:
+        """Yield columns that a response shows otherwise than the judging version does, except random values."""
+        if not exchange.response.ok or self.attribution.is_foreseen(exchange):
+            return
+        expected = self.attribution.expected(exchange)
+        found = list(column_problems(operation, exchange, expected))
+        if found and self.live.know_all():
+            other = self.attribution.expected_at_another_time(exchange)
+            yield from (problem for problem in found
+                        if columns(other.json, problem.field) == columns(expected.json, problem.field))
 
     def _rule_messages_beyond(self, operation: Operation, exchange: Exchange, expected: Verdict) -> Iterator[Problem]:
         """Yield messages of rules, for fields that a check may name, that neither the rules nor the checks give."""

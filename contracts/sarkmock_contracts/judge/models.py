@@ -68,7 +68,8 @@ class Model:
 
         If the document requires a token and the state has none, requests without their own token need none.
         """
-        request = replace(request, headers=tuple(pair for pair in request.headers if pair != VALID_TOKEN))
+        if VALID_TOKEN in request.headers:
+            request = replace(request, headers=tuple(pair for pair in request.headers if pair != VALID_TOKEN))
         is_let_in = self._admits or header(request.headers, "Authorization") is not None
         return (self._mock if is_let_in else self._open).send(request)
 

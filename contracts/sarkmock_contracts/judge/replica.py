@@ -30,16 +30,16 @@ from .models import Model, Moment
 
 FILE_LISTS = {"/backups": pbx_files.BACKUPS, "/snapshots": pbx_files.SNAPSHOTS, "/greetings": pbx_files.GREETINGS}
 REMEMBERED_EXCHANGES, REMEMBERED_BYTES = 256, 256 << 20  # exchanges for which earlier states are kept
+A_DAY = 86_400.0  # seconds
 TableRow = dict[str, Any]
 
 
 @dataclass(frozen=True)
 class Remembered:
-    """An exchange, the state of the mock before it, and the predicted responses."""
+    """An exchange, the state of the mock before it, and the predicted responses by model and tables left empty."""
 
     exchange: Exchange  # kept so that its id is not reused
     before: Moment
-    expected: Response  # predicted by the leader
     size: int  # in bytes; tables count for the first of the exchanges that share them
     answers: WeakKeyDictionary[Model, dict[Sequence[str], Response]] = field(default_factory=WeakKeyDictionary)
 
@@ -59,22 +59,27 @@ class Replica:
         """Apply an exchange. Return False if the leader would have responded differently."""
         before = self._now()
         expected = self.leader.answer(exchange.request)
-        self._remember(exchange, before, expected)
+        self._remember(exchange, before, len(expected.body)).answers[self.leader] = {(): expected}
         if (expected.status, expected.body) != (exchange.response.status, exchange.response.body):
             self._correct(exchange, expected, before)
         return is_same(exchange.response, expected)
 
-    def _remember(self, exchange: Exchange, before: Moment, expected: Response) -> None:
-        key, size = id(exchange.response), exchange.weight + len(expected.body)
+    def pass_over(self, exchange: Exchange) -> None:
+        """Remember an exchange without effect. The leader's response is computed when it is asked for."""
+        self._remember(exchange, self._now())
+
+    def _remember(self, exchange: Exchange, before: Moment, size: int = 0) -> Remembered:
+        key, size = id(exchange.response), exchange.weight + size
         if key in self._moments:
             self._size -= self._moments.pop(key).size
         latest = next(reversed(self._moments.values()), None)
         if latest is None or latest.before.tables is not before.tables:
             size += len(before.tables)
-        self._moments[key] = Remembered(exchange, before, expected, size)
+        self._moments[key] = remembered = Remembered(exchange, before, size)
         self._size += size
         while len(self._moments) > REMEMBERED_EXCHANGES or (self._size > self._max_bytes and len(self._moments) > 1):
             self._size -= self._moments.popitem(last=False)[1].size
+        return remembered
 
     def answer(self, model: Model, exchange: Exchange, without: Iterable[str] = ()) -> Response:
         """Return a model's response to an exchange in the state of that moment, optionally with empty tables.
@@ -84,12 +89,21 @@ class Replica:
         remembered, lacking = self._moments.get(id(exchange.response)), tuple(without)
         if remembered is None:
             return self._answer(model, self._now(), exchange.request, lacking)
-        if model is self.leader and not lacking:
-            return remembered.expected
         known = remembered.answers.setdefault(model, {})
         if lacking not in known:
             known[lacking] = self._answer(model, remembered.before, exchange.request, lacking)
         return known[lacking]
+
+    def answer_at_another_time(self, model: Model, exchange: Exchange) -> Response:
+        """Return a model's response to an exchange in the state of that moment, a day later, with other random values.
+
+        If the moment is no longer remembered, use the current state.
+        """
+        remembered = self._moments.get(id(exchange.response))
+        with self._at(model, remembered.before if remembered else self._now()):
+            model.state.clock.advance(A_DAY)
+            model.state.draw()
+            return model.answer(exchange.request)
 
     def answers(self, model: Model, exchanges: Sequence[Exchange], alone: bool = False) -> list[Response]:
         """Return a model's responses to exchanges, starting from the state before the first that is remembered.

@@ -9,8 +9,8 @@ from typing import Any
 
 from sarkmock.suite_api import Operation, to_text
 
-from ..client.http import Exchange
-from ..spec.operation_data import Resource, columns_derived, is_listed
+from ..client.http import JSON, Exchange, Response
+from ..spec.operation_data import Resource, columns_derived, is_listed, key_text
 from .oracle import Problem
 
 STRANGE = "nosuchvalue"  # the value of fields that an operation does not have
@@ -131,6 +131,36 @@ def expected_columns(operation: Operation, sent: Mapping[str, Any]) -> dict[str,
     return {**{name: Expected(STAMP, operation, "default") for name in stamps},
             **{name: Expected(sent[name], operation, "stored") for name in names
                if not isinstance(sent[name], (list, dict))}}
+
+
+def column_problems(operation: Operation, exchange: Exchange, expected: Response) -> Iterator[Problem]:
+    """Yield columns that the server has set otherwise than expected, and values that are shown with another type."""
+    got = exchange.response
+    key = operation.table.key if operation.table is not None else ""  # whether a row has it is judged by other requests
+    for name in sorted(columns_of_server(operation, exchange) & expected.fields.keys() - {key}):
+        if got.fields[name] != expected.fields[name]:
+            text = f"{name} should be {expected.fields[name]!r}, is {got.fields[name]!r}"
+            yield Problem("default", name, "changed", text)
+    rows = {key_text(row.get(key)): row for row in expected.rows}
+    wrong = {name: (value, other) for row in got.rows for name, value in row.items()
+             if type(other := rows.get(key_text(row.get(key)), {}).get(name)) is not type(value)
+             and is_scalar(value) and is_scalar(other) and to_text(value) == to_text(other)}
+    for name, (value, other) in sorted(wrong.items()):
+        yield Problem("schema", name, "type", f"{name} should be {other!r}, is {value!r}")
+
+
+def columns_of_server(operation: Operation, exchange: Exchange) -> set[str]:
+    """Return the columns in the response to a write that neither the request nor a default determines."""
+    sent, answer = exchange.request.post, exchange.response
+    if operation.method not in ("POST", "PUT") or exchange.request.media_type != JSON:
+        return set()
+    derived = columns_derived(operation.id, sent) & answer.fields.keys()
+    return derived | (answer.fields.keys() - operation.defaults.keys() - sent.keys()
+                      if operation.method == "POST" else set())
+
+
+def is_scalar(value: Any) -> bool:
+    return isinstance(value, (str, int, float))
 
 
 def stored_problems(operation: Operation, sent: Mapping[str, Any], row: Mapping[str, Any],

@@ -6,6 +6,7 @@ has finished one.
 
 from __future__ import annotations
 
+import gc
 import multiprocessing
 import os
 import re
@@ -66,6 +67,7 @@ class Processes:
     """The processes that run the cases under pytest, with these arguments. They end when the block ends."""
 
     def __init__(self, options: RunOptions, number: int, arguments: Sequence[str]) -> None:
+        gc.freeze()  # a collection in a forked process would copy every page of what is loaded
         context: Any = multiprocessing.get_context(METHOD)
         self._traffic, self._stopped = options.traffic, context.RawValue("b", 0)
         with file_errors("-n needs a directory for temporary files, -n 1 does not"):
@@ -164,6 +166,7 @@ class Worker:
         self.run, self.connection, self.config, self.results = share.run, share.connection, config, results
 
     def pytest_runtestloop(self, session: pytest.Session) -> bool:
+        gc.freeze()  # documents and cases stay to the end
         groups = groups_of(session.items, self.run.options)
         while (number := self._next_group()) < len(groups):
             for item, following in zip_longest(groups[number], groups[number][1:]):

@@ -7,6 +7,7 @@ import re
 import sqlite3
 import struct
 import zipfile
+import zlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import closing, suppress
 from dataclasses import dataclass, replace
@@ -101,6 +102,7 @@ def download_of(kind: str) -> Mapping[str, Any] | None:
     return _operations_yaml()["downloads"].get(kind)
 
 
+_TEXT = b"just text\n"
 _EPOCH = (2024, 6, 1, 9, 0, 0)  # a fixed time, so that the same seed sends the same bytes
 
 
@@ -132,10 +134,11 @@ def _sqlite() -> bytes:
 
 
 _MAKERS: dict[str, Callable[[], bytes]] = {
-    "zip": lambda: zipped("readme.txt", b"just text\n"),  # neither a backup nor a snapshot
+    "zip": lambda: zipped("readme.txt", _TEXT),  # neither a backup nor a snapshot
+    "damaged": lambda: file_content("zip").replace(struct.pack("<I", zlib.crc32(_TEXT)), bytes(4)),  # wrong checksum
     "wav": _wav,
     "sqlite": _sqlite,
-    "text": lambda: b"just text\n",
+    "text": lambda: _TEXT,
     "binary": lambda: bytes((0, 1, 254, 255)) * 64,
     "empty": lambda: b"",
 }

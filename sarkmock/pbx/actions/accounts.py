@@ -45,7 +45,7 @@ def register(context: Context) -> Reply:
     if "\0" in password:
         raise PhpError("Bcrypt password must not contain null character", "ValueError")
     row = {"name": values["name"], "email": values["email"], "endpoint": stored(values.get("endpoint")),
-           "password": accounts.hash_password(password, context.state.rng), "role": stored(values.get("role")),
+           "password": accounts.hash_password(password, context.state.draw()), "role": stored(values.get("role")),
            "created_at": stamp, "updated_at": stamp}
     number = context.state.tables.insert(USERS, row)
     return Reply({"message": f"Created new user {values['email']}!", "accessToken": new_token(context, number, ["*"])})
@@ -57,7 +57,7 @@ def stored(value: Any) -> Any:
 
 
 def new_token(context: Context, user: int, abilities: list[str]) -> str:
-    secret = accounts.new_secret(context.state.rng)
+    secret = accounts.new_secret(context.state.draw())
     return accounts.issue_token(context.state.tables, user, abilities, secret, context.state.clock.stamp())
 
 

@@ -259,7 +259,7 @@ def arrays_as_json(value: Any) -> Any:
 
 
 def password(state: State) -> str:
-    return "".join(state.rng.sample(PASSWORD_LETTERS, PASSWORD_LENGTH))
+    return "".join(state.draw().sample(PASSWORD_LETTERS, PASSWORD_LENGTH))
 
 
 def default_location(state: State) -> str:

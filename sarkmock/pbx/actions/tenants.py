@@ -111,7 +111,7 @@ def update_holidaytimer(context: Context) -> Reply:
 
 def insert_with_new_name(context: Context, row: Row, prefix: str) -> Reply:
     """Insert a row under a random name; the response has the id that SQLite assigned: the highest so far plus one."""
-    row["pkey"] = f"{prefix}{context.state.rng.randint(100000, 999999)}"
+    row["pkey"] = f"{prefix}{context.state.draw().randint(100000, 999999)}"
     row["id"] = crud.insert_row(context, row)
     return Reply(crud.visible_columns(context, row))
 
