@@ -1,4 +1,4 @@
-"""Error messages for unknown names, with the nearest valid name and a list of all."""
+"""Error messages for unknown names, with the nearest valid name and a list of all, and for values that are too long."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from difflib import get_close_matches
 
 MANY = 30
 LONGEST = 80  # longest name to compare for typing errors
+LONGEST_MESSAGE = 300
 
 
 class UnknownName(ValueError):
@@ -34,6 +35,13 @@ def unknown_name(kind: str, name: object, known: Iterable[str]) -> str:
 
 def quoted_name(name: str) -> str:
     return repr(name) if len(name) <= LONGEST else f"{name[:LONGEST]!r}... ({len(name)} characters)"
+
+
+def shortened(message: str) -> str:
+    """Return the message of a schema error without the middle of a long value: its end says what is wrong."""
+    if len(message) <= LONGEST_MESSAGE:
+        return message
+    return f"{message[:LONGEST_MESSAGE - LONGEST]} ... {message[-LONGEST:]}"
 
 
 def nearest_names(name: object, known: Iterable[str], most: int = 1) -> list[str]:

@@ -29,4 +29,4 @@ from sarkmock.spec.profiles import Profile, describe_profile, overlay_of, produc
 from sarkmock.spec.yaml12 import FileError, line_of, source_of
 from sarkmock.spec.yaml12 import dump as yaml_text
 from sarkmock.spec.yaml12 import read as read_yaml
-from sarkmock.suggest import unknown_name
+from sarkmock.suggest import shortened, unknown_name

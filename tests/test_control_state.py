@@ -265,6 +265,21 @@ def test_a_rejection_says_what_is_right_and_changes_nothing(client, engine, tmp_
     assert client.get("/_mock/profile").json["profile"] == "documented"
 
 
+LARGE = {f"key{number}": number for number in range(10_000)}
+
+
+@pytest.mark.parametrize(("method", "path", "body"), [
+    ("PUT", "seed", LARGE), ("PUT", "clock", {"now": LARGE}), ("PATCH", "pbx", {"status": LARGE}),
+    ("PUT", "profile", {"profile": LARGE}), ("POST", "faults", {"status": LARGE}), ("PUT", "state", LARGE),
+    ("PUT", "state", {"tables": {"cluster": LARGE}}), ("PUT", "state", {"pbx": LARGE}), ("PUT", TABLE, LARGE),
+    ("PUT", TABLE, [{"pkey": LARGE}]), ("POST", "clock/advance", {"seconds": LARGE}),
+    ("POST", "load", {"file": LARGE})])
+def test_a_rejection_of_a_large_value_is_short(client, method, path, body):
+    answer = client.open(f"/_mock/{path}", method=method, json=body)
+    assert answer.status_code == 422
+    assert len(answer.json["error"]) < 600
+
+
 def test_a_mistake_in_a_state_is_told_with_its_line(client):
     text = "tables:\n  cluster:\n    - {pkey: a}\n    - {pkey: b,\n       descripton: x}\n"
     answer = client.put("/_mock/state", data=text, content_type=YAML).json

@@ -13,12 +13,12 @@ import click
 from click.shell_completion import CompletionItem, get_completion_class
 
 from sarkmock.atomic import write_whole
-from sarkmock.journal import Entry, Journal
 from sarkmock.redaction import printable, redacted
 
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from sarkmock.journal import Entry, Journal
     from sarkmock.server.connection import Served
 
 # Piped or redirected output is not wrapped, so that grep finds whole records.

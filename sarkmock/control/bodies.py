@@ -17,7 +17,7 @@ from sarkmock.spec.data_files import openapi_dir
 from sarkmock.spec.loading import METHODS, Document, resolve
 from sarkmock.spec.pointers import dotted
 from sarkmock.spec.yaml12 import FileError
-from sarkmock.suggest import unknown_name
+from sarkmock.suggest import shortened, unknown_name
 
 if TYPE_CHECKING:
     import jsonschema_rs
@@ -183,7 +183,7 @@ def read_parameter(name: str, schema: dict[str, Any], text: str, status: int) ->
 
     value = yaml12.scalar(text) if schema["type"] in ("integer", "boolean") else text
     for error in jsonschema_rs.validator_for(schema).iter_errors(value):
-        raise ControlError(status, f"{name}: {error.message}")
+        raise ControlError(status, f"{name}: {shortened(error.message)}")
     return int(value) if schema["type"] == "integer" else value  # to JSON Schema, 5.0 is an integer
 
 
@@ -196,7 +196,7 @@ def problem_text(error: jsonschema_rs.ValidationError) -> str:
         for step in list(error.schema_path)[:-1]:
             schema = schema[step]
         return unknown_name("key", error.kind.unexpected[0], schema["properties"])
-    return str(error.message)
+    return shortened(error.message)
 
 
 def endpoints() -> Iterator[Endpoint]:

@@ -25,7 +25,7 @@ from sarkmock.spec.loading import METHODS, Document, deviations_of, load, load_w
 from sarkmock.spec.operations import Operation, Rules
 from sarkmock.spec.pointers import dotted, follow, pointer, reach
 from sarkmock.spec.profiles import profiles
-from sarkmock.suggest import unknown_name
+from sarkmock.suggest import shortened, unknown_name
 
 if TYPE_CHECKING:
     import jsonschema_rs
@@ -114,7 +114,7 @@ class Fault:
         for error in _schema().iter_errors(dict(content)):
             place = dotted(error.instance_path, "fault")
             wrong = latency_problem(error.instance) if place == "latency" else None
-            raise FaultError(f"{place}: {wrong or error.message}")
+            raise FaultError(f"{place}: {wrong or shortened(error.message)}")
         whole: dict[str, Any] = {name: int(value) if isinstance(value, float) and value.is_integer() else value
                                  for name, value in content.items()}  # to JSON Schema, 503.0 is an integer
         fault = cls(**whole)

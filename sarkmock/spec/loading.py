@@ -26,7 +26,7 @@ from sarkmock.spec.profiles import (
     vocabulary_validator,
 )
 from sarkmock.spec.yaml12 import FileError
-from sarkmock.suggest import unknown_name
+from sarkmock.suggest import shortened, unknown_name
 
 if TYPE_CHECKING:
     import jsonschema_rs
@@ -253,7 +253,8 @@ def _vocabulary_mistakes(document: Document) -> Iterator[tuple[str, str]]:
         if check is None:
             yield place + pointer(key), f"{place or 'document'}: {unknown_name('key', key, _vocabulary())}"
         else:
-            yield from ((place + pointer(key), f"{place}/{key}: {error.message}") for error in check.iter_errors(value))
+            yield from ((place + pointer(key), f"{place}/{key}: {shortened(error.message)}")
+                        for error in check.iter_errors(value))
 
 
 def _written_at(whole: OverlayLayer, place: str) -> tuple[Path | str, int | None]:

@@ -17,7 +17,7 @@ from sarkmock.spec.data_files import BASE, openapi_dir
 from sarkmock.spec.pointers import dotted
 from sarkmock.spec.prepared import cached_value
 from sarkmock.spec.yaml12 import FileError
-from sarkmock.suggest import unknown_name
+from sarkmock.suggest import shortened, unknown_name
 
 if TYPE_CHECKING:
     import jsonschema_rs
@@ -213,7 +213,7 @@ def shape_mistakes(content: Any) -> Iterator[tuple[tuple[str | int, ...], str]]:
                 place = (*path, key)
                 yield place, f"{dotted(place)}: {unknown_name('key', key, shape.get('properties', ()))}"
         else:
-            yield path, f"{dotted(path, 'overlay')}: {error.message}"
+            yield path, f"{dotted(path, 'overlay')}: {shortened(error.message)}"
 
 
 def keys_not_text(content: Any) -> Iterator[tuple[str | int, ...]]:

@@ -12,7 +12,7 @@ from typing import Any
 
 import jsonschema_rs
 
-from sarkmock.suite_api import dotted, write_whole
+from sarkmock.suite_api import dotted, shortened, write_whole
 
 from ..client.http import bounded_json
 from ..errors import BadBaseline, CannotRun, file_errors
@@ -213,7 +213,7 @@ def _check(file: Path, number: int, line: Any) -> None:
         raise BadBaseline(f"{file}:{number}: not a line of a baseline")
     for error in line_validator(kind).iter_errors(line):
         place = dotted(error.instance_path)
-        raise BadBaseline(f"{file}:{number}: {f'{place}: ' if place else ''}{error.message}")
+        raise BadBaseline(f"{file}:{number}: {f'{place}: ' if place else ''}{shortened(error.message)}")
 
 
 @cache

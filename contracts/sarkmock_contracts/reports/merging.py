@@ -14,7 +14,7 @@ from typing import Any
 import jsonschema_rs
 from rich.console import Console
 
-from sarkmock.suite_api import dotted
+from sarkmock.suite_api import dotted, shortened
 
 from ..client.formats import join_archives
 from ..client.http import Exchange, Request, Response, bounded_json
@@ -76,7 +76,7 @@ def read_report(file: Path) -> Data:
         raise CannotRun(f"{file}: not JSON")
     for wrong in jsonschema_rs.validator_for(json.loads(REPORT_SCHEMA.read_text(encoding="utf-8"))).iter_errors(data):
         place = dotted(wrong.instance_path, "the whole")
-        raise CannotRun(f"{file}: not a report of `sarkmock check`: {place}: {wrong.message[:200]}")
+        raise CannotRun(f"{file}: not a report of `sarkmock check`: {place}: {shortened(wrong.message)}")
     return data  # type: ignore[no-any-return]
 
 
