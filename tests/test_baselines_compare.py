@@ -11,14 +11,14 @@ import jsonschema_rs
 import pytest
 import requests
 from sarkmock_contracts.baselines import write_reports
-from sarkmock_contracts.baselines.clients import read_clients
+from sarkmock_contracts.baselines.clients import Use, read_clients
 from sarkmock_contracts.baselines.comparing import compare_baselines
 from sarkmock_contracts.baselines.facts import BASELINE_SCHEMA, Baseline, Fact, Facts, read_baseline, write_baseline
 from sarkmock_contracts.baselines.observer import DEPTHS
 from sarkmock_contracts.baselines.profile import profile_baseline
 from sarkmock_contracts.baselines.recording import BoxRecorder
 from sarkmock_contracts.baselines.report import comparison_text, describe_comparison, difference_causes, terminal_text
-from sarkmock_contracts.baselines.severity import Difference
+from sarkmock_contracts.baselines.severity import THE_ANSWER, Difference
 from sarkmock_contracts.client.target import Target
 from sarkmock_contracts.client.transports import embedded_mock
 from sarkmock_contracts.errors import CannotRun
@@ -163,6 +163,14 @@ def test_what_breaks_the_client(comparison, client):
 def test_a_client_that_sends_everything(comparison, client):
     found = marked(comparison, read_clients(client("- POST /agents\n- GET /globals\n")))
     assert {("crash instead of rejection", "POST /agents", "cluster"), ("operation moved", "GET /globals", "")} <= found
+
+
+@pytest.mark.parametrize(("of", "concerned"), [
+    ("pkey", True), ("peer.port", True), ("tags[]", True), ("name", False), ("*.filesize", True), ("*", True),
+    ("[]", True), (THE_ANSWER, True)])
+def test_a_field_concerns_who_reads_it_or_what_it_is_in(of, concerned):
+    use = Use("GET /backups", reads=frozenset(["pkey", "peer", "tags"]))
+    assert use.concerns(Difference("field type changed", "GET /backups", of)) == concerned
 
 
 def entry(method, url, sent=None, shown=None):

@@ -18,9 +18,9 @@ from ..client.http import Exchange, Response, bounded_json
 from ..errors import CannotRun, check_directory, file_errors
 from ..safety.routing import method_of
 from ..spec.contract import contract_of, operation_name
-from .catalogue import catalogue
+from .catalogue import ANY_NAME, catalogue
 from .facts import BOX
-from .severity import Difference
+from .severity import THE_ANSWER, Difference
 
 USE_KEYS = ("operation", "sends", "reads")
 OF_SENT = ("rule", "message", "value", "variable", "crash instead")
@@ -44,7 +44,9 @@ class Use:
         if difference.kind.startswith(OF_SENT):
             return self.sends is None or difference.of in self.sends
         if difference.kind.startswith(OF_READ):
-            return self.reads is None or bool({difference.of, difference.of.partition(".")[0]} & self.reads)
+            first = difference.of.partition(".")[0].rstrip("[]")
+            of_all = first in ("", ANY_NAME, THE_ANSWER)  # each row, each entry of a map, the whole response
+            return self.reads is None or of_all or bool({difference.of, first} & self.reads)
         return True
 
 
