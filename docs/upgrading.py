@@ -98,7 +98,7 @@ def causes(title: str, found: Iterable[Deviation]) -> Iterator[str]:
 def measured(before: str, after: str) -> Iterator[str]:
     """What `compare` finds, by cause."""
     one, other, _ = baselines.compared_sides(before, after, lambda: sys.exit("both are profiles"))
-    found = describe_comparison(baselines.compare_with(one, other, None))["causes"]
+    found = describe_comparison(baselines.compare_with(one, other, []))["causes"]
     yield "### Measured"
     rows = ["| level | difference | count | for example |", "| --- | --- | --- | --- |"]
     rows += [f"| {cause['level']} | {cause['kind'] if len(cause['differences']) == 1 else cause['title']} "

@@ -147,6 +147,22 @@ def test_a_boundary_of_any_bytes(boundary):
     assert read_input("POST", f"multipart/form-data; boundary={boundary}", "", body)[1] == {"a": "x"}
 
 
+@pytest.mark.parametrize(("rest", "value"), [
+    ("", "x"), ("\r", "x\r"), ("\n", "x"), ("\r\n-", "x"), ("\r\n--xy", "x"), ("\r\r\n--xyz", "x\r"),
+    ("--xyz", "x--xyz"), ("\r\n--xyzw", "x"), ("\r\n--xw", "x\r\n--xw"), ("\r\n\r\n--", "x\r\n")])
+def test_a_delimiter_that_is_cut_off_ends_the_content(rest, value):
+    body = f'--xyz\r\nContent-Disposition: form-data; name="password"\r\n\r\nx{rest}'.encode()
+    assert read_input("POST", BOUNDARY, "", body)[1] == {"password": value}
+
+
+def test_php_reads_a_multipart_body_before_laravel_looks_for_json():
+    body = (part('name="a"', "x") + part('name="b"; filename="c"', "y") + "--xyz--").encode()
+    for boundary, expected in (("; boundary=xyz", {"b": UploadedFile("c", "", b"y")}), ("; boundary=", {})):
+        assert read_input("POST", f"multipart/form-data{boundary}, {JSON}", "", body) == (expected, {})
+    for method, content_type in (("POST", "multipart/form-data"), ("PUT", BOUNDARY), ("POST", "multipart/mixed")):
+        assert read_input(method, f"{content_type}, {JSON}", "", b'{"a": 1}')[1] == {"a": 1}
+
+
 def test_multipart_lines_may_end_as_they_like_and_bytes_stay_as_they_are():
     body = b'preamble\n--xyz\nContent-Disposition: form-data; name="a"\n\n\xff\r\n\n--xyz--'
     assert read_input("POST", BOUNDARY, "", body)[1] == {"a": "\udcff"}

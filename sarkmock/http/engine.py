@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 from urllib.parse import quote
 
 from sarkmock.http.context import ANONYMOUS, GUARDS, Caller, Context, bind_row, caller_of
-from sarkmock.http.replies import BadMethod, Framework, Invalid, Later, PhpError, Rejection, Reply
+from sarkmock.http.replies import BadMethod, Framework, Invalid, Later, NotEncodable, PhpError, Rejection, Reply
 from sarkmock.http.web_server import HTML, BeforePhp, apache_answer, framework_page, path_info
 from sarkmock.laravel import php
 from sarkmock.laravel.php.values import is_readable
@@ -284,8 +284,15 @@ def run_operation(program: Program, state: State, request: Request, read: GivenI
     if reply.status is None:
         reply = Reply(reply.body, operation.status, reply.headers, reply.content_type)
     if (state.tables.has_bytes or not is_readable(context.input)) and not is_readable(reply.body):
-        raise PhpError(MALFORMED, "InvalidArgumentException")  # Laravel fails only after the action
+        raise unreadable(operation, reply.body)  # Laravel fails only after the action
     return reply
+
+
+def unreadable(operation: Operation, body: Any) -> PhpError:
+    """Return the error for a row or other value that is not UTF-8."""
+    if operation.table is None or not isinstance(body, dict):
+        return PhpError(MALFORMED, "InvalidArgumentException")
+    return NotEncodable(MALFORMED, operation.table.model, php.to_text(body.get(operation.table.key)))
 
 
 def method_of_request(program: Program, request: Request, everything: dict[str, Any], post: dict[str, Any]) -> str:

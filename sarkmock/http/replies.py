@@ -63,6 +63,7 @@ class Framework:
     method_not_allowed: str
     query_error: str
     array_in_query: str
+    not_encodable: str
     method_override: str
     throttle: int | None
     cors: str
@@ -279,6 +280,17 @@ class QueryError(PhpError):
     def worded(self, framework: Framework) -> str:
         template = framework.array_in_query if self.array else framework.query_error
         return template.format(reason=self.message, sql=self.sql)
+
+
+class NotEncodable(PhpError):
+    """JSON cannot represent a row. The message names its model and key."""
+
+    def __init__(self, reason: str, model: str, key: str, field: str | None = None) -> None:
+        super().__init__(reason, "Illuminate\\Database\\Eloquent\\JsonEncodingException", field)
+        self.model, self.key = model, key
+
+    def worded(self, framework: Framework) -> str:
+        return framework.not_encodable.format(model=self.model, key=self.key, reason=self.message)
 
 
 def to_json(value: Any) -> bytes:

@@ -93,11 +93,12 @@ def conditional(answer: WebReply, method: str, fields: Mapping[str, str]) -> Web
         return answer
     if not fields.get("HTTP_IF_MATCH", "*").startswith("*"):
         return replace(answer, status=412, content=b"")
-    if not fields.get("HTTP_IF_NONE_MATCH", "").startswith("*"):
-        return answer if "HTTP_IF_RANGE" in fields else partial_file(answer, fields.get("HTTP_RANGE", ""))
-    if method == "POST":
-        return replace(answer, status=412, content=b"")
-    return replace(answer, status=304, content=b"", content_type=None)
+    if fields.get("HTTP_IF_NONE_MATCH", "").startswith("*"):
+        if method == "POST":
+            return replace(answer, status=412, content=b"")
+        if not any(f"HTTP_IF_{name}_SINCE" in fields for name in ("MODIFIED", "UNMODIFIED")):
+            return replace(answer, status=304, content=b"", content_type=None)
+    return answer if "HTTP_IF_RANGE" in fields else partial_file(answer, fields.get("HTTP_RANGE", ""))
 
 
 def partial_file(answer: WebReply, wanted: str) -> WebReply:

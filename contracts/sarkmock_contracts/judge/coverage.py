@@ -75,7 +75,8 @@ class Coverage:
         return [(operation.id, name) for operation in operations for name in operation.rules]
 
 
-WORDED = {"messages": 422, "row-not-found": 404, "method-not-allowed": 405, "query-error": 409, "array-in-query": 500}
+WORDED = {"messages": 422, "row-not-found": 404, "method-not-allowed": 405, "query-error": 409, "array-in-query": 500,
+          "not-encodable": 500}
 BLIND = {401, 403, 404, 405, 429, 500, 502, 503}  # statuses that precede the work of an operation
 
 

@@ -75,7 +75,7 @@ def form_parts(body: bytes, boundary: bytes) -> Iterator[FormPart]:
         end = content.find(closing, start)
         if b"filename" not in words:
             position = len(content) if end < 0 else end
-            value = _before(content, start, end)
+            value = _before(content, start, end, closing)
             if words[b"name"].upper() == b"MAX_FILE_SIZE":
                 largest = _leading_integer(value)
             yield FormPart(from_bytes(words[b"name"]), None, "", value)
@@ -90,7 +90,7 @@ def form_parts(body: bytes, boundary: bytes) -> Iterator[FormPart]:
             yield FormPart(name, "", "", b"", chosen=False)
             continue
         position, uploads = len(content) if end < 0 else end, uploads - 1
-        upload = b"" if end < 0 else _before(content, start, end)
+        upload = b"" if end < 0 else _before(content, start, end, closing)
         whole = end >= 0 and (not largest or len(upload) <= largest)
         name_of_file = _last_step(words[b"filename"])
         yield FormPart(name, name_of_file, from_bytes(content_type), upload if whole else b"", whole)
@@ -117,9 +117,14 @@ def _line_finder(content: bytes, line: bytes) -> Callable[[int], int | None]:
     return after
 
 
-def _before(content: bytes, start: int, end: int) -> bytes:
-    """Return the content before a delimiter; all the rest if there is none."""
-    return content[start:] if end < 0 else content[start:end].removesuffix(b"\r")
+def _before(content: bytes, start: int, end: int, closing: bytes) -> bytes:
+    """Return the content before a delimiter, which may be cut off; all the rest if there is none."""
+    if end < 0:
+        cut = max(length for length in range(len(closing)) if content.endswith(closing[:length], start))
+        if not cut:
+            return content[start:]
+        end = len(content) - cut
+    return content[start:end].removesuffix(b"\r")
 
 
 def _part_headers(content: bytes, position: int) -> tuple[bytes | None, bytes, int]:

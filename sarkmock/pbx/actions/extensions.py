@@ -12,7 +12,7 @@ from math import isfinite
 from typing import Any
 
 from sarkmock.http.context import Context
-from sarkmock.http.replies import Conflict, PhpError, QueryError, QueryRejected, Reply
+from sarkmock.http.replies import Conflict, NotEncodable, PhpError, QueryError, QueryRejected, Reply
 from sarkmock.laravel import php
 from sarkmock.pbx.actions.ami import require_pbx
 from sarkmock.pbx.actions.crud import (
@@ -213,9 +213,7 @@ def check_finite(context: Context, row: Row) -> None:
     for name, value in row.items():
         if isinstance(value, float) and not isfinite(value):
             key = php.to_text(row.get("pkey", context.path.get("pkey")))
-            message = f"Error encoding model [App\\{table_of(context).model}] with ID [{key}] to JSON: "
-            raise PhpError(f"{message}Inf and NaN cannot be JSON encoded",
-                           "Illuminate\\Database\\Eloquent\\JsonEncodingException", name)
+            raise NotEncodable("Inf and NaN cannot be JSON encoded", table_of(context).model, key, name)
 
 
 def new_row_variables(context: Context) -> Row:
