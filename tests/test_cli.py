@@ -4,6 +4,7 @@ import json
 import os
 import pty
 import re
+import resource
 import subprocess
 import sys
 from importlib.metadata import entry_points
@@ -389,6 +390,16 @@ def test_a_check_of_the_embedded_mock_ends_with_its_table_and_one_line():
     lines = output("check", "--quick", "-n", "1", "--only", "Destinations").splitlines()
     table = next(number for number, line in enumerate(lines) if line.startswith("section "))
     assert [line.partition(" ")[0] for line in lines[table:]] == ["section", "Destinations", "all", "", "conforming"]
+
+
+@pytest.mark.parametrize("command", [["lint"], ["serve", "--seed"], ["compare", "L10", "L11", "--clients"]])
+def test_a_file_that_is_too_large_for_the_memory_is_told(tmp_path, command):
+    file = tmp_path / "large.yaml"
+    with file.open("wb") as stream:
+        stream.truncate(2**31)
+    ended = subprocess.run([sys.executable, "-m", "sarkmock", *command, str(file)], capture_output=True, text=True,
+                           check=False, preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_AS, (2**30, 2**30)))
+    assert (ended.returncode, ended.stderr) == (2, "sarkmock: not enough memory\n")
 
 
 @pytest.mark.parametrize("option", ["--help", "--version"])

@@ -412,6 +412,17 @@ def test_requests_wait_their_turn_in_a_bounded_queue():
         assert len(box.requests) == 2
 
 
+def test_a_client_that_goes_while_it_waits_leaves_its_turn_to_the_next():
+    with scripted() as box, proxied(box.url, pace=Pace(each=0.4, queue=9)) as way:
+        assert get(f"{way.url}/first").ok
+        for name in ("a", "b", "c"):
+            with Wire(way.url) as gone:
+                gone.send(f"GET /api/{name} HTTP/1.1\r\nHost: h\r\n\r\n".encode())
+                time.sleep(0.02)
+        assert get(f"{way.url}/last").ok
+        assert [request.split(b" ")[1] for request in box.requests] == [b"/api/first", b"/api/last"]
+
+
 def test_a_minute_has_no_more_than_it_may():
     with scripted() as box, proxied(box.url, pace=Pace(most=2, queue=0)) as way:
         assert [get(f"{way.url}/a").status_code for _ in range(3)] == [200, 200, 429]

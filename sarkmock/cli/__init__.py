@@ -136,7 +136,7 @@ def main() -> NoReturn:
     except Exception as error:
         if not is_mistake(error):
             raise
-        fail(str(error))
+        fail(str(error) or "not enough memory")
     sys.exit(code if isinstance(code, int) else 0)
 
 
@@ -190,11 +190,11 @@ def plainer(error: UnicodeError) -> tuple[str, int]:
 
 
 def is_mistake(error: Exception) -> bool:
-    """Whether an exception is a user error: an invalid file, or an address in use."""
+    """Whether an exception is a user error: an invalid or too large file, or an address in use."""
     from sarkmock.server.https_server import CannotListen
     from sarkmock.spec.yaml12 import FileError
 
-    return isinstance(error, (FileError, CannotListen))
+    return isinstance(error, (FileError, CannotListen, MemoryError))
 
 
 def fail(problem: str) -> NoReturn:

@@ -171,23 +171,28 @@ class Pace:
         self._turn = asyncio.Lock()
         self._waiting = 0
 
-    async def turn(self) -> float:
-        """Wait for this request's turn and return the seconds waited; QueueFull if too many are waiting."""
+    async def turn(self, is_gone: Callable[[], bool]) -> bool:
+        """Wait for this request's turn; False if its client has gone while it waited, so that the next one has it.
+
+        QueueFull if too many are waiting.
+        """
         if not self._each and self._most is None:
-            return 0.0
-        began = asyncio.get_running_loop().time()
-        wait = self._wait(began)
-        if (wait or self._turn.locked()) and self._waiting >= self._queue:
+            return True
+        clock = asyncio.get_running_loop().time
+        wait = self._wait(clock())
+        waits = wait > 0 or self._turn.locked()
+        if waits and self._waiting >= self._queue:
             raise QueueFull(self._waiting, wait)
         self._waiting += 1
         try:
             async with self._turn:
-                await asyncio.sleep(self._wait(asyncio.get_running_loop().time()))
-                now = asyncio.get_running_loop().time()
-                self._passed.append(now)
+                await asyncio.sleep(0 if waits and is_gone() else self._wait(clock()))
+                if waits and is_gone():
+                    return False
+                self._passed.append(clock())
         finally:
             self._waiting -= 1
-        return now - began
+        return True
 
     def _wait(self, now: float) -> float:
         if not self._passed:

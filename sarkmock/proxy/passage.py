@@ -129,7 +129,8 @@ class Passage:
         if rejected:
             return await self._instead(record, proxy_answer(403, rejected), rejected, rest)
         try:
-            await proxy.pace.turn()
+            if not await proxy.pace.turn(self._reader.at_eof):
+                raise Gone
         except QueueFull as full:
             wait = [("Retry-After", str(full.seconds))]
             return await self._instead(record, proxy_answer(429, str(full), wait), str(full), rest)
