@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import gzip
 import re
 import socket
 import ssl
 import threading
 import time
+import warnings
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -392,6 +394,9 @@ def test_a_burst_of_connections_is_accepted_while_the_proxy_is_busy():
         address = ("127.0.0.1", way.proxy.port)
         for _ in range(200):
             stack.enter_context(socket.create_connection(address, timeout=0.5))
+    with warnings.catch_warnings(record=True, category=ResourceWarning, action="always") as told:
+        gc.collect()
+    assert not told  # connections that were just accepted are closed, too
 
 
 # pace, faults, journal

@@ -72,7 +72,7 @@ class Proxy(Listener):
         self.stopping = False
         self.room = BodyMemory(max(ALL_BODIES, 2 * self.limits.body))
         self._around = around
-        self._passages: dict[Passage, asyncio.Task[None] | None] = {}
+        self._passages: set[Passage] = set()
         self._in_progress: dict[int, Record] = {}
 
     async def _serve(self) -> None:
@@ -83,11 +83,12 @@ class Proxy(Listener):
         latest = self._loop.time() + STOP_TIMEOUT
         while any(passage.busy for passage in self._passages) and self._loop.time() < latest:
             await asyncio.sleep(STOP_TIMEOUT / 100)
-        tasks = [task for task in self._passages.values() if task]
+        tasks = asyncio.all_tasks() - {asyncio.current_task()}  # passages, and connections that were just accepted
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
         self.upstream.close()
+        await asyncio.sleep(0)  # closes the transports
 
     def _protocol(self) -> asyncio.Protocol:
         reader = asyncio.StreamReader(self.limits.head, self._loop)
@@ -100,7 +101,7 @@ class Proxy(Listener):
     async def _client(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         writer.transport.set_write_buffer_limits(high=0)  # so that drain() returns only when the response is sent
         passage = Passage(self, reader, writer)
-        self._passages[passage] = asyncio.current_task()
+        self._passages.add(passage)
         try:
             if len(self._passages) > most_connections(self.limits):
                 await passage.reject(BadRequest(503, f"More than {self.limits.connections} connections are open."))
@@ -110,7 +111,7 @@ class Proxy(Listener):
         except asyncio.CancelledError:
             writer.transport.abort()
         finally:
-            del self._passages[passage]
+            self._passages.remove(passage)
 
     # used by passages
 
