@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import random
+import weakref
 from dataclasses import replace
 from typing import Any
 
 import pytest
+from sarkmock_contracts.checks import CHECKS
 from sarkmock_contracts.client.http import Request, Response, with_json
 from sarkmock_contracts.client.transports import Layer, embedded_mock
 from sarkmock_contracts.errors import Unavailable
@@ -18,7 +21,7 @@ from sarkmock_contracts.spec.operation_data import patterns
 
 from sarkmock import Engine, State, load_seed, profiles
 from sarkmock.suite_api import Operation, PbxFile, load, pbx_files
-from tests.contract_runs import NOW, TOKEN, checked, run, suite_of
+from tests.contract_runs import NOW, TOKEN, checked, run, run_cases, suite_of
 
 FAST = ("reads", "rules", "unknown-rows", "links", "smoke", "framework", "scenarios")
 SEEDS = ("factory", "empty", "demo", "examples")
@@ -169,3 +172,14 @@ def test_a_row_that_an_undocumented_method_makes_is_removed() -> None:
     assert made.response.status == 201
     suite.fixtures.sweep()
     assert engine.state.tables.rows("cluster") == before
+
+
+def test_a_run_that_is_over_is_freed() -> None:
+    """Hypothesis keeps the classes of state machines for good."""
+    suite = suite_of("documented", "documented")
+    sequences = next(check for check in CHECKS if check.name == "sequences")
+    run_cases(suite, list(sequences.cases(suite))[:1])
+    over = weakref.ref(suite)
+    del suite
+    gc.collect()
+    assert over() is None

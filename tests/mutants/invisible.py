@@ -17,6 +17,7 @@ from sarkmock_contracts.judge.findings import known_deviations
 from sarkmock_contracts.run import Run
 from sarkmock_contracts.spec.boundary_values import NoBounds, bounds_of, is_placeholder
 from sarkmock_contracts.spec.contract import Contract
+from sarkmock_contracts.spec.operation_data import columns_derived
 
 from sarkmock.faults.fault import affected_operations
 from sarkmock.suite_api import (
@@ -74,13 +75,20 @@ def why_invisible(contract: Contract, mutation: Mutation) -> str:
                 or equal_answers(contract, mutation, operations))
     if same_as := answers_of_deviation(contract, mutation):
         return same_as
-    if mutation.kind == "default" and mutation.variable in contract.required(operations[0]):
-        return "the variable is required"
+    if mutation.kind == "default" and (set_anyway := of_default(contract, operations[0], mutation.variable)):
+        return set_anyway
     if mutation.kind in ("default", "stored") and not shown(contract, operations[0], mutation.variable):
         return "no answer shows the column"
     if mutation.variable.startswith("z_") and not any(one.table and one.table.stamps for one in operations):
         return "the column is always null"
     return unchanging(contract, mutation, operations[0])
+
+
+def of_default(contract: Contract, operation: Operation, variable: str) -> str:
+    """Why no new row has the default of a variable."""
+    if variable in contract.required(operation):
+        return "the variable is required"
+    return "the server sets the column" if variable in columns_derived(operation.id, ()) else ""
 
 
 def of_rejection(contract: Contract, mutation: Mutation, operation: Operation) -> str:
@@ -100,8 +108,9 @@ def of_rejection(contract: Contract, mutation: Mutation, operation: Operation) -
         return "a run deletes rows of its own alone, and no answer changes"
     if mutation.text.startswith(("with key_is_", "without key_is_")) and not changed_answers(contract, mutation):
         return "another check, or the database, rejects a taken key in the same words"
-    if mutation.text == "DELETE is not done" and not makers(contract, operation):
-        return "no row can be made, and those of the box are not deleted"
+    of_row = operation.method == "PUT" and operation.parameters and mutation.kind in OF_SUCCESS
+    if (of_row or mutation.text == "DELETE is not done") and not makers(contract, operation):
+        return "no row can be made, and those of the box are neither changed nor deleted"
     if mutation.kind in UNMET and not any(
             (after.status, after.json) != (one.response.status, one.response.json)
             for one in run_of(contract) if contract.operation_of(one.request) == operation

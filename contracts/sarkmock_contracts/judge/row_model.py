@@ -117,10 +117,22 @@ class RowModel:
 
 def new_row(resource: Resource, operation: Operation, key: str, sent: Mapping[str, Any], made: Exchange) -> RowModel:
     """Return the row that a create operation should have made: its defaults, overridden by the values sent."""
+    expected = {**default_columns(operation, sent), **expected_columns(operation, sent)}
+    return RowModel(resource, key, operation, expected, [made])
+
+
+def default_columns(operation: Operation, sent: Mapping[str, Any]) -> dict[str, Expected]:
+    """Return the columns of a new row that have their defaults."""
     derived = columns_derived(operation.id, sent)
-    defaults = {name: Expected(value, operation, "default") for name, value in operation.defaults.items()
-                if name not in derived and name not in sent}
-    return RowModel(resource, key, operation, {**defaults, **expected_columns(operation, sent)}, [made])
+    return {name: Expected(value, operation, "default") for name, value in operation.defaults.items()
+            if name not in derived and name not in sent}
+
+
+def default_problems(operation: Operation, sent: Mapping[str, Any], row: Mapping[str, Any]) -> Iterator[Problem]:
+    """Yield columns of a new row that do not have their defaults."""
+    for name, wanted in default_columns(operation, sent).items() if operation.method == "POST" else ():
+        if name in row and not wanted.fits(row[name]):
+            yield Problem(wanted.check, name, "changed", f"{name} should be {wanted.value!r}, is {row[name]!r}")
 
 
 def expected_columns(operation: Operation, sent: Mapping[str, Any]) -> dict[str, Expected]:

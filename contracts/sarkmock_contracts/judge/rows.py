@@ -17,7 +17,7 @@ from ..client.http import JSON, Exchange, Request
 from ..spec.contract import Contract
 from ..spec.operation_data import Resource, key_text, resources
 from .oracle import Problem
-from .row_model import RowModel, new_row, stored_problems
+from .row_model import RowModel, default_problems, new_row, stored_problems
 
 RowPlace = tuple[str, str]  # resource name, row key
 BlamedProblem = tuple[Operation, Problem, tuple[Exchange, ...]]
@@ -71,6 +71,8 @@ class RowTracker:
             optional = self._contract.optional_columns(operation)
             yield from ((operation, problem, (exchange,))
                         for problem in stored_problems(operation, sent, answer, optional))
+            if resource is None:  # nothing shows the row again
+                yield from ((operation, problem, (exchange,)) for problem in default_problems(operation, sent, answer))
         if resource is not None and operation in (*resource.creates, resource.update):
             make = self._made if operation in resource.creates else self._changed
             row = make(resource, operation, exchange, sent)
