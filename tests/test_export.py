@@ -163,6 +163,18 @@ def test_the_command_writes_a_file_or_prints(tmp_path: Path) -> None:
     assert "No such file or directory" in mistake("export", "curl", "-o", str(tmp_path / "no" / "file"))
 
 
+@pytest.mark.parametrize("url", [
+    "ftp://pbx/api", "https://", "https://pbx/api?a=b", "https://pbx/api#a", "https://pbx:port/api", "https://[::1/api",
+    "https://pbx/$(reboot)", "https://pbx/a b", "http://pbx/'"])
+def test_a_base_url_that_no_request_can_have_is_refused(url: str) -> None:
+    assert "--base-url: not an http or https URL without query" in mistake("export", "curl", "--base-url", url)
+
+
+@pytest.mark.parametrize("url", ["http://[::1]:44300/api", "https://pbx.example/sark%20api/", "HTTPS://10.0.0.1"])
+def test_a_base_url_is_that_of_every_request(url: str) -> None:
+    assert f"BASE=${{BASE:-{url.rstrip('/')}}}" in sarkmock("export", "curl", "--base-url", url).stdout
+
+
 @pytest.mark.parametrize("profile", PROFILES)
 @pytest.mark.parametrize(("form", "header"), [
     ("curl", '-H "Authorization: Bearer $TOKEN"'), ("http", "Authorization: Bearer {{token}}"),

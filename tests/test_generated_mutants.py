@@ -98,6 +98,7 @@ def test_the_texts_of_errors_are_judged(profile: str, count: int | None) -> None
     ("shipped", "value: extensions.create.unprovisioned location null"),  # the server sets it
     ("shipped", "type: extensions.update pkey a number"),  # the schema permits both types
     ("documented", "check: backups.upload without backup_is_sound"),  # a zip file with a wrong checksum
+    ("documented", "value: agents.show z_updater null"),  # no request can set the column
     ("L10", "default: cosrules.create description not None"),  # no other operation shows the row
     ("L11", "required lost: auth.register email without required"),  # another rule queries a table that no list shows
 ])

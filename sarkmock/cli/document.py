@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict
 from itertools import groupby
@@ -104,6 +105,7 @@ def _page(numbers: list[int]) -> Text:
 
 
 BASE_URL = "https://127.0.0.1:44300/api"
+GOOD_BASE_URL = re.compile(r"(?i)https?://([a-z0-9._-]+|\[[0-9a-f:.]+\])(:[0-9]{1,5})?(/[a-z0-9._~%-]*)*")
 
 
 @click.command()
@@ -134,6 +136,8 @@ def export(form: str, profile: str, base_url: str, output: Path | None) -> None:
     if "@" in base_url.partition("://")[2].partition("/")[0]:
         raise click.BadParameter("a base URL with a user and password would be written to the export",
                                  param_hint="--base-url")
+    if not GOOD_BASE_URL.fullmatch(base_url):
+        raise click.BadParameter(f"not an http or https URL without query, such as {BASE_URL}", param_hint="--base-url")
     if form in TEXT_FORMS:
         write_text(output, TEXT_FORMS[form](load(profile), base_url.rstrip("/")))
     elif output is None:

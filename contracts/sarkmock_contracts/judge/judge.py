@@ -12,14 +12,14 @@ from ..client.http import Exchange
 from ..client.target import Client
 from ..errors import Unanswered
 from ..spec.contract import Contract, in_section
-from ..spec.operation_data import LiveTables
+from ..spec.operation_data import LiveTables, key_text
 from .agreement import OF_RULES, OF_WHOLE_ANSWER, JudgedAnswers, columns
 from .attribution import Attribution
 from .coverage import Coverage
 from .findings import FINDING_TYPES, Finding, Findings, Identity
 from .oracle import Problem, Verdict, conformance_problems, rule_messages, verdict, verdict_problems
 from .preparation import History
-from .row_model import UNSHOWN, column_problems
+from .row_model import UNSHOWN, column_problems, unrequested_problems
 from .texts import check_problems, text_problems
 from .verdicts import Lists
 
@@ -76,6 +76,7 @@ class Judge:
         self.history = History(contract)
         self.witnesses = JudgedAnswers(live, stored)
         self._separating: list[Finding] = []
+        self._made: set[tuple[str, str]] = set()  # tables and keys of rows that requests have created
 
     def judge(self, exchange: Exchange) -> Judged:
         """Compare an exchange with the document and record it."""
@@ -87,6 +88,8 @@ class Judge:
                 self._bear_witness_of_status(other, exchange, FINDING_TYPES)
             return Judged(exchange.request, exchange.response)
         self.history.observe(operation, exchange)
+        if operation.method == "POST" and operation.table is not None and exchange.response.ok:
+            self._made.add((operation.table.name, key_text(exchange.response.fields.get(operation.table.key))))
         expected = self._verdict(operation, exchange)
         excused = expected is not None and expected.excuses(exchange.response)
         found = (self._blamed(operation, problem, expected)
@@ -237,7 +240,9 @@ class Judge:
         if not exchange.response.ok or self.attribution.is_foreseen(exchange):
             return
         expected = self.attribution.expected(exchange)
-        found = list(column_problems(operation, exchange, expected))
+        settable = self.contract.settable(operation.table.name) if operation.table is not None else ()
+        found = [*column_problems(operation, exchange, expected),
+                 *unrequested_problems(operation, exchange, expected, self._made, settable)]
         if found and self.live.know_all():
             other = self.attribution.expected_at_another_time(exchange)
             yield from (problem for problem in found

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Container, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -11,6 +11,7 @@ from sarkmock.suite_api import Operation, to_text
 
 from ..client.http import JSON, Exchange, Response
 from ..spec.operation_data import Resource, columns_derived, is_listed, key_text
+from .agreement import mask_volatile
 from .oracle import Problem
 
 STRANGE = "nosuchvalue"  # the value of fields that an operation does not have
@@ -150,7 +151,7 @@ def column_problems(operation: Operation, exchange: Exchange, expected: Response
     got = exchange.response
     key = operation.table.key if operation.table is not None else ""  # whether a row has it is judged by other requests
     for name in sorted(columns_of_server(operation, exchange) & expected.fields.keys() - {key}):
-        if got.fields[name] != expected.fields[name]:
+        if mask_volatile(name, got.fields[name]) != mask_volatile(name, expected.fields[name]):
             text = f"{name} should be {expected.fields[name]!r}, is {got.fields[name]!r}"
             yield Problem("default", name, "changed", text)
     rows = {key_text(row.get(key)): row for row in expected.rows}
@@ -159,6 +160,25 @@ def column_problems(operation: Operation, exchange: Exchange, expected: Response
              and is_scalar(value) and is_scalar(other) and to_text(value) == to_text(other)}
     for name, (value, other) in sorted(wrong.items()):
         yield Problem("schema", name, "type", f"{name} should be {other!r}, is {value!r}")
+
+
+def unrequested_problems(operation: Operation, exchange: Exchange, expected: Response, made: Container[tuple[str, str]],
+                         settable: Collection[str]) -> Iterator[Problem]:
+    """Yield columns that no request can set and that a row of the run does not have as expected.
+
+    ``made`` has the table and key of these rows. Numbers are left out: the database counts them.
+    """
+    table = operation.table
+    if table is None or operation.method == "POST":
+        return
+    rows = {key: row for row in expected.rows if (table.name, key := key_text(row.get(table.key))) in made}
+    wrong = {name: (value, other[name]) for row in exchange.response.rows
+             for other in [rows.get(key_text(row.get(table.key)), {})]
+             for name, value in row.items() if name in other and name not in settable
+             and mask_volatile(name, value) != mask_volatile(name, other[name])
+             and not (isinstance(value, (int, float)) and isinstance(other[name], (int, float)))}
+    for name, (value, other_value) in sorted(wrong.items()):
+        yield Problem("unrequested", name, "changed", f"{name} should be {other_value!r}, is {value!r}")
 
 
 def columns_of_server(operation: Operation, exchange: Exchange) -> set[str]:

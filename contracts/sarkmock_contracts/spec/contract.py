@@ -62,6 +62,7 @@ class Contract:
         self._may_name: dict[str, frozenset[str]] = {}
         self._check_texts: dict[str, dict[str, list[str]]] = {}
         self._optional: dict[str, frozenset[str]] = {}
+        self._settable: dict[str, frozenset[str]] = {}
         self._validators: dict[str, jsonschema_rs.Validator] = {}
 
     def operation_of(self, request: Request) -> Operation | None:
@@ -253,6 +254,13 @@ class Contract:
             required = self.resolve(place)[1].get("required", ()) if place is not None else ()
             self._optional[operation.id] = frozenset(operation.visible).difference(required)
         return self._optional[operation.id]
+
+    def settable(self, table: str) -> frozenset[str]:
+        """Return the columns of a table that have a default, or that some request can set."""
+        if table not in self._settable:
+            writes = [one for one in self.operations if one.table is not None and one.table.name == table]
+            self._settable[table] = frozenset(name for one in writes for name in (*one.rules, *one.defaults))
+        return self._settable[table]
 
     def check_texts(self, operation: Operation) -> dict[str, list[str]]:
         """Return the texts that checks beyond the rules may report with 422, by field."""
