@@ -88,7 +88,7 @@ class Judge:
                 self._bear_witness_of_status(other, exchange, FINDING_TYPES)
             return Judged(exchange.request, exchange.response)
         self.history.observe(operation, exchange)
-        if operation.method == "POST" and operation.table is not None and exchange.response.ok:
+        if operation.method == "POST" and operation.table and exchange.response.ok and self.live.can_fetch:
             self._made.add((operation.table.name, key_text(exchange.response.fields.get(operation.table.key))))
         expected = self._verdict(operation, exchange)
         excused = expected is not None and expected.excuses(exchange.response)

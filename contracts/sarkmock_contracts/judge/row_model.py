@@ -154,7 +154,7 @@ def column_problems(operation: Operation, exchange: Exchange, expected: Response
         if mask_volatile(name, got.fields[name]) != mask_volatile(name, expected.fields[name]):
             text = f"{name} should be {expected.fields[name]!r}, is {got.fields[name]!r}"
             yield Problem("default", name, "changed", text)
-    rows = {key_text(row.get(key)): row for row in expected.rows}
+    rows = {name: row for row in expected.rows if (name := key_text(row.get(key))) or not isinstance(got.json, list)}
     wrong = {name: (value, other) for row in got.rows for name, value in row.items()
              if type(other := rows.get(key_text(row.get(key)), {}).get(name)) is not type(value)
              and is_scalar(value) and is_scalar(other) and to_text(value) == to_text(other)}
@@ -171,7 +171,8 @@ def unrequested_problems(operation: Operation, exchange: Exchange, expected: Res
     table = operation.table
     if table is None or operation.method == "POST":
         return
-    rows = {key: row for row in expected.rows if (table.name, key := key_text(row.get(table.key))) in made}
+    rows = {key: row for row in expected.rows
+            if (key := key_text(row.get(table.key))) and (table.name, key) in made}
     wrong = {name: (value, other[name]) for row in exchange.response.rows
              for other in [rows.get(key_text(row.get(table.key)), {})]
              for name, value in row.items() if name in other and name not in settable
