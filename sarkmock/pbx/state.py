@@ -1,6 +1,6 @@
-"""The state of a PBX: tables, files, AstDB, run state, clock and random number generator.
+"""The state of a PBX: tables, files, AstDB, run state, clock and random numbers.
 
-Time, keys and passwords come from the clock and the random number generator, so runs are repeatable. ``reset``
+Time, keys and passwords come from the clock and from seeded random numbers, so runs are repeatable. ``reset``
 restores the seed exactly.
 """
 
@@ -166,7 +166,7 @@ class State:
         self.pbx.restore_memory(memory["pbx"])
 
     def copy(self) -> State:
-        """Copy tables, files, AstDB and the PBX; the clock and the random number generator are shared."""
+        """Copy tables, files, AstDB, the PBX and the number of random values; the clock is shared."""
         twin = copy.copy(self)
         twin.tables = Database(self.tables.name, self.tables.dump())
         twin.files = dict(self.files)

@@ -103,7 +103,7 @@ class StreamedResponse:
         self.first, self.pieces = b"", self._pieces()
 
     async def begin(self) -> StreamedResponse:
-        """Read the first piece: if that fails, the client can still be told."""
+        """Read the first piece of the body, before any of the response is sent to the client."""
         try:
             self.first = await anext(self.pieces, b"")
         except BaseException:

@@ -102,7 +102,7 @@ class Attribution:
         return is_same(exchange.response, self._answer(self.replica.leader, exchange))
 
     def expected_at_another_time(self, exchange: Exchange) -> Response:
-        """Return the same, a day later and with other random values."""
+        """Return the response of a mock of the judging document a day later and with other random values."""
         self._follow()
         return self.replica.answer_at_another_time(self._models.profile(self.profile), exchange)
 

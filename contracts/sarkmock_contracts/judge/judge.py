@@ -220,33 +220,33 @@ class Judge:
             text = f"returned {exchange.response.status}, though nothing in the request is known to crash this version"
             yield Problem("status", "", str(exchange.response.status), text)
         elif not found and not of_rules and self.live.can_fetch:
-            if operation.checks:
-                yield from self._of_checks(operation, exchange)
-            yield from self._of_columns(operation, exchange)
+            yield from self._unpredicted(operation, exchange)
 
-    def _of_checks(self, operation: Operation, exchange: Exchange) -> Iterator[Problem]:
-        """Yield where the checks beyond the rules would have decided differently in the judging version.
+    def _unpredicted(self, operation: Operation, exchange: Exchange) -> Iterator[Problem]:
+        """Yield where checks beyond the rules, and columns that no request determines, are not as predicted.
 
         They depend on rows: if lists were never shown, only a response that has changed nothing can be predicted.
         """
-        found = list(check_problems(operation, exchange.response, self.attribution.expected(exchange)))
+        found: list[Problem] = []
+        if operation.checks:
+            found += check_problems(operation, exchange.response, self.attribution.expected(exchange))
+        found += self._of_columns(operation, exchange)
         if found and not self.live.know_all():
             found = [] if exchange.response.ok else list(check_problems(
                 operation, exchange.response, self.attribution.predict(exchange.request).response))
         yield from found
 
     def _of_columns(self, operation: Operation, exchange: Exchange) -> Iterator[Problem]:
-        """Yield columns that a response shows otherwise than the judging version does, except random values."""
+        """Yield columns whose value or type is not the one that the judging version shows, except random values."""
         if not exchange.response.ok or self.attribution.is_foreseen(exchange):
             return
         expected = self.attribution.expected(exchange)
         settable = self.contract.settable(operation.table.name) if operation.table is not None else ()
         found = [*column_problems(operation, exchange, expected),
                  *unrequested_problems(operation, exchange, expected, self._made, settable)]
-        if found and self.live.know_all():
-            other = self.attribution.expected_at_another_time(exchange)
-            yield from (problem for problem in found
-                        if columns(other.json, problem.field) == columns(expected.json, problem.field))
+        other = self.attribution.expected_at_another_time(exchange) if found else expected
+        yield from (problem for problem in found
+                    if columns(other.json, problem.field) == columns(expected.json, problem.field))
 
     def _rule_messages_beyond(self, operation: Operation, exchange: Exchange, expected: Verdict) -> Iterator[Problem]:
         """Yield messages of rules, for fields that a check may name, that neither the rules nor the checks give."""

@@ -14,6 +14,7 @@ from ..spec.operation_data import Resource, columns_derived, is_listed, key_text
 from .agreement import mask_volatile
 from .oracle import Problem
 
+_Row = dict[str, Any]
 STRANGE = "nosuchvalue"  # the value of fields that an operation does not have
 UNSHOWN = "not shown"  # kind of problem: a variable that was sent is missing in the response
 STAMP, STAMPED = "YYYY-MM-DD HH:MM:SS", re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d")  # set by database triggers
@@ -95,7 +96,7 @@ class RowModel:
             if show.method == "GET":
                 self.confirmed.add(name)
             return
-        problem = Problem(wanted.check, name, "changed", f"{name} should be {wanted.value!r}, is {got!r}")
+        problem = wrong_value(wanted.check, name, "changed", wanted.value, got)
         if show.method == "GET":
             self.doubts[name] = show, problem
         yield (self.changed_by or show) if name in self.confirmed else wanted.operation, problem
@@ -133,7 +134,7 @@ def default_problems(operation: Operation, sent: Mapping[str, Any], row: Mapping
     """Yield columns of a new row that do not have their defaults."""
     for name, wanted in default_columns(operation, sent).items() if operation.method == "POST" else ():
         if name in row and not wanted.fits(row[name]):
-            yield Problem(wanted.check, name, "changed", f"{name} should be {wanted.value!r}, is {row[name]!r}")
+            yield wrong_value(wanted.check, name, "changed", wanted.value, row[name])
 
 
 def expected_columns(operation: Operation, sent: Mapping[str, Any]) -> dict[str, Expected]:
@@ -147,39 +148,48 @@ def expected_columns(operation: Operation, sent: Mapping[str, Any]) -> dict[str,
 
 
 def column_problems(operation: Operation, exchange: Exchange, expected: Response) -> Iterator[Problem]:
-    """Yield columns that the server has set otherwise than expected, and values that are shown with another type."""
-    got = exchange.response
-    key = operation.table.key if operation.table is not None else ""  # whether a row has it is judged by other requests
-    for name in sorted(columns_of_server(operation, exchange) & expected.fields.keys() - {key}):
-        if mask_volatile(name, got.fields[name]) != mask_volatile(name, expected.fields[name]):
-            text = f"{name} should be {expected.fields[name]!r}, is {got.fields[name]!r}"
-            yield Problem("default", name, "changed", text)
-    rows = {name: row for row in expected.rows if (name := key_text(row.get(key))) or not isinstance(got.json, list)}
-    wrong = {name: (value, other) for row in got.rows for name, value in row.items()
-             if type(other := rows.get(key_text(row.get(key)), {}).get(name)) is not type(value)
-             and is_scalar(value) and is_scalar(other) and to_text(value) == to_text(other)}
-    for name, (value, other) in sorted(wrong.items()):
-        yield Problem("schema", name, "type", f"{name} should be {other!r}, is {value!r}")
+    """Yield columns set by the server whose value is not the expected one, and values shown with another type."""
+    got, key = exchange.response.fields, operation.table.key if operation.table is not None else ""
+    for name in sorted(columns_of_server(operation, exchange) & expected.fields.keys() - {key}):  # others judge the key
+        if mask_volatile(name, got[name]) != mask_volatile(name, expected.fields[name]):
+            yield wrong_value("default", name, "changed", expected.fields[name], got[name])
+    wrong = {name: (other[name], value) for row, other in paired_rows(operation, exchange.response, expected)
+             for name, value in row.items() if name in other and type(value) is not type(other[name])
+             and is_scalar(value) and is_scalar(other[name]) and to_text(value) == to_text(other[name])}
+    for name, (wanted, shown) in sorted(wrong.items()):
+        yield wrong_value("schema", name, "type", wanted, shown)
 
 
 def unrequested_problems(operation: Operation, exchange: Exchange, expected: Response, made: Container[tuple[str, str]],
                          settable: Collection[str]) -> Iterator[Problem]:
-    """Yield columns that no request can set and that a row of the run does not have as expected.
+    """Yield columns of rows of the run that no request can set and whose value is not the expected one.
 
     ``made`` has the table and key of these rows. Numbers are left out: the database counts them.
     """
     table = operation.table
     if table is None or operation.method == "POST":
         return
-    rows = {key: row for row in expected.rows
-            if (key := key_text(row.get(table.key))) and (table.name, key) in made}
-    wrong = {name: (value, other[name]) for row in exchange.response.rows
-             for other in [rows.get(key_text(row.get(table.key)), {})]
+    wrong = {name: (other[name], value) for row, other in paired_rows(operation, exchange.response, expected)
+             if (key := key_text(row.get(table.key))) and (table.name, key) in made
              for name, value in row.items() if name in other and name not in settable
              and mask_volatile(name, value) != mask_volatile(name, other[name])
              and not (isinstance(value, (int, float)) and isinstance(other[name], (int, float)))}
-    for name, (value, other_value) in sorted(wrong.items()):
-        yield Problem("unrequested", name, "changed", f"{name} should be {other_value!r}, is {value!r}")
+    for name, (wanted, shown) in sorted(wrong.items()):
+        yield wrong_value("unrequested", name, "changed", wanted, shown)
+
+
+def paired_rows(operation: Operation, got: Response, expected: Response) -> Iterator[tuple[_Row, _Row]]:
+    """Pair the rows of two responses by their keys. Two objects without a key are a pair."""
+    column = operation.table.key if operation.table is not None else ""
+    rows = {key_text(row.get(column)): row for row in expected.rows}
+    for row in got.rows:
+        key = key_text(row.get(column))
+        if key in rows and (key or not isinstance(got.json, list)):
+            yield row, rows[key]
+
+
+def wrong_value(check: str, name: str, kind: str, wanted: Any, got: Any) -> Problem:
+    return Problem(check, name, kind, f"{name} should be {wanted!r}, is {got!r}")
 
 
 def columns_of_server(operation: Operation, exchange: Exchange) -> set[str]:

@@ -113,16 +113,20 @@ def open_backup(content: bytes, database: str) -> Backup:
 
 def lose_backup(context: Context) -> Reply:
     """Report success for an upload that no other operation finds."""
-    path = f"bkups/{context.input[BACKUP_FIELD].name}"
-    check_path(path)
-    return Reply([f"Uploaded {path}"])
+    return Reply([f"Uploaded bkups/{storable_upload(context).name}"])
 
 
 def upload_backup(context: Context) -> Reply:
-    file: UploadedFile = context.input[BACKUP_FIELD]
-    reply = lose_backup(context)
+    file = storable_upload(context)
     BACKUP_SET.put(context.state, file.name, file.content)
-    return reply
+    return Reply([f"Uploaded bkups/{file.name}"])
+
+
+def storable_upload(context: Context) -> UploadedFile:
+    """Return the upload; PhpError if Flysystem does not store a file of its name."""
+    file: UploadedFile = context.input[BACKUP_FIELD]
+    check_path(f"bkups/{file.name}")
+    return file
 
 
 def restore_backup(context: Context) -> Reply:
