@@ -347,9 +347,12 @@ def test_what_may_stop_a_box_is_confirmed_by_a_person_at_a_terminal():
     assert said.startswith("--allow-disruptive needs a terminal to confirm the host; or pass --yes-i-mean pbx.example")
 
 
-@pytest.mark.parametrize("option", ["--ledger x", "--insecure", "--ca x", "--cert x", "--key x", "--login x"])
-def test_an_option_of_a_target_is_not_ignored_without_one(option):
-    assert mistake("check", *option.split()) == f"{option.split()[0]} needs the URL of a target"
+@pytest.mark.parametrize("command", [["check"], ["compare", "shipped", "L10"]])
+@pytest.mark.parametrize("option", [
+    "--rate 0", "--rate 60/m", "--allow-writes", "--allow-operational", "--hostile-input", "--yes-i-mean x",
+    "--ledger x", "--insecure", "--ca x", "--cert x", "--key x", "--token-env x", "--login x", "--header x:y"])
+def test_an_option_of_a_target_is_not_ignored_without_one(command, option):
+    assert mistake(*command, *option.split()) == f"{option.split()[0]} needs the URL of a target"
 
 
 URL = "https://127.0.0.1:1/api"
@@ -364,7 +367,11 @@ URL = "https://127.0.0.1:1/api"
     (["check", URL, "--login", "a@b.c", "--token-env", "PATH"], "exclude each other"),
     (["check", URL, "--password-env", "PATH"], "--password-env needs --login"),
     (["check", "--update-accepted"], "--update-accepted needs --accept"),
-    (["compare", "shipped", "L10", "--ca", "x"], "--ca needs the URL of a target"),
+    (["check", URL, "--yes-i-mean", "x"], "--yes-i-mean needs --allow-disruptive"),
+    (["compare", "shipped", "L10", "--max-time", "5m"], "--max-time needs the URL of a target"),
+    (["fleet", "boxes.yaml", "--matrix", "-o", "fleet"], "--matrix writes no files: omit -o"),
+    (["export", "openapi-python-client", "--base-url", URL], "--base-url has no effect on openapi-python-client"),
+    (["proxy", URL, "--queue", "5"], "--queue needs --throttle or --rate"),
     (["proxy", URL, "--read-only", "--allow-disruptive"], "exclude each other"),
     (["proxy", URL, "--http", "--listen-cert", "x", "--listen-key", "x"], "--listen-cert and --listen-key cannot be"),
     (["serve", "--http", "--cert", "x", "--key", "x"], "--cert and --key cannot be used with --http"),

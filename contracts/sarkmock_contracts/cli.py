@@ -256,10 +256,10 @@ def compare(before: str, after: str, fail_on: str, clients: Path | None, slower:
     from . import baselines
     from .baselines.report import describe_comparison, terminal_text
     from .reports.data import as_json as json_text
-    from .run_options import reject_target_options
+    from .run_options import OF_A_TARGET, reject_target_options
 
     if not baselines.is_target(after):
-        reject_target_options(values)
+        reject_target_options(values, (*OF_A_TARGET, "time"))
     uses = baselines.checked_uses(clients, slower, report)
     first, second, troubles = baselines.compared_sides(before, after, lambda: recording_options(after, values, "usual"))
     comparison = baselines.compare_with(first, second, uses, slower)

@@ -106,3 +106,11 @@ OPTIONS = (
 def options_of(*groups: str) -> list[Option]:
     """Return the options of these groups, in table order."""
     return [option for option in OPTIONS if option.of in groups]
+
+
+def is_given(name: str) -> bool:
+    """Whether an option of the running command is set on the command line, even to its default."""
+    from click import get_current_context  # pytest does not need it
+    from click.core import ParameterSource
+
+    return get_current_context().get_parameter_source(name) is ParameterSource.COMMANDLINE

@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from .cli import FILE_PATH, run_command
+from .options import is_given
 
 
 @click.command()
@@ -61,10 +62,11 @@ def fleet(boxes: Path, output: Path, names: tuple[str, ...], matrix: bool, summa
     from . import fleet as many
     from .reports.data import EXIT_CODES
 
-    listed = many.read_boxes(boxes)
-    chosen = many.chosen_boxes(listed, names)
     if matrix and summarise:
         raise click.UsageError("--matrix and --summary exclude each other")
+    if matrix and is_given("output"):
+        raise click.UsageError("--matrix writes no files: omit -o")
+    chosen = many.chosen_boxes(many.read_boxes(boxes), names)
     if matrix:
         click.echo(json.dumps([box.name for box in chosen]))
         return 0

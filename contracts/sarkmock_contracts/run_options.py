@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, fields
 from pathlib import Path
@@ -14,6 +14,7 @@ from sarkmock.suite_api import BASE
 from .client.rate_limit import seconds_each
 from .client.transports import Access
 from .errors import CannotRun
+from .options import options_of
 from .safety import Caution
 from .safety.gate import Permissions
 from .safety.preflight import logged_in
@@ -68,9 +69,9 @@ class RunOptions:
         own = {item.name: values[item.name] for item in fields(cls) if values.get(item.name) is not None}
         if isinstance(own.get("shard"), str):
             own["shard"] = Shard.parse(own["shard"])
-        seconds_each(own.get("rate", "auto"))  # raises CannotRun for an invalid rate
         if values.get("url") is None:
             reject_target_options(values)
+        seconds_each(own.get("rate", "auto"))  # raises CannotRun for an invalid rate
         databases = tuple(own.get("example_database", ()))
         return cls(**{**own, "example_database": databases, "caution": caution_from(values)})
 
@@ -91,14 +92,14 @@ class RunOptions:
         return quick if self.quick else full
 
 
-OF_A_TARGET = ("ledger", "insecure", "ca", "cert", "key")  # who sets one of these expects that a target is contacted
+OF_A_TARGET = ("rate", "safety", "access", "login", "header")  # groups of options that have no effect without a URL
 
 
-def reject_target_options(values: Mapping[str, Any]) -> None:
-    """Raise CannotRun for an option that concerns the connection to a target, or what a run leaves on it."""
-    for name in OF_A_TARGET:
-        if values.get(name):
-            raise CannotRun(f"--{name} needs the URL of a target")
+def reject_target_options(values: Mapping[str, Any], groups: Sequence[str] = OF_A_TARGET) -> None:
+    """Raise CannotRun if an option of these groups is set."""
+    for option in options_of(*groups):
+        if values.get(option.dest) and values[option.dest] != option.default:
+            raise CannotRun(f"--{option.name} needs the URL of a target")
 
 
 def caution_from(values: Mapping[str, Any]) -> Caution:
@@ -106,6 +107,8 @@ def caution_from(values: Mapping[str, Any]) -> Caution:
     hazards = {"read", *(hazard for hazard, name in ALLOWED.items() if values.get(name))}
     if values.get("insecure") and values.get("ca"):
         raise CannotRun("--insecure and --ca exclude each other")
+    if values.get("yes_i_mean") and not values.get("allow_disruptive"):
+        raise CannotRun("--yes-i-mean needs --allow-disruptive")
     access = Access(bool(values.get("insecure")), values.get("ca"), values.get("cert"), values.get("key"),
                     tuple(values.get("header") or ()), values.get("token_env"))
     return Caution(Permissions(frozenset(hazards), bool(values.get("hostile_input"))), access, values.get("ledger"),

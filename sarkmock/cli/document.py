@@ -138,6 +138,8 @@ def export(form: str, profile: str, base_url: str, output: Path | None) -> None:
                                  param_hint="--base-url")
     if not GOOD_BASE_URL.fullmatch(base_url):
         raise click.BadParameter(f"not an http or https URL without query, such as {BASE_URL}", param_hint="--base-url")
+    if form == "openapi-python-client" and base_url != BASE_URL:
+        raise click.UsageError(f"--base-url has no effect on {form}")
     if form in TEXT_FORMS:
         write_text(output, TEXT_FORMS[form](load(profile), base_url.rstrip("/")))
     elif output is None:

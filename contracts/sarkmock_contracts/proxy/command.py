@@ -9,6 +9,7 @@ import click
 from sarkmock.spec.data_files import BASE
 
 from ..cli import FILE_PATH, profile_names, run_command, with_options
+from ..options import is_given
 
 SECONDS = click.FloatRange(min=0, min_open=True)
 
@@ -82,6 +83,8 @@ def proxy(upstream: str, **values: Any) -> int:
         sarkmock proxy https://pbx.example:44300/api --ca pbx.pem --shadow L11 --report upgrade
         sarkmock proxy https://pbx.example:44300/api --ca pbx.pem --fault 'tenants.*:status=503,times=2'
     """
+    if is_given("queue") and not (values["throttle"] or values["rate"]):
+        raise click.UsageError("--queue needs --throttle or --rate")
     from .running import run_proxy
 
     return run_proxy(upstream, values)
