@@ -1,13 +1,17 @@
-"""Atomic file writes: readers see either the old or the new content, never a part. Exclusive locks on files."""
+"""Atomic file writes: readers see either the old or the new content, never a part. Bounded reads. Exclusive locks."""
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 import tempfile
+import time
+from functools import cache
 from pathlib import Path
 
 PRIVATE, USUAL = 0o600, 0o644
+WRITER_WAIT = 3.0  # seconds in which somebody must open a named pipe for writing
 
 
 def write_whole(file: Path, content: bytes, *, private: bool = False) -> None:
@@ -43,6 +47,41 @@ def sync_directory(directory: Path) -> None:
         os.fsync(handle)
     finally:
         os.close(handle)
+
+
+def read_whole(file: Path) -> bytes:
+    """Return the content of a user's file. OSError if it cannot be read, or would never end.
+
+    The content of a pipe, such as `/dev/stdin` or `<(...)` of a shell, is kept, because it can be read only once.
+    """
+    if file.is_char_device() or file.is_block_device():
+        raise OSError(errno.EINVAL, "a device")
+    return _piped(str(file)) if file.is_fifo() else file.read_bytes()
+
+
+@cache
+def _piped(file: str) -> bytes:
+    handle = os.open(file, os.O_RDONLY | os.O_NONBLOCK)  # otherwise this waits until somebody writes to it
+    try:
+        first = _first_piped(handle)
+        os.set_blocking(handle, True)
+        with os.fdopen(handle, "rb", closefd=False) as stream:
+            return first + stream.read()
+    finally:
+        os.close(handle)
+
+
+def _first_piped(handle: int) -> bytes:
+    """Return the first bytes of a pipe, if there are any yet. OSError if nobody opens it for writing."""
+    end = time.monotonic() + WRITER_WAIT
+    while time.monotonic() < end:
+        try:
+            if first := os.read(handle, 1 << 16):
+                return first
+        except BlockingIOError:  # somebody has opened it, and has not written yet
+            return b""
+        time.sleep(0.02)
+    raise OSError(errno.EPIPE, "a pipe to which nothing is written")
 
 
 BEYOND = 1 << 40  # an offset past the end of any file: on Windows, locked bytes cannot be read by others

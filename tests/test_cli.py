@@ -231,9 +231,28 @@ def test_a_device_is_written_to_and_not_replaced(tmp_path):
     assert pipe.is_fifo()
 
 
+@pytest.mark.parametrize("words", [
+    ["lint"], ["serve", "--seed"], ["serve", "--fault-file"], ["serve", "--cert", "x", "--key"], ["check", "--accept"],
+    ["fleet"], ["overlay", "-o", "x.yaml"], ["compare", "shipped"], ["compare", "shipped", "L10", "--clients"]])
+def test_a_pipe_to_which_nobody_writes_is_told(tmp_path, words):
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    words = [str(pipe) if word == "x" else word for word in words]
+    assert mistake(*words, str(pipe)) == f"{pipe}: a pipe to which nothing is written"
+
+
+def test_a_file_may_be_a_pipe(tmp_path):
+    """As `<(...)` of a shell. It is read once, also where a mistake needs the line of the file."""
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    slow = f"exec > '{pipe}'; echo 'base: empty'; sleep 0.3; echo 'tables: {{cluster: [{{pkey: x, nothing: 1}}]}}'"
+    with subprocess.Popen(["sh", "-c", slow]):
+        assert mistake("serve", "--seed", str(pipe)).startswith(f"{pipe}:2: tables.cluster")
+
+
 @pytest.mark.parametrize(("words", "said"), [
     (["serve", "--state", "/dev/null"], "/dev/null: not a file"), (["cleanup", "/dev/full"], "/dev/full: not a file"),
-    (["compare", "/dev/full", "L10"], "/dev/full: not a baseline: a device"),
+    (["compare", "/dev/full", "L10"], "/dev/full: a device"),
     (["serve", "--boot-time", "nan"], "nan is not a number of seconds"),
     (["proxy", "https://127.0.0.1:1/api", "--timeout", "nan"], "--timeout nan: not a number of seconds"),
     (["compare", "shipped", "L10", "--slower", "nan"], "--slower nan: not a number"),

@@ -18,6 +18,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from cryptography.hazmat.primitives.asymmetric.types import PrivateKeyTypes
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, load_pem_private_key
 
+from sarkmock.atomic import read_whole
 from sarkmock.server.addresses import is_wildcard
 from sarkmock.server.http11 import METHOD_START, BadRequest
 from sarkmock.spec.yaml12 import FileError
@@ -215,6 +216,6 @@ def _key(file: Path) -> PrivateKeyTypes:
 
 def _read(file: Path) -> bytes:
     try:
-        return file.read_bytes()
+        return read_whole(file)
     except OSError as error:
         raise FileError(file, None, error.strerror or str(error)) from None

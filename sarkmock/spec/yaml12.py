@@ -11,6 +11,7 @@ from typing import Any
 
 import yaml
 
+from sarkmock.atomic import read_whole
 from sarkmock.spec.data_files import openapi_dir
 from sarkmock.spec.pointers import keys_of
 
@@ -160,10 +161,8 @@ def read(file: Path) -> Any:
 
 def text_of(file: Path) -> str:
     """Return the text of a file. FileError if it cannot be read."""
-    if file.is_char_device():  # some never end
-        raise FileError(file, None, "a device")
     try:
-        return file.read_text(encoding="utf-8-sig")
+        return read_whole(file).decode("utf-8-sig")
     except UnicodeDecodeError:
         raise FileError(file, None, "not a text file in UTF-8") from None
     except OSError as error:
@@ -205,7 +204,7 @@ def scalar(text: str) -> Any:
 
 def line_of(file: Path, path: tuple[str | int, ...]) -> int | None:
     """Return the line of a key or item, or of its nearest parent in the file, for error messages."""
-    return line_in(file.read_text(encoding="utf-8"), path)
+    return line_in(text_of(file), path)
 
 
 def line_in(text: str, path: Iterable[str | int]) -> int | None:

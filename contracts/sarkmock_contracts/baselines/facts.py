@@ -12,7 +12,7 @@ from typing import Any
 
 import jsonschema_rs
 
-from sarkmock.suite_api import dotted, shortened, write_whole
+from sarkmock.suite_api import dotted, read_whole, shortened, write_whole
 
 from ..client.http import bounded_json
 from ..errors import BadBaseline, CannotRun, file_errors
@@ -190,10 +190,8 @@ def _fact(file: Path, number: int, line: Mapping[str, Any]) -> Fact:
 
 
 def _json_lines(file: Path) -> Iterator[Any]:
-    if file.is_char_device():  # some never end
-        raise BadBaseline(f"{file}: not a baseline: a device")
     try:
-        text = file.read_text(encoding="utf-8")
+        text = read_whole(file).decode()
     except UnicodeDecodeError:
         raise BadBaseline(f"{file}: not a baseline: not a text file") from None
     except OSError as error:

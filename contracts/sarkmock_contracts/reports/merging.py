@@ -14,7 +14,7 @@ from typing import Any
 import jsonschema_rs
 from rich.console import Console
 
-from sarkmock.suite_api import dotted, shortened
+from sarkmock.suite_api import dotted, read_whole, shortened
 
 from ..client.formats import join_archives
 from ..client.http import Exchange, Request, Response, bounded_json
@@ -71,7 +71,7 @@ def write_whole_run(data: Data, directories: Sequence[Path], output: Path) -> No
 def read_report(file: Path) -> Data:
     """Read a report of `sarkmock check`; raise CannotRun if the file is not one."""
     with file_errors(file):
-        data = bounded_json(file.read_bytes())
+        data = bounded_json(read_whole(file))
     if data is None:
         raise CannotRun(f"{file}: not JSON")
     for wrong in jsonschema_rs.validator_for(json.loads(REPORT_SCHEMA.read_text(encoding="utf-8"))).iter_errors(data):
