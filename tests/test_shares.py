@@ -148,12 +148,17 @@ def test_what_are_not_shares_of_one_run_is_a_mistake(shares: Path, tmp_path: Pat
 
 @pytest.mark.parametrize("text", ["{", "{}", "[]", "null", "\xff", '{"log": {"entries": [1]}}', "[" * 9000,
                                   '{"log": {"entries": [{}]}}', '{"log": {"entries": [{"startedDateTime": 7}]}}'])
-def test_damaged_traffic_of_a_share_is_a_mistake(text: str, shares: Path, tmp_path: Path) -> None:
+def test_damaged_traffic_of_a_share_is_left_out_and_told(text: str, shares: Path, tmp_path: Path) -> None:
     (tmp_path / "report.json").write_bytes((shares / "2" / "report.json").read_bytes())
-    (tmp_path / "traffic.har").write_text(text, encoding="latin-1")
-    said = mistake("report", "merge", shares / "1", tmp_path, "-o", tmp_path / "whole")
-    assert said == f"{tmp_path / 'traffic.har'}: not the traffic of a run"
-    assert list((tmp_path / "whole").iterdir()) == []
+    damaged, whole = tmp_path / "traffic.har", tmp_path / "whole"
+    damaged.write_text(text, encoding="latin-1")
+    code, said = merged(shares / "1", tmp_path, *(shares / str(number) for number in range(3, OF + 1)), "-o", whole)
+    assert (code, said.splitlines()[-1]) == (
+        2, f"{damaged}: not the traffic of a run; {whole / 'traffic.har'} is without it")
+    assert json.loads((whole / "report.json").read_text())["result"] == "passed"
+    parts = [json.loads((shares / str(number) / "traffic.har").read_text()) for number in range(1, OF + 1)]
+    entries = json.loads((whole / "traffic.har").read_text())["log"]["entries"]
+    assert len(entries) == sum(len(part["log"]["entries"]) for part in parts) - len(parts[1]["log"]["entries"])
 
 
 @pytest.mark.parametrize("text", ["0/3", "4/3", "3", "a/b", "1/0", "-1/3", "1/3/5"])

@@ -16,7 +16,7 @@ from rich.console import Console
 
 from sarkmock.suite_api import dotted, read_whole, shortened
 
-from ..client.formats import join_archives
+from ..client.formats import is_archive, join_archives
 from ..client.http import Exchange, Request, Response, bounded_json
 from ..client.transports import Silent
 from ..errors import CannotRun, file_errors
@@ -53,19 +53,26 @@ def merge_reports(directories: Sequence[Path], output: Path | None, console: Con
     write_report(run, outcome, console)
     for line in filter(None, (run.gaps.ending, *run.residue)):
         console.print(line, soft_wrap=True)
-    if output is not None:
-        write_whole_run(data, directories, output)
-    return EXIT_CODES[data["result"]]
+    if output is None:
+        return EXIT_CODES[data["result"]]
+    damaged = write_whole_run(data, directories, output)
+    for file in damaged:
+        console.print(f"{file}: not the traffic of a run; {output / 'traffic.har'} is without it", soft_wrap=True)
+    return EXIT_CODES["stopped" if damaged else data["result"]]
 
 
-def write_whole_run(data: Data, directories: Sequence[Path], output: Path) -> None:
-    """Write every report, and the traffic if all shares recorded it."""
+def write_whole_run(data: Data, directories: Sequence[Path], output: Path) -> list[Path]:
+    """Write every report, and the traffic if all shares recorded it. Return the damaged files of traffic."""
     traffic = [directory / "traffic.har" for directory in directories]
     with file_errors(output):
         output.mkdir(parents=True, exist_ok=True)
-        if all(file.is_file() for file in traffic):
-            join_archives(traffic, output / "traffic.har")
         write_data(data, output)
+        if not all(file.is_file() for file in traffic):
+            return []
+        whole = [file for file in traffic if is_archive(file)]
+        if whole:
+            join_archives(whole, output / "traffic.har")
+    return [file for file in traffic if file not in whole]
 
 
 def read_report(file: Path) -> Data:
