@@ -200,6 +200,7 @@ def test_a_download_begins_before_it_has_come():
 
 # an upstream that means harm, or is not there
 
+BARE = "a line ends with a bare LF instead of CRLF"
 BROKEN = {"no HTTP": 504, "no status": 502, "a long header": 502, "a length that is none": 502}
 
 
@@ -218,6 +219,8 @@ def test_whatever_the_upstream_sends_the_next_request_works(name):
     (b"HTTP/1.1 200 OK\r\nContent-" + CLOSE, "closed the connection in the head of its response"),
     (b"HTTP/1.1 101 Switching Protocols\r\n\r\n", "sent an invalid HTTP/1.1 response: it sends only interim responses"),
     (ANSWERS["a long header"], "sent a head of more than 65536 bytes"),
+    (WELL.replace(b"\r\n", b"\n"), f"sent an invalid HTTP/1.1 response: {BARE}"),
+    (HEAD + b"Content-Length: 2\n\nok", f"sent an invalid HTTP/1.1 response: {BARE}"),
     (HEAD + b"Content-Length: 2\r\nTransfer-Encoding: chunked\r\n\r\nok",
      "sent an invalid HTTP/1.1 response: its length is ambiguous or of an unknown kind"),
     (HEAD + b"Transfer-Encoding: chunked\r\n\r\nzz\r\n", "aborted its response: a chunk has no size"),
@@ -234,7 +237,7 @@ def test_the_client_is_told_what_is_wrong_with_the_upstream(answer, reason):
 @pytest.mark.parametrize(("body", "reason"), [
     (b"5\r\nhello!!\r\n", "a chunk is longer than its size"),
     (b"5\r\nhello\r\nzz\r\n", "a chunk has no size"),
-    (b"5\r\nhello\r\n" + b"0" * 200_000, "a line is too long"),
+    (b"5\r\nhello\r\n" + b"0" * 200_000, "a line is too long"), (b"5\nhello\n0\n\n", BARE),
     (b"5\r\nhello\r\n0\r\n" + b"A: b\r\n" * 100, "its trailers are too long"),
 ])
 def test_a_body_with_invalid_chunks_ends_the_connection_and_is_told(body, reason):
@@ -426,6 +429,22 @@ def test_a_client_that_goes_while_it_waits_leaves_its_turn_to_the_next():
                 time.sleep(0.02)
         assert get(f"{way.url}/last").ok
         assert [request.split(b" ")[1] for request in box.requests] == [b"/api/first", b"/api/last"]
+
+
+def test_requests_in_the_queue_are_told_when_the_proxy_stops():
+    with scripted() as box, proxied(box.url, pace=Pace(each=30, queue=3)) as way:
+        assert get(f"{way.url}/first").ok
+        found = []
+        threads = [threading.Thread(target=lambda: found.append(get(f"{way.url}/a"))) for _ in range(3)]
+        for thread in threads:
+            thread.start()
+        wait_for(lambda: way.proxy.pace.waiting == 3)
+        way.proxy.stop()
+        for thread in threads:
+            thread.join()
+        told = {"message": "sarkmock proxy: the proxy is stopping; the request was not forwarded"}
+        assert [(answer.status_code, answer.json()) for answer in found] == [(503, told)] * 3
+        assert len(box.requests) == 1
 
 
 def test_a_minute_has_no_more_than_it_may():

@@ -7,6 +7,7 @@ import re
 import zlib
 from collections import deque
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from math import ceil
 
@@ -65,6 +66,29 @@ def passed_on(fields: Iterable[Field], *without: bytes) -> list[Field]:
 def head_bytes(line: bytes, fields: Iterable[Field]) -> bytes:
     """Return a head as it is sent; values keep their original blanks."""
     return b"%b\r\n%b\r\n" % (line, b"".join([b"%b:%b\r\n" % field for field in fields]))
+
+
+async def read_lines(reader: asyncio.StreamReader, most: int) -> bytes:
+    """Read the head of a response, empty line included. BadAnswer if a line ends with a bare LF.
+
+    Raises LimitOverrunError and IncompleteReadError as `StreamReader.readuntil` does.
+    """
+    text = b""
+    try:
+        while not text.endswith(b"\r\n\r\n"):
+            text += await read_line(reader)
+            if len(text) > most:
+                raise asyncio.LimitOverrunError("the head is too long", 0)
+    except asyncio.IncompleteReadError as error:
+        raise asyncio.IncompleteReadError(text + error.partial, None) from None
+    return text
+
+
+async def read_line(reader: asyncio.StreamReader) -> bytes:
+    line = await reader.readuntil(b"\n")
+    if not line.endswith(b"\r\n"):
+        raise BadAnswer("a line ends with a bare LF instead of CRLF")
+    return line
 
 
 def read_answer(text: bytes, method: str) -> AnswerHead:
@@ -158,40 +182,53 @@ class QueueFull(Exception):
         self.seconds = max(1, ceil(seconds))
 
 
+class PaceEnded(Exception):
+    """The proxy stops before the turn of a request."""
+
+
 class Pace:
     """Rate limit that lets requests pass in order of arrival.
 
     ``each`` is the minimum number of seconds between two requests, ``most`` the number per minute, ``queue`` the number
-    that may wait.
+    that may wait; ``waiting`` do now.
     """
 
     def __init__(self, each: float = 0.0, most: int | None = None, queue: int = QUEUE) -> None:
         self._each, self._most, self._queue = each, most, queue
         self._passed: deque[float] = deque(maxlen=most or 1)
         self._turn = asyncio.Lock()
-        self._waiting = 0
+        self._ended = asyncio.Event()
+        self.waiting = 0
+
+    def end(self) -> None:
+        """Let no further request pass."""
+        self._ended.set()
 
     async def turn(self, is_gone: Callable[[], bool]) -> bool:
         """Wait for this request's turn; False if its client has gone while it waited, so that the next one has it.
 
-        QueueFull if too many are waiting.
+        QueueFull if too many are waiting, PaceEnded if the proxy stops.
         """
         if not self._each and self._most is None:
             return True
         clock = asyncio.get_running_loop().time
         wait = self._wait(clock())
         waits = wait > 0 or self._turn.locked()
-        if waits and self._waiting >= self._queue:
-            raise QueueFull(self._waiting, wait)
-        self._waiting += 1
+        if waits and self.waiting >= self._queue:
+            raise QueueFull(self.waiting, wait)
+        self.waiting += 1
         try:
             async with self._turn:
-                await asyncio.sleep(0 if waits and is_gone() else self._wait(clock()))
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(0 if waits and is_gone() else self._wait(clock())):
+                        await self._ended.wait()
                 if waits and is_gone():
                     return False
+                if self._ended.is_set():
+                    raise PaceEnded
                 self._passed.append(clock())
         finally:
-            self._waiting -= 1
+            self.waiting -= 1
         return True
 
     def _wait(self, now: float) -> float:

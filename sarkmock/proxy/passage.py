@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from sarkmock.faults.fault import EFFECT_FUNCTIONS, Fault
 from sarkmock.http.replies import JSON
 from sarkmock.http.wsgi import render, status_line
-from sarkmock.proxy.exchange import AnswerHead, BadAnswer, Field, QueueFull, Record, head_bytes, passed_on
+from sarkmock.proxy.exchange import AnswerHead, BadAnswer, Field, PaceEnded, QueueFull, Record, head_bytes, passed_on
 from sarkmock.proxy.upstream import OutgoingRequest, StreamedResponse, UpstreamFailed, read_chunks, read_sized
 from sarkmock.server.application import AppResponse, environ_of, run_wsgi
 from sarkmock.server.connection import LINGER, NO_HEAD, Served, encoded
@@ -131,6 +131,9 @@ class Passage:
         try:
             if not await proxy.pace.turn(self._reader.at_eof):
                 raise Gone
+        except PaceEnded:
+            stopping = "the proxy is stopping; the request was not forwarded"
+            return await self._instead(record, proxy_answer(503, stopping), stopping, rest)
         except QueueFull as full:
             wait = [("Retry-After", str(full.seconds))]
             return await self._instead(record, proxy_answer(429, str(full), wait), str(full), rest)

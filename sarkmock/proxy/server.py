@@ -79,6 +79,7 @@ class Proxy(Listener):
         server = await self._loop.create_server(self._protocol, sock=self._listener, backlog=BACKLOG)
         await self._ending.wait()
         self.stopping = True
+        self.pace.end()
         server.close()
         latest = self._loop.time() + STOP_TIMEOUT
         while any(passage.busy for passage in self._passages) and self._loop.time() < latest:

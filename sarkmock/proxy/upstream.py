@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from itertools import count
 from urllib.parse import urlsplit
 
-from sarkmock.proxy.exchange import CHUNK_SIZE, AnswerHead, BadAnswer, read_answer
+from sarkmock.proxy.exchange import CHUNK_SIZE, AnswerHead, BadAnswer, read_answer, read_line, read_lines
 from sarkmock.server.connection import READS
 
 IDLE_SECONDS = 4.0  # maximum idle time of a connection; Apache closes them after 5 seconds
@@ -267,7 +267,7 @@ class Upstream:
 async def read_final(link: UpstreamConnection, request: OutgoingRequest) -> AnswerHead:
     """Return the head of the response that follows any interim ones."""
     for _ in range(INTERIM):
-        head = read_answer(await link.reader.readuntil(b"\r\n\r\n"), request.method)
+        head = read_answer(await read_lines(link.reader, HEAD_BYTES), request.method)
         if head.status >= 200:
             return head
         if head.status == 101:
@@ -313,7 +313,7 @@ async def read_chunks(reader: asyncio.StreamReader) -> AsyncIterator[bytes]:
 
 async def chunk_line(reader: asyncio.StreamReader) -> bytes:
     try:
-        return await reader.readuntil(b"\r\n")
+        return await read_line(reader)
     except asyncio.LimitOverrunError:
         raise BadAnswer("a line is too long") from None
 
