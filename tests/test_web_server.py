@@ -109,6 +109,8 @@ def test_http_1_0_gets_another_cache_control_from_a_route(request_line: str, acc
 
 # As boxes answered: the request, its headers, the status and the content.
 FILE = b"User-agent: *\nDisallow:\n"
+PARTS = (b"\r\n--B\r\nContent-type: text/plain\r\nContent-range: bytes 0-0/24\r\n\r\nU"
+         b"\r\n--B\r\nContent-type: text/plain\r\nContent-range: bytes 3-4/24\r\n\r\nr-\r\n--B--\r\n")
 CONDITIONS = [
     ("GET /robots.txt", {"If-Match": '"x"'}, 412, b""), ("POST /robots.txt", {"If-Match": ""}, 412, b""),
     ("GET /robots.txt", {"If-Match": "x*"}, 412, b""), ("GET /favicon.ico", {"If-Match": "x"}, 412, b""),
@@ -127,6 +129,16 @@ CONDITIONS = [
     ("GET /robots.txt", {"Range": "bytes=00-03,"}, 206, b"User"), ("GET /robots.txt", {"Range": "bytes=-0"}, 200, FILE),
     ("GET /robots.txt", {"Range": "bytes=5-2"}, 200, FILE), ("GET /robots.txt", {"Range": "bytes=0-3,a"}, 200, FILE),
     ("GET /robots.txt", {"Range": "bytes= 0-3"}, 200, FILE),
+    ("GET /robots.txt", {"Range": "bytes=0-0,3-4"}, 206, PARTS),
+    ("HEAD /robots.txt", {"Range": "bytes=0-0,3-4"}, 206, b""),
+    ("GET /robots.txt", {"Range": "bytes=0-0,,3-4"}, 206, PARTS),
+    ("GET /robots.txt", {"Range": "bytes=2-3,0-1"}, 206, b"User"),
+    ("GET /robots.txt", {"Range": "bytes=0-19,30-,9-23"}, 206, FILE),
+    ("GET /robots.txt", {"Range": "bytes=9-,0-0,9-"}, 200, FILE),
+    ("GET /robots.txt", {"Range": "bytes=9-9,0-,5-2"}, 206, FILE),
+    ("GET /robots.txt", {"Range": "bytes=,0-3"}, 200, FILE),
+    ("GET /robots.txt", {"Range": "bytes=" + "0-3," * 21}, 206, b"User"),
+    ("GET /robots.txt", {"Range": "bytes=" + "0-3," * 22}, 200, FILE),
     ("GET /robots.txt", {"Range": "bytes=9223372036854775808-"}, 200, FILE),
     ("GET /robots.txt", {"Range": "bytes=0-3", "If-Range": '"x"'}, 200, FILE),
     ("GET /favicon.ico", {"Range": "bytes=0-"}, 200, b""), ("OPTIONS /robots.txt", {"Range": "bytes=0-3"}, 200, b"")]
@@ -137,8 +149,9 @@ def test_conditions_and_ranges_of_files(request_line: str, fields: dict[str, str
     environ = environ_for(*request_line.split())
     environ |= {f"HTTP_{name.upper().replace('-', '_')}": value for name, value in fields.items()}
     answer, headers, body = call(Direct(MockControl(engine_of("shipped"))), environ)
-    assert (answer, body) == (status, content)
-    assert ("Content-Range" in headers) is (status == 206)
+    boundary = headers.get("Content-Type", "").partition("multipart/byteranges; boundary=")[2].encode()
+    assert (answer, body.replace(boundary, b"B") if boundary else body) == (status, content)
+    assert ("Content-Range" in headers) is (status == 206 and not boundary)
 
 
 @pytest.mark.parametrize("wanted", ["bytes=24-", "bytes=99-,98-"])

@@ -238,8 +238,8 @@ def read_ahead(program: Program, request: Request) -> GivenInput | PhpError | No
 
 
 def php_input_of(program: Program, request: Request) -> GivenInput:
-    content_type = request.headers.get("Content-Type", "")
-    return php.read_input(request.method, content_type, request.query, request.body, program.framework.trim)
+    return php.read_input(request.method, request.headers.get("Content-Type", ""), request.query, request.body,
+                          program.framework.trim, limited=program.framework.query_limits == "crash")
 
 
 def answer(program: Program, state: State, request: Request, read: GivenInput | PhpError | None = None) -> Reply:

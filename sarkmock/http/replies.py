@@ -67,6 +67,7 @@ class Framework:
     method_override: str
     throttle: int | None
     cors: str
+    query_limits: str = "ignored"
     pages: Mapping[str, int] = field(default_factory=dict)
 
     @classmethod

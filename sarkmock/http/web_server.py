@@ -26,6 +26,8 @@ FRONT_CONTROLLER = re.compile("/" + "".join(f"(?:{re.escape(sign)}|%(?i:{ord(sig
 FILES = {"/favicon.ico": ("image/vnd.microsoft.icon", b""),
          "/robots.txt": ("text/plain", b"User-agent: *\nDisallow:\n")}
 FILE_METHODS = "POST,OPTIONS,HEAD,GET,TRACE"
+MOST_OVERLAPS = 20  # Apache's MaxRangeOverlaps and MaxRangeReversals
+PART_BOUNDARY = "8b7f3a5d21c94e06"  # of several parts of a file
 RANGE = re.compile("([0-9]{0,18})-([0-9]{0,18})")
 WRITES = ("PUT", "PATCH", "DELETE")
 LONGEST_NAME = 255  # bytes, as on Linux
@@ -102,19 +104,52 @@ def conditional(answer: WebReply, method: str, fields: Mapping[str, str]) -> Web
 
 
 def partial_file(answer: WebReply, wanted: str) -> WebReply:
-    """Apply a Range header. The whole file is returned if it names several parts, which Apache would send as such."""
+    """Apply a Range header. The whole file is returned if it is invalid, or if its parts are larger than the file."""
     content = answer.content
-    if not content or wanted[:6].lower() != "bytes=":
+    ranges = wanted_ranges(wanted[6:], len(content)) if content and wanted[:6].lower() == "bytes=" else None
+    if not content or ranges is None:
         return answer
-    ranges = [file_range(text, len(content)) for text in wanted[6:].removesuffix(",").split(",")]
-    parts = [part for part in ranges if part]
-    if None in ranges or len(parts) > 1:
-        return answer
-    if not parts:
+    if not ranges:
         return WebReply(416, "Apache rejects a range beyond the end of the file")
-    start, stop = parts[0].start, parts[0].stop
-    headers = {**answer.headers, "Content-Range": f"bytes {start}-{stop - 1}/{len(content)}"}
-    return replace(answer, status=206, headers=headers, content=content[start:stop])
+    parts, overlaps, reversals = merged_ranges(ranges)
+    if sum(map(len, parts)) > len(content) or max(overlaps, reversals) > MOST_OVERLAPS:
+        return answer
+    pieces = [(f"bytes {part.start}-{part.stop - 1}/{len(content)}", content[part.start:part.stop]) for part in parts]
+    if len(pieces) == 1:
+        place, piece = pieces[0]
+        return replace(answer, status=206, headers={**answer.headers, "Content-Range": place}, content=piece)
+    delimiter, kind = f"\r\n--{PART_BOUNDARY}", answer.content_type
+    body = b"".join(f"{delimiter}\r\nContent-type: {kind}\r\nContent-range: {place}\r\n\r\n".encode() + piece
+                    for place, piece in pieces)
+    return replace(answer, status=206, content=body + f"{delimiter}--\r\n".encode(),
+                   content_type=f"multipart/byteranges; boundary={PART_BOUNDARY}")
+
+
+def wanted_ranges(wanted: str, size: int) -> list[range] | None:
+    """Return the ranges that are not beyond the end; None if one is invalid. After ``0-`` the others are ignored."""
+    ranges: list[range] = []
+    for text in re.split(",+", wanted.removesuffix(",")):
+        if re.fullmatch("0+-", text):
+            return [range(size)]
+        part = file_range(text, size)
+        if part is None:
+            return None
+        ranges += [part] * bool(part)
+    return ranges
+
+
+def merged_ranges(ranges: Iterable[range]) -> tuple[list[range], int, int]:
+    """Merge ranges that touch the preceding one; also return how many do, and how many of these begin before it."""
+    parts: list[range] = []
+    overlaps = reversals = 0
+    for part in ranges:
+        last = parts[-1] if parts else range(0)
+        if not last or part.start > last.stop or part.stop < last.start:
+            parts.append(part)
+            continue
+        parts[-1] = range(min(part.start, last.start), max(part.stop, last.stop))
+        overlaps, reversals = overlaps + 1, reversals + (part.start < last.start)
+    return parts, overlaps, reversals
 
 
 def file_range(text: str, size: int) -> range | None:

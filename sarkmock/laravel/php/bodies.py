@@ -47,13 +47,16 @@ _STRINGS_WHOLE = re.compile(rb'(?:[^"]{1,4096}|%b){1,1024}' % _STRING.pattern, r
 
 
 def read_input(method: str, content_type: str, query: str | bytes, body: bytes,
-               trim: str = "ascii") -> tuple[Input, Input]:
+               trim: str = "ascii", *, limited: bool = False) -> tuple[Input, Input]:
     """Return ($request->all(), $request->post()) after TrimStrings and ConvertEmptyStringsToNull.
 
-    ``trim`` names the set of blanks to remove, a key of BLANKS_OF_TRIM; the document's ``x-laravel`` sets it.
+    ``trim`` names the set of blanks to remove, a key of BLANKS_OF_TRIM; the document's ``x-laravel`` sets it, and
+    whether a query string beyond PHP's limits is a PhpError (``limited``).
     """
-    from_query = clean(parse_query(query.encode("latin-1", "replace") if isinstance(query, str) else query),
-                  trim) if query else {}
+    octets = query.encode("latin-1", "replace") if isinstance(query, str) else query
+    if limited and (octets.count(b"&") >= MOST_FIELDS or octets.count(b"]") + octets.count(b"%") > NESTING):
+        check_limits(octets)
+    from_query = clean(parse_query(octets), trim) if octets else {}
     fields, files = _read_body(method.upper(), content_type, body)
     post = clean(fields, trim)
     everything = post | from_query | post if from_query else dict(post)
@@ -201,6 +204,19 @@ def depth(value: Any) -> int:
 def parse_query(octets: bytes) -> Input:
     """parse_str(): ``a[b]=c`` and ``a[]=1`` make arrays; blanks and dots in names become underscores."""
     return _variables(pair[0] for pair in islice(_PAIR.finditer(octets), MOST_FIELDS))
+
+
+def check_limits(octets: bytes) -> None:
+    """PhpError for a query string that parse_str() does not read whole."""
+    for number, pair in enumerate(_PAIR.finditer(octets)):
+        if number == MOST_FIELDS:
+            raise _beyond(f"variables exceeded {MOST_FIELDS}", "max_input_vars")
+        if len(_path(_url_decode(pair[0].partition(b"=")[0]))) > NESTING + 1:
+            raise _beyond(f"variable nesting level exceeded {NESTING}", "max_input_nesting_level")
+
+
+def _beyond(problem: str, limit: str) -> PhpError:
+    return PhpError(f"parse_str(): Input {problem}. To increase the limit change {limit} in php.ini.", "ErrorException")
 
 
 def parse_form(octets: bytes) -> Input:

@@ -15,7 +15,7 @@ from sarkmock.http.context import Context
 from sarkmock.http.replies import NotFound, PhpError, Rejection, Reply
 from sarkmock.laravel.php import UploadedFile
 from sarkmock.pbx import pbx_files
-from sarkmock.pbx.actions.stored import FileSet, check_path, upload_so_far
+from sarkmock.pbx.actions.stored import FileSet, stored_at, upload_so_far
 from sarkmock.pbx.database import Database
 
 READ_CHUNK = 1 << 16
@@ -144,18 +144,23 @@ def unpacked(content: bytes) -> bytes:
 def upload_snapshot(context: Context) -> Reply:
     """Unpack the archive (sark-v6-api.txt line 492 requires a zip file) and add its file to the set."""
     file: UploadedFile = context.input[SNAPSHOT_FIELD]
-    return add_snapshot(context, file.name.removesuffix(".zip"), unpacked(file.content))
+    name = file.name.removesuffix(".zip")
+    SNAPSHOT_SET.put(context.state, name, unpacked(file.content))
+    return Reply([f"Uploaded snaps/{name}"])
 
 
-def upload_shipped(context: Context) -> Reply:
+def upload_shipped(context: Context, *, silent: bool = False) -> Reply:
     """Store as the published product does: the file of another field than the checked one, as is, under any name."""
     file = other_upload(context)
-    return add_snapshot(context, file.name, file.content)
+    path = stored_at("snaps", file, silent=silent)
+    if path:
+        SNAPSHOT_SET.put(context.state, file.name, file.content)
+    return Reply([f"Uploaded {path}"])
 
 
 def lose_snapshot(context: Context) -> Reply:
     """Report success for an upload that no other operation finds."""
-    return Reply([f"Uploaded snaps/{other_upload(context).name}"])
+    return Reply([f"Uploaded {stored_at('snaps', other_upload(context), silent=True)}"])
 
 
 def other_upload(context: Context) -> UploadedFile:
@@ -164,13 +169,7 @@ def other_upload(context: Context) -> UploadedFile:
     if not isinstance(file, UploadedFile):
         kind = "null" if file is None else "array" if isinstance(file, (list, dict)) else "string"
         raise PhpError(f"Call to a member function storeAs() on {kind}", "Error", SNAPSHOT_FIELD)
-    check_path(f"snaps/{file.name}")
     return file
-
-
-def add_snapshot(context: Context, name: str, content: bytes) -> Reply:
-    SNAPSHOT_SET.put(context.state, name, content)
-    return Reply([f"Uploaded snaps/{name}"])
 
 
 def restore_snapshot(context: Context) -> Reply:

@@ -17,7 +17,7 @@ from sarkmock.laravel.php import UploadedFile
 from sarkmock.pbx import pbx_files
 from sarkmock.pbx.actions import archives
 from sarkmock.pbx.actions.archives import NotRestorable
-from sarkmock.pbx.actions.stored import FileSet, check_path, upload_so_far
+from sarkmock.pbx.actions.stored import FileSet, stored_at, upload_so_far
 from sarkmock.pbx.database import Database
 from sarkmock.pbx.state import PbxFile, State
 
@@ -113,20 +113,15 @@ def open_backup(content: bytes, database: str) -> Backup:
 
 def lose_backup(context: Context) -> Reply:
     """Report success for an upload that no other operation finds."""
-    return Reply([f"Uploaded bkups/{storable_upload(context).name}"])
+    return Reply([f"Uploaded {stored_at('bkups', context.input[BACKUP_FIELD], silent=True)}"])
 
 
-def upload_backup(context: Context) -> Reply:
-    file = storable_upload(context)
-    BACKUP_SET.put(context.state, file.name, file.content)
-    return Reply([f"Uploaded bkups/{file.name}"])
-
-
-def storable_upload(context: Context) -> UploadedFile:
-    """Return the upload; PhpError if Flysystem does not store a file of its name."""
+def upload_backup(context: Context, *, silent: bool = False) -> Reply:
     file: UploadedFile = context.input[BACKUP_FIELD]
-    check_path(f"bkups/{file.name}")
-    return file
+    path = stored_at("bkups", file, silent=silent)
+    if path:
+        BACKUP_SET.put(context.state, file.name, file.content)
+    return Reply([f"Uploaded {path}"])
 
 
 def restore_backup(context: Context) -> Reply:

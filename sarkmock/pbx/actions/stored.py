@@ -16,6 +16,7 @@ from urllib.parse import quote
 
 from sarkmock.http.context import Context
 from sarkmock.http.replies import NotFound, PhpError, Rejection, Reply
+from sarkmock.http.web_server import LONGEST_NAME
 from sarkmock.laravel.php import UploadedFile
 from sarkmock.laravel.php.finfo import EMPTY, OCTETS, PLAIN_TEXT, mime_type
 from sarkmock.pbx import pbx_files
@@ -107,6 +108,22 @@ def check_path(path: str) -> None:
         raise PhpError(f"Corrupted path detected: {path}", "League\\Flysystem\\CorruptedPathDetected")
 
 
+def stored_at(directory: str, file: UploadedFile, *, silent: bool = False) -> str:
+    """Return the path at which the product keeps an upload until it moves the file.
+
+    A name that no file can have is a PhpError, or gives an empty path if ``silent``: Flysystem 3 reports no error.
+    """
+    path = f"{directory}/{file.name}"
+    check_path(path)
+    is_directory = file.name in ("", ".", "..")
+    if not is_directory and len(file.name.encode(errors="surrogateescape")) <= LONGEST_NAME:
+        return path
+    if silent:
+        return ""
+    problem = "Is a directory" if is_directory else "File name too long"
+    raise PhpError(f"fopen({path}): Failed to open stream: {problem}", "ErrorException")
+
+
 def upload_so_far(context: Context, field: str) -> UploadedFile | None:
     """Return the upload of a field, if the request has no error yet."""
     file = context.input.get(field)
@@ -196,7 +213,7 @@ def lose_greeting(context: Context) -> Reply:
 def named_upload(context: Context) -> tuple[UploadedFile, str]:
     """Return the upload and the greeting's name at the end of its file name; PhpError if it has none."""
     file: UploadedFile = context.input[GREETING_FIELD]
-    check_path(f"greetings/{file.name}")
+    stored_at("greetings", file)
     match = re.search(rf"{GREETING_NAME.pattern}\n?\Z", file.name)
     if match is None:
         raise PhpError("Undefined array key 1", field=GREETING_FIELD)

@@ -17,7 +17,7 @@ PERL_LITERAL = re.compile(r"0[xX](?P<hex>[0-9a-fA-F_]+)|0[bB](?P<bin>[01_]+)|(?P
                     r"|(?P<dec>(?:[0-9][0-9_]*(?:\.(?!\.)[0-9_]*)?|\.[0-9][0-9_]*)(?:[eE][-+]?[0-9]+)?)")
 AFTER_NUMBER = re.compile(r"\w|\.[0-9]")
 TEXT = re.compile(r"'([^'\\]*)'|\"([^\"\\@$]*)\"")
-SIGN = re.compile(r"\s*(<=>|\*\*|\|\||&&|//|==|!=|<=|>=|<<|>>|=~|!~|[-+*/%.!~<>&|^()?:,]|[A-Za-z_]\w*)?")
+SIGN = re.compile(r"\s*(<=>|\.\.|\*\*|\|\||&&|//|==|!=|<=|>=|<<|>>|=~|!~|[-+*/%.!~<>&|^()?:,]|x(?=\d)|[A-Za-z_]\w*)?")
 LEADING_NUMBER = re.compile(r"\s*([-+]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][-+]?[0-9]+)?)")
 NOT_FINITE = re.compile(r"\s*[-+]?(?:inf|nan)", re.IGNORECASE)
 LOWEST = 0
@@ -26,7 +26,11 @@ LEVELS = (("or", "xor"), ("and",), ("not",), (",",), ("?",), ("||", "//"), ("&&"
           ("<", ">", "<=", ">=", "lt", "gt", "le", "ge"), ("<<", ">>"), ("+", "-", "."), ("*", "/", "%", "x"), ("**",))
 PRECEDENCE = {sign: level for level, signs in enumerate(LEVELS) for sign in signs}
 TERNARY, POWER = PRECEDENCE["?"], PRECEDENCE["**"]
-AFTER_A_VALUE = re.compile(r"x\d+|isa|if|unless|while|until|for|foreach")  # beside the operators
+AFTER_A_VALUE = re.compile(r"isa|if|unless|while|until|for|foreach|[eE]_.*")  # beside the operators
+NOT_AFTER_A_VALUE = re.compile(r"\s*['\"){}\]:$@\\`0-9]|(?<!\))\s*=(?![=~>])")
+NOT_A_TERM = re.compile(r"(?<!,)\s*(?:[:|^?\]}]|=(?![~>])|\.(?![.0-9])|\Z|(?P<quote>['\"])(?!.*(?P=quote)))", re.DOTALL)
+BAREWORD = re.compile(r"\s*[A-Za-z]\w*(?!\w|\s*=>|::|\s*\()")
+BAREWORD_ERROR = 'Bareword "{}" not allowed while "strict subs" in use'
 DEEPEST_EXPRESSION = 40
 LONGEST_EXPRESSION = 2000
 LARGEST, SMALLEST = 2**64 - 1, -(2**63)
@@ -38,6 +42,7 @@ CALLS = frozenset([
 VARIABLE = re.compile(r"[@%][A-Za-z_]\w*")
 CALL = re.compile(r"([A-Za-z_]\w*)\s*(\(|(?=\s)[^\S\n]*['\"0-9.])")
 QUOTES = frozenset(("q", "qq", "qw", "qr", "qx", "m", "s", "tr", "y"))
+WORDS = {*CALLS, *QUOTES, *PRECEDENCE, "do", "eval", "keys", "local", "no", "package", "require", "sub", "use"}
 TRUTH: dict[bool, Value] = {True: 1, False: ""}
 TESTS: dict[str, Callable[[Value, Value], bool]] = {
     "==": operator.eq, "!=": operator.ne, "<": operator.lt, ">": operator.gt, "<=": operator.le, ">=": operator.ge}
@@ -58,7 +63,7 @@ def evaluated(text: str) -> Value:
     if len(text) > LONGEST_EXPRESSION:
         raise Undecided
     if re.fullmatch(r"[a-zA-Z_]\w*", text, re.ASCII) and text not in CALLS:
-        raise BadRule(f'Couldn\'t parse expression ({text}): Bareword "{text}" not allowed while "strict subs" in use')
+        raise BadRule(f"Couldn't parse expression ({text}): {BAREWORD_ERROR.format(text)}")
     try:
         return Parser(text.rstrip()).value()
     except BadExpression as mistake:
@@ -106,13 +111,16 @@ class Parser:
 
     def value(self) -> Value:
         result = self.level(LOWEST)
-        rest = self.text[self.position:].lstrip()
-        word = re.match(r"[A-Za-z_]\w*", rest)
-        if rest and (rest[0] in "'\"){0123456789" or (word and not AFTER_A_VALUE.fullmatch(word[0]))):
+        if NOT_AFTER_A_VALUE.match(self.text, self.position) or self.is_bareword():
             raise BadExpression("syntax error")
-        if rest:
+        if self.text[self.position:].strip():
             raise Undecided
         return result
+
+    def is_bareword(self) -> bool:
+        """Whether a word follows that is no operator."""
+        word = re.match("[A-Za-z_].*", self.sign())
+        return bool(word and word[0] not in PRECEDENCE.keys() - {"not"} and not AFTER_A_VALUE.fullmatch(word[0]))
 
     def sign(self) -> str:
         """Return the next operator, without consuming it."""
@@ -194,7 +202,7 @@ class Parser:
         if name in CALLS - FUNCTIONS.keys() or name in QUOTES or name in PRECEDENCE:
             return self.unary(name)
         self.take(name)
-        value = self.term() if parenthesis else self.level(PRECEDENCE["<<"])
+        value = self.term() if parenthesis == "(" else self.level(PRECEDENCE["<<"])
         if self.skipped:
             return ""
         if name not in FUNCTIONS:
@@ -204,6 +212,8 @@ class Parser:
     def number(self, found: re.Match[str]) -> Value:
         self.position = found.end()
         if AFTER_NUMBER.match(self.text, self.position):
+            if self.is_bareword():
+                raise BadExpression("syntax error")
             raise Undecided
         kind, digits = found.lastgroup, found[found.lastgroup or 0].replace("_", "")
         if kind == "oct" and re.search("[89]", digits):
@@ -230,9 +240,13 @@ class Parser:
             if self.sign() == ")":
                 self.take(")")
                 return result
-        if not self.text[self.position:].strip():
-            raise BadExpression("syntax error")
-        raise Undecided
+        raise self.no_term(sign)
+
+    def no_term(self, sign: str) -> Exception:
+        if NOT_A_TERM.match(self.text, self.position):
+            return BadExpression("syntax error")
+        is_bareword = BAREWORD.match(self.text, self.position) and sign not in WORDS
+        return BadExpression(BAREWORD_ERROR.format(sign)) if is_bareword and not self.skipped else Undecided()
 
 
 def negated(value: Value) -> Value:

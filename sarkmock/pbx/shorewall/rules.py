@@ -227,12 +227,14 @@ class ZoneRule:
                 continue
             plain = line.replace("(@1)", "") if given[0] == "-" else line
             body = rule_row(re.sub(r"@(\d)", lambda found: given[int(found[1]) - 1], plain))
-            if action.inline and basic_target(body.action) == "INLINE":
-                continue  # without a target there is no rule
             if action.inline:
                 leveled = body.action if ":" in body.action else merged_levels(self.row.action, body.action)
                 body = row.merged(body, leveled)
-            ZoneRule(body, self.session, setting).check()
+            rule = ZoneRule(body, self.session, setting)
+            if action.inline and (rule.target.text, rule.target.log) == ("INLINE", ""):
+                rule.columns("")  # without a target there is no rule
+            else:
+                rule.check()
         if not action.inline:
             self.columns(f"{source[0]}-{dest[0]}")
             self.destination(source, dest)
@@ -251,7 +253,8 @@ class ZoneRule:
             return
         value = protocols.protocol_number(proto, self.words) if proto != "-" else action.proto
         if action.inline:
-            if value != action.proto or protocols.SYN.search(proto):
+            has_rule = not re.match(r"INLINE(?![:(])", self.target.parameter)
+            if has_rule and (value != action.proto or protocols.SYN.search(proto)):
                 raise BadRule("Multiple p settings in one rule is prohibited")
             return
         if value is None:
