@@ -30,6 +30,8 @@ LIST = Request("GET", "/tenants")
 CASES = {
     "the fields of rows": ((LIST, good(b'[{"a": 1}, {"b": 2}]')), Use("GET /tenants", frozenset(), frozenset("ab"))),
     "an empty list says nothing of fields": ((LIST, good(b"[]")), Use("GET /tenants", frozenset())),
+    "names that are data": ((Request("GET", "/backups"), good(b'{"backup.1.zip": {"name": "x"}}')),
+                            Use("GET /backups", frozenset(), frozenset("*"))),
     "JSON": ((with_json("POST", "/tenants", TENANT), good()),
              Use("POST /tenants", frozenset(TENANT), frozenset())),
     "a form, and what is rejected": ((with_form("PUT", "/tenants/a", {"x": "1"}), Response(422, (), b'{"x": ["no"]}')),

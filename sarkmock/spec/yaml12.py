@@ -54,9 +54,8 @@ class Loader(_Base):
         super().ascend_resolver()
 
     def construct_document(self, node: yaml.Node) -> Any:
-        for key in _repeated(node):
-            raise _wrong(key, f"duplicate key {key.value!r}")
-        _check_size(node)
+        if _check_keys(node):
+            _check_size(node)
         return super().construct_document(node)
 
 
@@ -104,23 +103,23 @@ Loader.yaml_constructors = {
 Loader.add_constructor(f"{_TAG}int", _scalar(_number))
 
 
-def _repeated(root: yaml.Node) -> Iterator[yaml.Node]:
-    """Yield the keys that occur more than once in their mapping."""
-    waiting, met = [root], set()
+def _check_keys(root: yaml.Node) -> bool:
+    """Raise ConstructorError for a key that occurs twice in its mapping. Return whether aliases repeat a collection."""
+    waiting, met, repeats = [root], set(), False
     while waiting:
         node = waiting.pop()
         if id(node) in met:
+            repeats = True
             continue
         met.add(id(node))
-        if isinstance(node, yaml.SequenceNode):
-            waiting += node.value
-        elif isinstance(node, yaml.MappingNode):
+        if isinstance(node, yaml.MappingNode):
             seen = set()
-            for key, value in node.value:
+            for key, _ in node.value:
                 if isinstance(key, yaml.ScalarNode) and (key.tag, key.value) in seen:
-                    yield key
+                    raise _wrong(key, f"duplicate key {key.value!r}")
                 seen.add((key.tag, str(key.value) if isinstance(key, yaml.ScalarNode) else id(key)))
-                waiting.append(value)
+        waiting += [child for child in _children(node) if not isinstance(child, yaml.ScalarNode)]
+    return repeats
 
 
 def _check_size(root: yaml.Node) -> None:

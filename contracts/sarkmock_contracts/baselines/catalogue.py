@@ -180,6 +180,14 @@ def _walk(value: Any, names: frozenset[str] | None, place: str) -> Iterator[tupl
             yield from _walk(item, names, f"{place}[]")
 
 
+@cache
+def fields_of_answers(name: str) -> frozenset[str] | None:
+    """Return the field names in responses of an operation over all profiles; None if every name is a field."""
+    fields = [response_fields(contract_of(profile), operation)
+             for profile, operation in catalogue()[name].versions.items()]
+    return None if None in fields else frozenset[str]().union(*filter(None, fields))
+
+
 def response_fields(contract: Contract, operation: Operation) -> frozenset[str] | None:
     """Return the field names in responses of an operation; None if every name is a field.
 

@@ -18,7 +18,7 @@ from ..client.http import Exchange, Response, bounded_json
 from ..errors import CannotRun, check_directory, file_errors
 from ..safety.routing import method_of
 from ..spec.contract import contract_of, operation_name
-from .catalogue import ANY_NAME, catalogue
+from .catalogue import ANY_NAME, catalogue, fields_of_answers
 from .facts import BOX
 from .severity import THE_ANSWER, Difference
 
@@ -201,7 +201,7 @@ def uses_of(traffic: Iterable[Exchanged]) -> Iterator[Use]:
         op = operation_at(exchanged.method, exchanged.url)
         if op is not None:
             sent.setdefault(op, set()).update(exchanged.sent)
-            read.setdefault(op, set()).update(read_names(exchanged.body) if exchanged.good else ())
+            read.setdefault(op, set()).update(read_names(op, exchanged.body) if exchanged.good else ())
     for op in sent:
         yield Use(op, frozenset(sent[op]), frozenset(read[op]) or None)
 
@@ -235,17 +235,17 @@ def sent_names(text: str) -> set[str]:
     return set(body) if isinstance(body, dict) else set()
 
 
-def read_names(text: str) -> set[str]:
-    """Return the field names of a response, or of the rows of a list."""
-    answer = Response(200, (), text.encode("utf-8", "surrogatepass"))
-    return {name for row in answer.rows for name in row}
+def read_names(op: str, text: str) -> set[str]:
+    """Return the field names of a response, or of the rows of a list. ANY_NAME stands for those that are data."""
+    answer, fields = Response(200, (), text.encode("utf-8", "surrogatepass")), fields_of_answers(op)
+    return {name if fields is None or name in fields else ANY_NAME for row in answer.rows for name in row}
 
 
 # the list that `sarkmock proxy --clients` extends
 
 CLIENTS_HEAD = """\
 # What clients use of the SARK API, for `sarkmock compare --clients`. `sarkmock proxy --clients` adds what it sees:
-# operations, the variables that were sent, the fields that were there to be read.
+# operations, the variables that were sent, the fields that were there to be read (*: names that are data).
 """
 EVERY = 1.0  # seconds between two writes of the file
 MOST_NAMES, LONGEST_NAME = 500, 100  # limits, because a client may send anything
@@ -302,7 +302,7 @@ def use_of_exchange(exchange: Exchange) -> Use | None:
     if op is None:
         return None
     sent = request.variables
-    read = read_names(response.body.decode("utf-8", "replace")) if response.ok else set()
+    read = read_names(op, response.body.decode("utf-8", "replace")) if response.ok else set()
     unknown = not read and (not response.ok or response.json == [])
     return Use(op, limit_names(sent), None if unknown else limit_names(read))
 

@@ -20,9 +20,9 @@ from ..fixtures import Body, Fixtures, Unrestorable
 from ..fixtures.keys import MARK, Keys
 from ..safety.fingerprint import DEBUG
 from ..spec.boundary_values import FileOf, Live, is_placeholder
-from ..spec.contract import contract_of, operation_name
+from ..spec.contract import operation_name
 from ..spec.operation_data import LiveTables, own_bounds, recipe
-from .catalogue import CatalogueEntry, catalogue, field_types, response_fields, working_contract
+from .catalogue import CatalogueEntry, catalogue, field_types, fields_of_answers, working_contract
 from .facts import BOX, NOT_SENT, Fact, Facts, canonical_json
 
 # Values that separate other kinds of rules.
@@ -276,14 +276,6 @@ class LearningFixtures(Fixtures):
             elif field in fallback:
                 result[field] = fallback[field]
         return result
-
-
-@cache
-def fields_of_answers(name: str) -> frozenset[str] | None:
-    """Return the field names in responses of an operation over all profiles; None if every name is a field."""
-    fields = [response_fields(contract_of(profile), operation)
-             for profile, operation in catalogue()[name].versions.items()]
-    return None if None in fields else frozenset[str]().union(*filter(None, fields))
 
 
 def error_page_form(exchange: Exchange) -> Any:
