@@ -8,11 +8,12 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable
+from dataclasses import replace
 from itertools import accumulate, islice
 from string import hexdigits
 from typing import Any
 
-from sarkmock.http.replies import PhpError
+from sarkmock.http.replies import UNPREPARED, Framework, PhpError, Reply
 from sarkmock.laravel.php.large_json import LargeJson, garbage_collection_paused
 from sarkmock.laravel.php.multipart import MOST_FIELDS, FormPart, boundary_of, form_parts
 from sarkmock.laravel.php.values import (
@@ -206,8 +207,15 @@ def parse_query(octets: bytes) -> Input:
     return _variables(pair[0] for pair in islice(_PAIR.finditer(octets), MOST_FIELDS))
 
 
+class QueryTooLarge(PhpError):
+    """parse_str() did not read a query string whole. Symfony fails before any middleware runs."""
+
+    def page(self, framework: Framework) -> Reply:
+        return replace(super().page(framework), headers=UNPREPARED, early=True)
+
+
 def check_limits(octets: bytes) -> None:
-    """PhpError for a query string that parse_str() does not read whole."""
+    """QueryTooLarge for a query string that parse_str() does not read whole."""
     for number, pair in enumerate(_PAIR.finditer(octets)):
         if number == MOST_FIELDS:
             raise _beyond(f"variables exceeded {MOST_FIELDS}", "max_input_vars")
@@ -215,8 +223,8 @@ def check_limits(octets: bytes) -> None:
             raise _beyond(f"variable nesting level exceeded {NESTING}", "max_input_nesting_level")
 
 
-def _beyond(problem: str, limit: str) -> PhpError:
-    return PhpError(f"parse_str(): Input {problem}. To increase the limit change {limit} in php.ini.", "ErrorException")
+def _beyond(problem: str, limit: str) -> QueryTooLarge:
+    return QueryTooLarge(f"parse_str(): Input {problem}. To increase the limit change {limit} in php.ini.")
 
 
 def parse_form(octets: bytes) -> Input:

@@ -19,7 +19,8 @@ ZIP, OCTETS, PLAIN_TEXT, EMPTY = "application/zip", "application/octet-stream", 
 MP3, AAC = "audio/mpeg", "audio/x-hx-aac-adts"
 TAR = "application/x-tar"
 
-SCRIPT = re.compile(rb"#! ?(?:/usr)?(?:/local)?/bin/(?:env )?(\w+)")
+SCRIPT = re.compile(rb"(?:\xef\xbb\xbf)?#! ?(?:/usr)?(?:/local)?/bin/(?:env )?(\w+)")
+BINARY_SCRIPTS = ("sh", "bash", "ksh", "perl")  # whose scripts may contain bytes that are no text
 
 CONTROL = frozenset((*range(0x20), 0x7F)) - frozenset(b"\a\b\t\n\v\f\r\x1b")
 # Bytes that are text in libmagic's EBCDIC, which differs from code page 37 in two.
@@ -191,7 +192,9 @@ def _chunked(content: bytes) -> str | None:
         brands = (_file_types().brands.get(kind[:length].decode("latin-1")) for length in (4, 3, 2))
         return next(filter(None, brands), None)
     if script := SCRIPT.match(content):
-        return _file_types().interpreters.get(script[1].decode())
+        interpreter = script[1].decode()
+        is_script = interpreter in BINARY_SCRIPTS or is_text(content)
+        return _file_types().interpreters.get(interpreter) if is_script else None
     if len(content) > 17 and content[1] <= 1 and content[2] in TGA_KINDS and content[16] in TGA_DEPTHS:
         return "image/x-tga" if any(content[12:14]) and any(content[14:16]) else None
     if head == b"\x7fELF" and content[5:6] == b"\1" and content[16:18] in ELF:
@@ -204,10 +207,10 @@ def _chunked(content: bytes) -> str | None:
 
 
 def _signed(content: bytes) -> str | None:
-    types = _file_types()
+    types, mark = _file_types(), 3 * content.startswith(b"\xef\xbb\xbf")
     return (next((kind for pattern, kind in types.patterns if pattern.match(content)), None)
             or next((kind for at, signature, kind in types.signatures if content.startswith(signature, at)), None)
-            or next((kind for pattern, kind in types.texts if pattern.match(content) and is_text(content)), None))
+            or next((kind for pattern, kind in types.texts if pattern.match(content, mark) and is_text(content)), None))
 
 
 JSON_SPACE = re.compile(rb"[ \t\r\n]*")
