@@ -26,6 +26,7 @@ from sarkmock.journal import Journal
 from sarkmock.proxy.exchange import OnPassed, Pace, Passed, Record
 from sarkmock.proxy.server import Guard, Proxy, ProxyParts
 from sarkmock.proxy.upstream import Timeouts, Upstream
+from sarkmock.server.https_server import listen
 
 OF_TRAFFIC = ("status", "html", "drop", "truncate", "throttle")  # faults that need no mock
 
@@ -46,6 +47,10 @@ class ProxyListener:
     no_control: bool = False
     verbose: bool = False
     patience: Timeouts = field(default_factory=Timeouts)
+
+    def check(self) -> None:
+        """Raise CannotListen if the address cannot be used now."""
+        listen(self.host, self.port).close()
 
 
 def open_proxy(stack: ExitStack, url: str, context: ssl.SSLContext | None, profile: str, listening: ProxyListener,

@@ -1,10 +1,13 @@
-"""The Python of README and docs/ is run, as the tests of a user's own project."""
+"""The code of README and docs/ is run, as the tests of a user's own project."""
 
 import re
+import shutil
+import subprocess
 from pathlib import Path
 
 import pytest
 
+from sarkmock import SarkMock
 from tests.prefork import run_pytest
 
 ROOT = Path(__file__).parent.parent
@@ -18,3 +21,42 @@ def test_an_example_passes(pytester, example):
     result = run_pytest(pytester, "--strict-markers")
     assert set(result.parseoutcomes()) <= {"passed", "warnings"}
     assert result.ret == 0
+
+
+# A stand-in for PHPUnit, which is no dependency: what the example uses of it.
+PHPUNIT = """
+namespace PHPUnit\\Framework;
+
+class TestCase
+{
+    public function assertTrue(bool $condition, string $message): void
+    {
+        $condition || throw new \\Exception($message);
+    }
+
+    public function run(string $name): void
+    {
+        $this->setUp();
+        $this->$name();
+    }
+}
+"""
+RUN = "require 'phpunit.php'; require 'example.php'; (new TenantsTest())->run('testCreatesATenant');"
+COMMANDS = {"php": ["php", "-r", RUN], "js": ["node", "--test", "example.mjs"]}
+SOURCES = {"php": "example.php", "js": "example.mjs"}
+
+
+@pytest.mark.parametrize("language", COMMANDS)
+def test_an_example_in_another_language_passes(language, tmp_path):
+    command = COMMANDS[language]
+    if shutil.which(command[0]) is None:
+        pytest.skip(f"{command[0]} is not installed")
+    page = (ROOT / "docs" / "how-to" / "other-languages.md").read_text()
+    example = re.search(rf"```{language}\n(.+?)```", page, re.DOTALL)[1]
+    (tmp_path / "phpunit.php").write_text(f"<?php{PHPUNIT}")
+    with SarkMock(tls=False) as sark:
+        origin = sark.url.removesuffix("/api")
+        (tmp_path / SOURCES[language]).write_text(example.replace("http://127.0.0.1:44300", origin))
+        ended = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False)
+        assert ended.returncode == 0, ended
+        assert sark.requests[-1].path.startswith("/api/tenants")

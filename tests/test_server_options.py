@@ -67,10 +67,13 @@ def test_a_certificate_of_ones_own(pair):
         assert urllib.request.urlopen(running.url + "/tenants", context=context, timeout=5).status == 200
 
 
-def test_a_port_in_use_is_told():
+@pytest.mark.parametrize("command", [
+    ["serve"], ["proxy", "http://127.0.0.1:1/api", "--shadow", "L10", "--target-profile", "shipped"]])
+def test_a_port_in_use_is_told(command):
+    """By a proxy before it reads the state of the box."""
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-        assert mistake("serve", "--port", str(port)) == (
+        assert mistake(*command, "--port", str(port)) == (
             f"port {port} on 127.0.0.1 is in use; choose another with --port, or --port 0 for any free one")
 
 
