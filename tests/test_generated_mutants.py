@@ -100,6 +100,16 @@ def test_the_texts_of_errors_are_judged(profile: str, count: int | None) -> None
     ("documented", "check: backups.upload without backup_is_sound"),  # a zip file with a wrong checksum
     ("documented", "value: agents.show z_updater null"),  # no request can set the column
     ("L10", "default: cosrules.create description not None"),  # no other operation shows the row
+    ("L10", "lost: customapps.create POST is not done"),
+    ("L10", "list: customapps.list reversed"),
+    ("L10", "filter: customapps.list cluster as in the first"),
+    ("L10", "stored: customapps.create striptags in capitals"),
+    ("L10", "unasked: cosrules.update z_updated emptied by an update"),
+    ("L11", "list: tenants.list without the last"),  # no tenant can be created
+    ("L11", "lost: extensions.runtime.update PUT is not done"),  # Asterisk stores the values
+    ("documented", "unasked: inboundroutes.update z_updater emptied by an update"),  # a show shows it
+    ("L11", "rule lost: inboundroutes.create cluster without exists:cluster,{cluster}"),  # any route crashes
+    ("documented", "status: firewalls.ipv4.restart 201 for 200"),  # the checks upload unsound rules before
     ("L11", "required lost: auth.register email without required"),  # another rule queries a table that no list shows
 ])
 def test_a_mutant_is_found(profile: str, text: str) -> None:
@@ -146,6 +156,8 @@ def test_how_a_list_is_sorted_and_filtered_is_found_early(profile: str, text: st
     ("shipped", "field: templates.create desc lost", "its operation rejects every request"),
     ("documented", "check: firewalls.ipv6.upload without rules_are_lines", "it is the listed deviation"),
     ("documented", "stored: holidaytimers.create etime in capitals", "no value that is accepted has letters"),
+    ("documented", "stored: extensions.update dvrvmail in capitals", "no value that is accepted has letters"),
+    ("L11", "stored: tenants.update pickupgroup not at all", "no row can be made"),
     ("shipped", "lost: templates.delete DELETE is not done", "no row can be made"),
     ("shipped", "check: trunks.create with key_is_free", "another check, or the database, rejects a taken key"),
     ("documented", "method: astamis.DBdel DELETE for PUT", "it is the listed deviation"),

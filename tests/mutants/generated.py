@@ -63,10 +63,12 @@ class Mutated(InProcess):
         """The answer of the mock; what its functions cannot do with a changed document is a crash."""
         operation = self.meant(request)
         mine = [mutation for mutation in self.mutations if operation and operation.id in mutation.operations]
-        image = self.engine.state.tables.dump() if any(mutation.undone for mutation in mine) else None
+        state = self.engine.state
+        before = (state.tables.dump(), state.memory()) if any(mutation.undone for mutation in mine) else None
         response = self.answered(request)
-        if image is not None:
-            self.engine.state.tables.restore(image)
+        if before is not None:
+            state.tables.restore(before[0])
+            state.restore_memory(before[1])
         for mutation in mine:
             if operation and mutation.after:
                 response = mutation.after(self, operation, request, response)

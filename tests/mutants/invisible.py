@@ -49,7 +49,7 @@ NO_BOX: Any = None  # a change of answers needs none
 OF_SUCCESS = {"field", "type", "value", "link", "hidden column", "header", "stored", "default", "unasked", "lost"}
 UNMET = {"status": "no answer of a run has the status", "error text": "no answer of a run has the text"}
 SAVING = {"save"}  # under this name a check rejects the row as a whole
-LOSING = {"snapshots_upload_shipped", "snapshots_upload_lost"}  # actions that keep no file
+LOSING = {"snapshots_upload_shipped", "snapshots_upload_silent", "snapshots_upload_lost"}  # actions that keep no file
 REJECTING = {"reject_blfkeyname", "mac_lookup_crashes"}  # checks that no request passes
 JSON_TYPES = {str: "string", type(None): "null", bool: "boolean", int: "integer", float: "number"}
 TELLING = {"reads", "rules", "rows", "smoke", "scenarios", "links",  # they show rows with every variable,
@@ -131,7 +131,7 @@ def unchanging(contract: Contract, mutation: Mutation, operation: Operation) -> 
     types = types_in(contract, contract.resolve(contract.row_place(operation) or "")[1], mutation.variable)
     if mutation.text == "a text" and types <= {"string", "null"}:
         return "the column holds texts alone"
-    if mutation.text == "in capitals" and not any(map(has_letters, accepted(operation, mutation.variable))):
+    if mutation.text == "in capitals" and not takes_letters(contract, operation, mutation.variable):
         return "no value that is accepted has letters"
     if mutation.text in ("cut short", "to another row") and types and not types & {"string", "any"}:
         return "the column never holds a text"
@@ -201,8 +201,13 @@ def accepted(operation: Operation, name: str) -> Sequence[Any]:
         return ["a"]
 
 
-def has_letters(value: Any) -> bool:
-    return is_placeholder(value) or (isinstance(value, str) and value != value.swapcase())
+def takes_letters(contract: Contract, operation: Operation, name: str) -> bool:
+    """Whether a variable accepts a text with letters, or the key of a row that has some."""
+    values = accepted(operation, name)
+    if any(map(is_placeholder, values)):
+        values = [*values, *(row.get(name) for one in contract.operations if one.table == operation.table
+                             for answer in recorded(contract)[one.id] for row in answer.response.rows)]
+    return any(isinstance(value, str) and not is_placeholder(value) and value != value.swapcase() for value in values)
 
 
 def never_succeeds(operation: Operation) -> bool:
@@ -284,7 +289,7 @@ def reachable(contract: Contract, operation: Operation) -> bool:
 def makers(contract: Contract, operation: Operation) -> list[Operation]:
     """The operations that make rows of the kind."""
     return [one for one in contract.operations if one.table and operation.table and not never_succeeds(one)
-            and one.table.name == operation.table.name and one.method == "POST"]
+            and one.table.name == operation.table.name and one.method == "POST" and recorded(contract)[one.id]]
 
 
 def listed_deviation(contract: Contract, mutation: Mutation, operations: list[Operation]) -> str:

@@ -11,6 +11,7 @@ from sarkmock.suite_api import Operation, is_rule_message
 from ..client.http import Exchange, Request, request_for
 from ..errors import Withheld
 from ..fixtures import Body, Fixtures, linked_path
+from ..judge.agreement import is_crash
 from ..judge.findings import Identity
 from ..judge.oracle import Problem, messages_of, verdict
 from ..judge.row_model import stored_problems
@@ -241,8 +242,6 @@ def field_alone(run: Run, operation: Operation, packet: Packet, problem: Problem
 
 def crashing_packets(run: Run, operation: Operation, packet: Packet) -> dict[str, Packet]:
     """Return by field the packets that crash the target's version, as predicted by its mock. Nothing is sent."""
-    if not run.judge.attribution.is_other_version:
-        return {}
     path, required = run.fixtures.request(operation, packet.body).path, required_part(run, operation, packet)
     if not is_crash_predicted(run, operation, path, packet.body) or is_crash_predicted(run, operation, path, required):
         return {}
@@ -256,9 +255,9 @@ def required_part(run: Run, operation: Operation, packet: Packet) -> Body:
 
 
 def is_crash_predicted(run: Run, operation: Operation, path: str, body: Body) -> bool:
-    if not run.judge.attribution.is_other_version:
+    if not run.judge.attribution.may_crash:
         return False
-    return has_new_crash(operation, run.judge.attribution.predict(request_for(operation.method, path, body)))
+    return is_crash(run.judge.attribution.predict(request_for(operation.method, path, body)).response)
 
 
 def has_new_crash(operation: Operation, exchange: Exchange) -> bool:

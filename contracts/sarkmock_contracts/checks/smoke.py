@@ -28,6 +28,8 @@ def check_answers(run: Run, operation: Operation) -> None:
     is_update = operation.method == "PUT" and operation.key is not None
     if run.coverage.statuses[operation.id, operation.status] and not is_update:
         return  # already tested
+    if operation.hazard == "disruptive":
+        store_sound_settings(run, operation)
     body = run.fixtures.minimal(operation) if operation.rules else None
     exchange = run.send(run.fixtures.request(operation, body))
     if exchange.response.status == 404 and operation.hazard != "read" and operation.parameters:
@@ -47,6 +49,14 @@ def check_answers(run: Run, operation: Operation) -> None:
         run.send(Request("GET", exchange.request.path))  # the run compares rows that are shown
     if operation.hazard == "disruptive":
         start_pbx_again(run)
+
+
+def store_sound_settings(run: Run, operation: Operation) -> None:
+    """Store valid settings if the run has replaced those that an operation applies, such as firewall rules."""
+    for other in run.contract.operations:
+        if (other.path, other.hazard) == (operation.path, "operational") and \
+                run.coverage.statuses[other.id, other.status]:
+            run.send(run.fixtures.request(other, run.fixtures.minimal(other)))
 
 
 def is_excused(run: Run, operation: Operation, exchange: Exchange) -> bool:
@@ -120,7 +130,8 @@ def readable_path(run: Run, operation: Operation) -> str | None:
     """Return the path of something that exists; None if there is nothing to read."""
     if not operation.parameters:
         return operation.path
-    parameters = existing_path(run.contract, run.live, operation)
+    listed = run.fixtures.standing(operation) if recipe("rows_of", operation.id) else {}
+    parameters = listed or existing_path(run.contract, run.live, operation)
     return fill_path(operation.path, parameters) if parameters else None
 
 

@@ -89,6 +89,11 @@ class Attribution:
         """Whether the target is known to be another version than the judging document's."""
         return bool(self._known) and self._version() != self.profile
 
+    @property
+    def may_crash(self) -> bool:
+        """Whether the target's version is a published one, in which requests of a check may crash."""
+        return self.is_other_version or self.profile != BASE
+
     def expected(self, *exchanges: Exchange) -> Response:
         """Return the response of a mock of the judging document to a request of the run, in the state of that moment.
 
@@ -100,6 +105,10 @@ class Attribution:
     def is_foreseen(self, exchange: Exchange) -> bool:
         """Whether the target's version responds like this."""
         return is_same(exchange.response, self._answer(self.replica.leader, exchange))
+
+    def succeeds(self, exchange: Exchange) -> bool:
+        """Whether the target's version responds with success, so that the rows after it are known."""
+        return self._answer(self.replica.leader, exchange).ok
 
     def expected_at_another_time(self, exchange: Exchange) -> Response:
         """Return the response of a mock of the judging document a day later and with other random values."""

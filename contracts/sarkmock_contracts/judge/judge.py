@@ -12,14 +12,16 @@ from ..client.http import Exchange
 from ..client.target import Client
 from ..errors import Unanswered
 from ..spec.contract import Contract, in_section
-from ..spec.operation_data import LiveTables, key_text
+from ..spec.operation_data import LiveTables
 from .agreement import OF_RULES, OF_WHOLE_ANSWER, JudgedAnswers, columns
 from .attribution import Attribution
 from .coverage import Coverage
 from .findings import FINDING_TYPES, Finding, Findings, Identity
+from .listings import Listings
 from .oracle import Problem, Verdict, conformance_problems, rule_messages, verdict, verdict_problems
 from .preparation import History
-from .row_model import UNSHOWN, column_problems, unrequested_problems
+from .row_model import UNSHOWN, column_problems
+from .rows import BlamedProblem
 from .texts import check_problems, text_problems
 from .verdicts import Lists
 
@@ -76,7 +78,7 @@ class Judge:
         self.history = History(contract)
         self.witnesses = JudgedAnswers(live, stored)
         self._separating: list[Finding] = []
-        self._made: set[tuple[str, str]] = set()  # tables and keys of rows that requests have created
+        self.listings = Listings(contract)
 
     def judge(self, exchange: Exchange) -> Judged:
         """Compare an exchange with the document and record it."""
@@ -88,13 +90,16 @@ class Judge:
                 self._bear_witness_of_status(other, exchange, FINDING_TYPES)
             return Judged(exchange.request, exchange.response)
         self.history.observe(operation, exchange)
-        if operation.method == "POST" and operation.table and exchange.response.ok and self.live.can_fetch:
-            self._made.add((operation.table.name, key_text(exchange.response.fields.get(operation.table.key))))
+        if self.live.can_fetch and exchange.response.ok and operation.hazard != "read":
+            self.listings.observe(operation, exchange, self.attribution.succeeds(exchange))
         expected = self._verdict(operation, exchange)
         excused = expected is not None and expected.excuses(exchange.response)
         found = (self._blamed(operation, problem, expected)
                  for problem in self._problems(operation, exchange, expected))
         problems = tuple(problem for problem in found if self.report(operation.id, problem, exchange))
+        if not problems:
+            for blamed, problem, evidence in self._of_rows(operation, exchange):
+                self.report(blamed.id, problem, *evidence)
         self._separate(operation, exchange)
         judged = Judged(exchange.request, exchange.response, problems, excused)
         if expected is not None:
@@ -238,15 +243,21 @@ class Judge:
 
     def _of_columns(self, operation: Operation, exchange: Exchange) -> Iterator[Problem]:
         """Yield columns whose value or type is not the one that the judging version shows, except random values."""
-        if not exchange.response.ok or self.attribution.is_foreseen(exchange):
-            return
-        expected = self.attribution.expected(exchange)
-        settable = self.contract.settable(operation.table.name) if operation.table is not None else ()
-        found = [*column_problems(operation, exchange, expected),
-                 *unrequested_problems(operation, exchange, expected, self._made, settable)]
-        other = self.attribution.expected_at_another_time(exchange) if found else expected
-        yield from (problem for problem in found
-                    if columns(other.json, problem.field) == columns(expected.json, problem.field))
+        if exchange.response.ok and not self.attribution.is_foreseen(exchange):
+            found = column_problems(operation, exchange, self.attribution.expected(exchange))
+            yield from (problem for problem in found if not self._is_random(exchange, problem))
+
+    def _of_rows(self, operation: Operation, exchange: Exchange) -> Iterator[BlamedProblem]:
+        """Yield rows of the run, or of a list, that the judging version would show otherwise."""
+        if exchange.response.ok and self.live.can_fetch and not (
+                self.listings.is_tracked(operation) and self.attribution.is_foreseen(exchange)):
+            found = self.listings.problems(operation, exchange, self.attribution.expected(exchange))
+            yield from (each for each in found if not self._is_random(exchange, each[1]))
+
+    def _is_random(self, exchange: Exchange, problem: Problem) -> bool:
+        """Whether the judging version would show another value of the column at another time."""
+        expected, other = self.attribution.expected(exchange), self.attribution.expected_at_another_time(exchange)
+        return bool(problem.field) and columns(other.json, problem.field) != columns(expected.json, problem.field)
 
     def _rule_messages_beyond(self, operation: Operation, exchange: Exchange, expected: Verdict) -> Iterator[Problem]:
         """Yield messages of rules, for fields that a check may name, that neither the rules nor the checks give."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Container, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -158,24 +158,6 @@ def column_problems(operation: Operation, exchange: Exchange, expected: Response
              and is_scalar(value) and is_scalar(other[name]) and to_text(value) == to_text(other[name])}
     for name, (wanted, shown) in sorted(wrong.items()):
         yield wrong_value("schema", name, "type", wanted, shown)
-
-
-def unrequested_problems(operation: Operation, exchange: Exchange, expected: Response, made: Container[tuple[str, str]],
-                         settable: Collection[str]) -> Iterator[Problem]:
-    """Yield columns of rows of the run that no request can set and whose value is not the expected one.
-
-    ``made`` has the table and key of these rows. Numbers are left out: the database counts them.
-    """
-    table = operation.table
-    if table is None or operation.method == "POST":
-        return
-    wrong = {name: (other[name], value) for row, other in paired_rows(operation, exchange.response, expected)
-             if (key := key_text(row.get(table.key))) and (table.name, key) in made
-             for name, value in row.items() if name in other and name not in settable
-             and mask_volatile(name, value) != mask_volatile(name, other[name])
-             and not (isinstance(value, (int, float)) and isinstance(other[name], (int, float)))}
-    for name, (wanted, shown) in sorted(wrong.items()):
-        yield wrong_value("unrequested", name, "changed", wanted, shown)
 
 
 def paired_rows(operation: Operation, got: Response, expected: Response) -> Iterator[tuple[_Row, _Row]]:

@@ -1,0 +1,114 @@
+"""Rows as the mock of the judging document shows them after the same requests: which a list shows, and their columns.
+
+It judges what `rows`, which tracks rows without a mock, cannot: columns that no request determines, rows that no
+operation shows by themselves, and rows from before the run that a list lacks.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from sarkmock.suite_api import Operation, Table
+
+from ..client.http import Exchange, Response
+from ..spec.contract import Contract
+from ..spec.operation_data import key_text, resources
+from .agreement import mask_volatile
+from .oracle import Problem
+from .row_model import paired_rows, wrong_value
+from .rows import BlamedProblem
+
+TableKey = tuple[str, str]  # table, row key
+
+
+class Listings:
+    """The rows that a run has created, and those that a list lacked although they are shown."""
+
+    def __init__(self, contract: Contract) -> None:
+        self._contract = contract
+        self._tracked = {one.show.table.name for one in resources(contract) if one.show.table is not None}
+        self._written: dict[TableKey, Operation | None] = {}  # last writer; if untracked, until it is listed
+        self._wrong: set[tuple[str, str]] = set()  # operations that show a column wrongly, whoever writes it
+        self._unlisted: dict[TableKey, Exchange] = {}
+
+    def observe(self, operation: Operation, exchange: Exchange, is_predicted: bool) -> None:
+        """Record the row of a successful write if the mock has written it, too.
+
+        Forget which rows were not listed if the request may have deleted any.
+        """
+        table = operation.table
+        if operation.method == "DELETE" or operation.hazard == "disruptive" or table is None:
+            self._unlisted.clear()
+            return
+        place = table.name, key_text(exchange.response.fields.get(table.key))
+        is_own = place in self._written or operation.method == "POST"
+        self._written.pop(place, None)
+        if is_own and is_predicted:
+            self._written[place] = operation
+
+    def is_tracked(self, operation: Operation) -> bool:
+        return operation.table is None or operation.table.name in self._tracked
+
+    def problems(self, operation: Operation, exchange: Exchange, expected: Response) -> Iterator[BlamedProblem]:
+        """Compare a response with the expected one."""
+        table = operation.table
+        if table is None or operation.method == "POST":
+            return
+        is_list = operation.action == "index" and isinstance(exchange.response.json, list)
+        if operation.action == "show" and expected.status == 404:  # the last list did not show the row
+            self._unlisted[table.name, key_text(exchange.response.fields.get(table.key))] = exchange
+        elif is_list:
+            yield from self._still_unlisted(operation, table, exchange)
+        if is_list and table.name not in self._tracked:
+            yield from self._of_list(operation, table, exchange, expected)
+        yield from self._of_columns(operation, table, exchange, expected)
+
+    def _still_unlisted(self, listing: Operation, table: Table, exchange: Exchange) -> Iterator[BlamedProblem]:
+        listed = {key_text(row.get(table.key)) for row in exchange.response.rows}
+        for place in [place for place in self._unlisted if place[0] == table.name]:
+            show = self._unlisted.pop(place)
+            row = show.response.fields
+            if place[1] not in listed and all(row.get(name) in values for name, values in table.where.items()):
+                yield listing, missing(place[1]), (show, exchange)
+
+    def _of_list(self, listing: Operation, table: Table, exchange: Exchange,
+                 expected: Response) -> Iterator[BlamedProblem]:
+        """Yield rows of the run that a list lacks, and their wrong order. A list that lacks all is not to blame."""
+        own = {key: place for row in expected.rows
+               if (place := (table.name, key := key_text(row.get(table.key)))) in self._written and key}
+        listed = [key for row in exchange.response.rows if (key := key_text(row.get(table.key))) in own]
+        for key in sorted(own.keys() - listed):
+            yield (listing if listed else self._written[own[key]] or listing), missing(key), (exchange,)
+        if listed != [key for key in own if key in listed]:
+            text = f"the rows of the run are not in the order in which they were created: {listed}"
+            yield listing, Problem("list", "", "order", text), (exchange,)
+
+    def _of_columns(self, operation: Operation, table: Table, exchange: Exchange,
+                    expected: Response) -> Iterator[BlamedProblem]:
+        """Yield columns of rows of the run whose value is not the expected one. `rows` judges those of its rows that
+        a request can set. Numbers are left out: the database counts them."""
+        tracked = table.name in self._tracked
+        settable = self._contract.settable(table.name) if tracked else ()
+        for row, other in paired_rows(operation, exchange.response, expected):
+            place = table.name, key_text(row.get(table.key))
+            for name in sorted(row.keys() & other.keys() - settable) if place in self._written else ():
+                wanted, got = other[name], row[name]
+                if mask_volatile(name, got) != mask_volatile(name, wanted) and not (
+                        isinstance(got, (int, float)) and isinstance(wanted, (int, float))):
+                    problem = wrong_value("unrequested" if tracked else "stored", name, "changed", wanted, got)
+                    yield self._to_blame(operation, place, name), problem, (exchange,)
+            if not tracked and place in self._written:
+                self._written[place] = None
+
+    def _to_blame(self, reader: Operation, place: TableKey, name: str) -> Operation:
+        """Return the last writer of a row if the reader has not shown the column wrongly of a new row, or must not."""
+        writer = self._written[place]
+        if writer is not None and (place[0] not in self._tracked or (
+                writer.method == "PUT" and (reader.id, name) not in self._wrong)):
+            return writer
+        self._wrong.add((reader.id, name))
+        return reader
+
+
+def missing(key: str) -> Problem:
+    return Problem("list", "", "missing", f"{key!r} exists but is not listed")
