@@ -13,7 +13,7 @@ from sarkmock.pbx.shorewall.lists import BadRule, Undecided
 Value = str | int | float
 Chained = tuple[int, str, Value]  # a comparison: precedence, sign and right operand
 NO_CHAIN: Chained = (-1, "", "")
-PERL_LITERAL = re.compile(r"0[xX](?P<hex>[0-9a-fA-F_]+)|0[bB](?P<bin>[01_]+)|(?P<oct>0[0-9_]+)(?![.eE])"
+PERL_LITERAL = re.compile(r"0[xX](?P<hex>[0-9a-fA-F_]+)|0[bB](?P<bin>[01_]+)|(?P<oct>0[0-9_]+)"
                     r"|(?P<dec>(?:[0-9][0-9_]*(?:\.(?!\.)[0-9_]*)?|\.[0-9][0-9_]*)(?:[eE][-+]?[0-9]+)?)")
 AFTER_NUMBER = re.compile(r"\w|\.[0-9]")
 TEXT = re.compile(r"'([^'\\]*)'|\"([^\"\\@$]*)\"")
@@ -27,9 +27,10 @@ LEVELS = (("or", "xor"), ("and",), ("not",), (",",), ("?",), ("||", "//"), ("&&"
 PRECEDENCE = {sign: level for level, signs in enumerate(LEVELS) for sign in signs}
 TERNARY, POWER = PRECEDENCE["?"], PRECEDENCE["**"]
 AFTER_A_VALUE = re.compile(r"isa|if|unless|while|until|for|foreach|[eE]_.*")  # beside the operators
-NOT_AFTER_A_VALUE = re.compile(r"\s*['\"){}\]:$@\\`0-9]|(?<!\))\s*=(?![=~>])")
-NOT_A_TERM = re.compile(r"(?<!,)\s*(?:[:|^?\]}]|=(?![~>])|\.(?![.0-9])|\Z|(?P<quote>['\"])(?!.*(?P=quote)))", re.DOTALL)
-BAREWORD = re.compile(r"\s*[A-Za-z]\w*(?!\w|\s*=>|::|\s*\()")
+NOT_AFTER_A_VALUE = re.compile(r"\s*(?:['\"(){}\]:$@\\`0-9]|!(?![=~])|~(?!~))|(?<!\))\s*=(?![=~>])")
+NOT_A_TERM = re.compile(r"(?<!,)\s*(?:[,:|^?\]}]|\*(?!\s*[\w{:'])|=(?![~>])|\.(?![.0-9])|\Z"
+                        r"|(?P<quote>['\"])(?!.*(?P=quote)))", re.DOTALL)
+BAREWORD = re.compile(r"\s*[A-Za-z]\w*(?!\w|\s*=>|\s*:|\s*\()")  # no label or call
 BAREWORD_ERROR = 'Bareword "{}" not allowed while "strict subs" in use'
 DEEPEST_EXPRESSION = 40
 LONGEST_EXPRESSION = 2000
