@@ -16,8 +16,8 @@ from sarkmock_contracts.safety.fingerprint import Fingerprint
 from sarkmock_contracts.spec.contract import Contract, contract_of
 
 from sarkmock import Engine, State, profiles
-from sarkmock.suite_api import PbxFile, api_application, deviations_of, load, load_toggled, pbx_files
-from tests.contract_runs import NOW, checked, run, run_cases, suite_of
+from sarkmock.suite_api import PbxFile, Seed, api_application, deviations_of, load, load_toggled, pbx_files
+from tests.contract_runs import NOW, TOKEN, checked, run, run_cases, suite_of
 from tests.fixed_points import Cell
 from tests.guarded import Box, ended, guarded_suite
 
@@ -244,6 +244,17 @@ def test_a_version_without_tokens_is_known_to_one_that_wants_them() -> None:
     assert len(cell.run.findings) > 100
     assert cell.troubles == []
     assert cell.run.gaps.unavailable == set()
+
+
+@pytest.mark.parametrize("target", [name for name in PROFILES if deviations_of(name)])
+def test_firewall_rules_that_a_box_had_before_are_data(target: str) -> None:
+    """How they are wrapped is a listed deviation. The mock that predicts responses starts without them."""
+    state = State(Seed.factory(load(target)["x-database"]), now=NOW, token=TOKEN)
+    state.files |= {name: PbxFile(b"# web\nACCEPT net $FW tcp 443\n", NOW)
+                    for name in (pbx_files.RULES_IPV4, pbx_files.RULES_IPV6)}
+    suite = checked(suite_of("documented", target, state), "reads")
+    named = {finding.deviations for finding in suite.findings if finding.identity.operation.startswith("firewalls.")}
+    assert named == {("firewall-rules-wrapped",)}
 
 
 def test_a_crash_speaks_for_no_rule() -> None:

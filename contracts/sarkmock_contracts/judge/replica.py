@@ -29,6 +29,7 @@ from .agreement import is_same
 from .models import Model, Moment
 
 FILE_LISTS = {"/backups": pbx_files.BACKUPS, "/snapshots": pbx_files.SNAPSHOTS, "/greetings": pbx_files.GREETINGS}
+RULE_FILES = {"/firewalls/ipv4": pbx_files.RULES_IPV4, "/firewalls/ipv6": pbx_files.RULES_IPV6}
 REMEMBERED_EXCHANGES, REMEMBERED_BYTES = 256, 256 << 20  # exchanges for which earlier states are kept
 A_DAY = 86_400.0  # seconds
 TableRow = dict[str, Any]
@@ -57,6 +58,7 @@ class Replica:
 
     def observe(self, exchange: Exchange) -> bool:
         """Apply an exchange. Return False if the leader would have responded differently."""
+        self._take_rules(exchange)
         before = self._now()
         expected = self.leader.answer(exchange.request)
         self._remember(exchange, before, len(expected.body)).answers[self.leader] = {(): expected}
@@ -179,6 +181,15 @@ class Replica:
         if operation is not None and operation.table is not None and answer.ok:
             with suppress(sqlite3.Error, OverflowError):
                 self._take(operation, operation.table, exchange, expected)
+
+    def _take_rules(self, exchange: Exchange) -> None:
+        """Store the firewall rules that the target shows, however it wraps them: the state before had them, too."""
+        operation, shown = self.leader.operation(exchange.request), exchange.response.json
+        file = RULE_FILES.get(operation.path) if operation and operation.method == "GET" else None
+        lines = shown.get("rules") if isinstance(shown, dict) else shown
+        if file and exchange.response.ok and isinstance(lines, list) and all(isinstance(line, str) for line in lines):
+            content = "".join(f"{line}\n" for line in lines).encode("utf-8", "surrogatepass")
+            self.state.files[file] = PbxFile(content, self.state.clock.now())
 
     def _rename_files(self, expected: Mapping[str, Any], shown: Mapping[str, Any]) -> None:
         """Rename files to the names that the target shows: they contain the time of day."""
