@@ -146,6 +146,11 @@ def test_what_are_not_shares_of_one_run_is_a_mistake(shares: Path, tmp_path: Pat
     assert "No such file" in mistake("report", "merge", str(tmp_path / "gone"))
 
 
+def test_a_share_is_not_replaced_by_the_whole(shares: Path) -> None:
+    share = shares / "1"
+    assert mistake("report", "merge", share, "-o", share / ".") == f"-o {share}: is the directory of a share"
+
+
 @pytest.mark.parametrize("text", ["{", "{}", "[]", "null", "\xff", '{"log": {"entries": [1]}}', "[" * 9000,
                                   '{"log": {"entries": [{}]}}', '{"log": {"entries": [{"startedDateTime": 7}]}}'])
 def test_damaged_traffic_of_a_share_is_left_out_and_told(text: str, shares: Path, tmp_path: Path) -> None:

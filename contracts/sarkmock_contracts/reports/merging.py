@@ -37,6 +37,8 @@ REPORT_SCHEMA = Path(__file__).with_name("report.schema.json")
 
 def merge_reports(directories: Sequence[Path], output: Path | None, console: Console) -> int:
     """Print and write the merged report; return the exit code of the whole run."""
+    if output is not None and output.resolve() in [directory.resolve() for directory in directories]:
+        raise CannotRun(f"-o {output}: is the directory of a share")
     shares = [read_share(directory / "report.json") for directory in directories]
     check_shares(directories, shares)
     try:
