@@ -57,7 +57,7 @@ def server_and_port(text: str, version: int) -> tuple[str, str]:
         server, _, port = text.rpartition(":")
         if not port or not _:
             server, port = text, ""
-    return ("" if server == ":" else server), port
+    return ("" if text == ":" else server), port
 
 
 def server_port(text: str, row: RuleRow, words: Words) -> None:
