@@ -111,11 +111,12 @@ def of_rejection(contract: Contract, mutation: Mutation, operation: Operation) -
     of_row = operation.method == "PUT" and operation.parameters and mutation.kind in OF_SUCCESS
     if (of_row or mutation.text == "DELETE is not done") and not makers(contract, operation):
         return "no row can be made, and those of the box are neither changed nor deleted"
-    if mutation.kind in UNMET and not any(
+    depends = mutation.kind == "error body" and operation.method == "GET"  # on what the box has
+    if (mutation.kind in UNMET or depends) and not any(
             (after.status, after.json) != (one.response.status, one.response.json)
             for one in run_of(contract) if contract.operation_of(one.request) == operation
             for after in [mutation.after(NO_BOX, operation, one.request, one.response)]):
-        return UNMET[mutation.kind]
+        return UNMET.get(mutation.kind, UNMET["status"])
     return ""
 
 

@@ -13,6 +13,7 @@ from sarkmock.suite_api import Operation
 
 from ..client.http import Exchange
 from ..fixtures import Body, Fixtures
+from ..judge.agreement import is_crash
 from ..judge.oracle import messages_of, rule_messages
 from ..run import Run
 from ..spec.boundary_values import NOTHING, is_placeholder, placeholder
@@ -127,7 +128,7 @@ def send_packet(run: Run, operation: Operation, packet: Packet) -> Exchange:
     for name, single in crashing_packets(run, operation, packet).items():
         key = operation.id, name
         if key not in dying:
-            dying[key] = has_new_crash(operation, post(run, operation, single))
+            dying[key] = is_crash(post(run, operation, single).response)
         if dying[key]:
             packet = packet.without(name)
     return post(run, operation, packet)

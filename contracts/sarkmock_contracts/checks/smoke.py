@@ -26,7 +26,8 @@ def check_answers(run: Run, operation: Operation) -> None:
     An update is sent with the required variables only; all other columns must keep their values.
     """
     is_update = operation.method == "PUT" and operation.key is not None
-    if run.coverage.statuses[operation.id, operation.status] and not is_update:
+    is_unshown = operation.method == "POST" and not run.judge.listings.is_tracked(operation)
+    if run.coverage.statuses[operation.id, operation.status] and not (is_update or is_unshown):
         return  # already tested
     if operation.hazard == "disruptive":
         store_sound_settings(run, operation)
@@ -45,10 +46,19 @@ def check_answers(run: Run, operation: Operation) -> None:
         rejected = [*exchange.response.rejected]
         field = rejected[0] if len(rejected) == 1 else ""
         run.report(operation.id, Problem("answer", field, str(status), text), exchange)
-    if is_update and exchange.response.ok:
-        run.send(Request("GET", exchange.request.path))  # the run compares rows that are shown
+    if exchange.response.ok:  # the run compares rows that are shown
+        shown = [exchange.request.path] if is_update else []
+        for path in paths_of_lists(run.contract, operation) if is_unshown else shown:
+            run.send(Request("GET", path))
     if operation.hazard == "disruptive":
         start_pbx_again(run)
+
+
+def paths_of_lists(contract: Contract, operation: Operation) -> Iterator[str]:
+    """Yield the paths of the lists that show the rows of an operation."""
+    for listing in contract.operations:
+        if listing.action == "index" and listing.table == operation.table:
+            yield listing.path
 
 
 def store_sound_settings(run: Run, operation: Operation) -> None:
