@@ -16,7 +16,7 @@ from sarkmock_contracts.safety.fingerprint import Fingerprint
 from sarkmock_contracts.spec.contract import Contract, contract_of
 
 from sarkmock import Engine, State, profiles
-from sarkmock.suite_api import PbxFile, Seed, api_application, deviations_of, load, load_toggled, pbx_files
+from sarkmock.suite_api import PbxFile, Seed, api_application, deviations_of, load, load_seed, load_toggled, pbx_files
 from tests.contract_runs import NOW, TOKEN, checked, run, run_cases, suite_of
 from tests.fixed_points import Cell
 from tests.guarded import Box, ended, guarded_suite
@@ -255,6 +255,15 @@ def test_firewall_rules_that_a_box_had_before_are_data(target: str) -> None:
     suite = checked(suite_of("documented", target, state), "reads")
     named = {finding.deviations for finding in suite.findings if finding.identity.operation.startswith("firewalls.")}
     assert named == {("firewall-rules-wrapped",)}
+
+
+@pytest.mark.parametrize("seed", ["demo", "empty"])
+@pytest.mark.parametrize("target", [name for name in PROFILES if deviations_of(name)])
+def test_rows_that_a_box_had_before_are_data(target: str, seed: str) -> None:
+    """The first list shows what the mock that predicts responses cannot know. How a version shows it is known."""
+    state = State(load_seed(seed, load(target)), now=NOW, token=TOKEN)
+    suite = checked(suite_of("documented", target, state), "reads")
+    assert [str(finding.identity) for finding in suite.findings if not finding.deviations] == []
 
 
 def test_a_crash_speaks_for_no_rule() -> None:

@@ -54,11 +54,13 @@ class Replica:
         self.state = self.leader.state
         self._moments: OrderedDict[int, Remembered] = OrderedDict()
         self._size = 0  # of the moments, in bytes
+        self._listed: set[str] = set()  # paths of lists that were shown
         self._image, self._marks = b"", (-1, False)  # the last dump of the tables, and their revision then
 
     def observe(self, exchange: Exchange) -> bool:
         """Apply an exchange. Return False if the leader would have responded differently."""
         self._take_rules(exchange)
+        self._take_first_list(exchange)
         before = self._now()
         expected = self.leader.answer(exchange.request)
         self._remember(exchange, before, len(expected.body)).answers[self.leader] = {(): expected}
@@ -182,6 +184,18 @@ class Replica:
             with suppress(sqlite3.Error, OverflowError):
                 self._take(operation, operation.table, exchange, expected)
 
+    def _take_first_list(self, exchange: Exchange) -> None:
+        """Store the rows of the first list of its path, if it shows others than the mock: the state before had them."""
+        operation, answer = self.leader.operation(exchange.request), exchange.response
+        table = operation.table if operation and operation.action == "index" and answer.ok else None
+        if operation is None or table is None or operation.path in self._listed or not isinstance(answer.json, list):
+            return
+        self._listed.add(operation.path)
+        held = {key_text(row[table.key]) for row in self.state.tables.rows(table.name, table.where)}
+        if held != {key_text(row.get(table.key)) for row in answer.rows}:
+            with suppress(sqlite3.Error, OverflowError):
+                self._take_list(table, answer.rows)
+
     def _take_rules(self, exchange: Exchange) -> None:
         """Store the firewall rules that the target shows, however it wraps them: the state before had them, too."""
         operation, shown = self.leader.operation(exchange.request), exchange.response.json
@@ -224,7 +238,7 @@ class Replica:
             made = expected.json.get(table.key) if isinstance(expected.json, dict) and expected.ok else None
             self._take_row(table, shown, made if operation.method == "POST" and made is not None else shown[table.key])
 
-    def _take_list(self, table: Table, rows: list[TableRow]) -> None:
+    def _take_list(self, table: Table, rows: Iterable[TableRow]) -> None:
         """Replace the rows of a table by those of a list. Keep the hidden columns of known rows."""
         belonging = {name: values[0] for name, values in table.where.items()}
         held = {row[table.key]: row for row in self.state.tables.rows(table.name, table.where)}
