@@ -161,7 +161,8 @@ def write_summary(data: Data, output: Path) -> None:
 
 
 def fleet_markdown(data: Data) -> Iterator[str]:
-    yield f"## {MARKS[data['result']]} {len(data['boxes'])} boxes: {data['result']}"
+    number = len(data["boxes"])
+    yield f"## {MARKS[data['result']]} {number} {'box' if number == 1 else 'boxes'}: {data['result']}"
     yield ""
     counts = [f"{name}:" for name in FLEET_COUNTS]
     yield from table_lines(("box", "result", "version", *counts, "requests:"), (
