@@ -11,7 +11,7 @@ from functools import cache
 from pathlib import Path
 
 PRIVATE, USUAL = 0o600, 0o644
-WRITER_WAIT = 3.0  # seconds in which somebody must open a named pipe for writing
+WRITER_WAIT = 3.0  # seconds in which a process must open a named pipe for writing
 
 
 def write_whole(file: Path, content: bytes, *, private: bool = False) -> None:
@@ -61,7 +61,7 @@ def read_whole(file: Path) -> bytes:
 
 @cache
 def _piped(file: str) -> bytes:
-    handle = os.open(file, os.O_RDONLY | os.O_NONBLOCK)  # otherwise this waits until somebody writes to it
+    handle = os.open(file, os.O_RDONLY | os.O_NONBLOCK)  # a blocking open would wait for a writer
     try:
         first = _first_piped(handle)
         os.set_blocking(handle, True)
@@ -72,13 +72,13 @@ def _piped(file: str) -> bytes:
 
 
 def _first_piped(handle: int) -> bytes:
-    """Return the first bytes of a pipe, if there are any yet. OSError if nobody opens it for writing."""
+    """Return the first bytes of a pipe, if there are any yet. OSError if no process opens it for writing."""
     end = time.monotonic() + WRITER_WAIT
     while time.monotonic() < end:
         try:
             if first := os.read(handle, 1 << 16):
                 return first
-        except BlockingIOError:  # somebody has opened it, and has not written yet
+        except BlockingIOError:  # a process has opened it, and has not written yet
             return b""
         time.sleep(0.02)
     raise OSError(errno.EPIPE, "a pipe to which nothing is written")

@@ -134,7 +134,8 @@ def wanted_ranges(wanted: str, size: int) -> list[range] | None:
         part = file_range(text, size)
         if part is None:
             return None
-        ranges += [part] * bool(part)
+        if part:
+            ranges.append(part)
     return ranges
 
 

@@ -242,6 +242,8 @@ def field_alone(run: Run, operation: Operation, packet: Packet, problem: Problem
 
 def crashing_packets(run: Run, operation: Operation, packet: Packet) -> dict[str, Packet]:
     """Return by field the packets that crash the target's version, as predicted by its mock. Nothing is sent."""
+    if not run.judge.attribution.may_crash:
+        return {}
     path, required = run.fixtures.request(operation, packet.body).path, required_part(run, operation, packet)
     if not is_crash_predicted(run, operation, path, packet.body) or is_crash_predicted(run, operation, path, required):
         return {}

@@ -244,20 +244,24 @@ class Judge:
     def _of_columns(self, operation: Operation, exchange: Exchange) -> Iterator[Problem]:
         """Yield columns whose value or type is not the one that the judging version shows, except random values."""
         if exchange.response.ok and not self.attribution.is_foreseen(exchange):
-            found = column_problems(operation, exchange, self.attribution.expected(exchange))
-            yield from (problem for problem in found if not self._is_random(exchange, problem))
+            found = list(column_problems(operation, exchange, self.attribution.expected(exchange)))
+            random = self._random_columns(exchange, [problem.field for problem in found])
+            yield from (problem for problem in found if problem.field not in random)
 
     def _of_rows(self, operation: Operation, exchange: Exchange) -> Iterator[BlamedProblem]:
-        """Yield rows of the run, or of a list, that the judging version would show otherwise."""
+        """Yield differences from the rows that the judging version shows, except random values."""
         if exchange.response.ok and self.live.can_fetch and not (
                 self.listings.is_tracked(operation) and self.attribution.is_foreseen(exchange)):
-            found = self.listings.problems(operation, exchange, self.attribution.expected(exchange))
-            yield from (each for each in found if not self._is_random(exchange, each[1]))
+            found = list(self.listings.problems(operation, exchange, self.attribution.expected(exchange)))
+            random = self._random_columns(exchange, [problem.field for _, problem, _ in found])
+            yield from (each for each in found if each[1].field not in random)
 
-    def _is_random(self, exchange: Exchange, problem: Problem) -> bool:
-        """Whether the judging version would show another value of the column at another time."""
+    def _random_columns(self, exchange: Exchange, names: Collection[str]) -> set[str]:
+        """Return the columns for which the judging version would show another value at another time."""
+        if not any(names):
+            return set()
         expected, other = self.attribution.expected(exchange), self.attribution.expected_at_another_time(exchange)
-        return bool(problem.field) and columns(other.json, problem.field) != columns(expected.json, problem.field)
+        return {name for name in filter(None, names) if columns(other.json, name) != columns(expected.json, name)}
 
     def _rule_messages_beyond(self, operation: Operation, exchange: Exchange, expected: Verdict) -> Iterator[Problem]:
         """Yield messages of rules, for fields that a check may name, that neither the rules nor the checks give."""

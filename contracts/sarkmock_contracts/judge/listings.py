@@ -16,7 +16,7 @@ from ..spec.operation_data import key_text, resources
 from .agreement import mask_volatile
 from .oracle import Problem
 from .row_model import paired_rows, wrong_value
-from .rows import BlamedProblem
+from .rows import BlamedProblem, unlisted
 
 TableKey = tuple[str, str]  # table, row key
 
@@ -69,7 +69,7 @@ class Listings:
             show = self._unlisted.pop(place)
             row = show.response.fields
             if place[1] not in listed and all(row.get(name) in values for name, values in table.where.items()):
-                yield listing, missing(place[1]), (show, exchange)
+                yield listing, unlisted(place[1]), (show, exchange)
 
     def _of_list(self, listing: Operation, table: Table, exchange: Exchange,
                  expected: Response) -> Iterator[BlamedProblem]:
@@ -78,17 +78,20 @@ class Listings:
                if (place := (table.name, key := key_text(row.get(table.key)))) in self._written and key}
         listed = [key for row in exchange.response.rows if (key := key_text(row.get(table.key))) in own]
         for key in sorted(own.keys() - listed):
-            yield (listing if listed else self._written[own[key]] or listing), missing(key), (exchange,)
+            yield (listing if listed else self._written[own[key]] or listing), unlisted(key), (exchange,)
         if listed != [key for key in own if key in listed]:
             text = f"the rows of the run are not in the order in which they were created: {listed}"
             yield listing, Problem("list", "", "order", text), (exchange,)
 
     def _of_columns(self, operation: Operation, table: Table, exchange: Exchange,
                     expected: Response) -> Iterator[BlamedProblem]:
-        """Yield columns of rows of the run whose value is not the expected one. `rows` judges those of its rows that
-        a request can set. Numbers are left out: the database counts them."""
+        """Yield columns of rows of the run whose value is not the expected one, each once for whom it is blamed on.
+
+        `rows` judges those of its rows that a request can set. Numbers are left out: the database counts them.
+        """
         tracked = table.name in self._tracked
         settable = self._contract.settable(table.name) if tracked else ()
+        wrong: dict[tuple[str, str], BlamedProblem] = {}
         for row, other in paired_rows(operation, exchange.response, expected):
             place = table.name, key_text(row.get(table.key))
             for name in sorted(row.keys() & other.keys() - settable) if place in self._written else ():
@@ -96,9 +99,11 @@ class Listings:
                 if mask_volatile(name, got) != mask_volatile(name, wanted) and not (
                         isinstance(got, (int, float)) and isinstance(wanted, (int, float))):
                     problem = wrong_value("unrequested" if tracked else "stored", name, "changed", wanted, got)
-                    yield self._to_blame(operation, place, name), problem, (exchange,)
+                    blamed = self._to_blame(operation, place, name)
+                    wrong[blamed.id, name] = blamed, problem, (exchange,)
             if not tracked and place in self._written:
                 self._written[place] = None
+        yield from wrong.values()
 
     def _to_blame(self, reader: Operation, place: TableKey, name: str) -> Operation:
         """Return the last writer of a row if the reader has not shown the column wrongly of a new row, or must not."""
@@ -108,7 +113,3 @@ class Listings:
             return writer
         self._wrong.add((reader.id, name))
         return reader
-
-
-def missing(key: str) -> Problem:
-    return Problem("list", "", "missing", f"{key!r} exists but is not listed")

@@ -59,8 +59,7 @@ class Replica:
 
     def observe(self, exchange: Exchange) -> bool:
         """Apply an exchange. Return False if the leader would have responded differently."""
-        self._take_rules(exchange)
-        self._take_first_list(exchange)
+        self._take_what_was_there(exchange)
         before = self._now()
         expected = self.leader.answer(exchange.request)
         self._remember(exchange, before, len(expected.body)).answers[self.leader] = {(): expected}
@@ -184,26 +183,32 @@ class Replica:
             with suppress(sqlite3.Error, OverflowError):
                 self._take(operation, operation.table, exchange, expected)
 
-    def _take_first_list(self, exchange: Exchange) -> None:
-        """Store the rows of the first list of its path, if it shows others than the mock: the state before had them."""
-        operation, answer = self.leader.operation(exchange.request), exchange.response
-        table = operation.table if operation and operation.action == "index" and answer.ok else None
-        if operation is None or table is None or operation.path in self._listed or not isinstance(answer.json, list):
+    def _take_what_was_there(self, exchange: Exchange) -> None:
+        """Store what a read shows of the state before it: firewall rules, and rows of the first list of a path."""
+        operation = self.leader.operation(exchange.request) if exchange.request.method == "GET" else None
+        if operation is None or not exchange.response.ok:
             return
-        self._listed.add(operation.path)
+        if operation.path in RULE_FILES:
+            self._take_rules(RULE_FILES[operation.path], exchange.response.json)
+        elif operation.action == "index" and operation.table is not None and operation.path not in self._listed:
+            self._take_first_list(operation.path, operation.table, exchange.response)
+
+    def _take_rules(self, file: str, shown: Any) -> None:
+        """Store firewall rules, however the target wraps them."""
+        lines = shown.get("rules") if isinstance(shown, dict) else shown
+        if isinstance(lines, list) and all(isinstance(line, str) for line in lines):
+            content = "".join(f"{line}\n" for line in lines).encode("utf-8", "surrogatepass")
+            self.state.files[file] = PbxFile(content, self.state.clock.now())
+
+    def _take_first_list(self, path: str, table: Table, answer: Response) -> None:
+        """Store the rows of a list if they are not those of the mock."""
+        if not isinstance(answer.json, list):
+            return
+        self._listed.add(path)
         held = {key_text(row[table.key]) for row in self.state.tables.rows(table.name, table.where)}
         if held != {key_text(row.get(table.key)) for row in answer.rows}:
             with suppress(sqlite3.Error, OverflowError):
                 self._take_list(table, answer.rows)
-
-    def _take_rules(self, exchange: Exchange) -> None:
-        """Store the firewall rules that the target shows, however it wraps them: the state before had them, too."""
-        operation, shown = self.leader.operation(exchange.request), exchange.response.json
-        file = RULE_FILES.get(operation.path) if operation and operation.method == "GET" else None
-        lines = shown.get("rules") if isinstance(shown, dict) else shown
-        if file and exchange.response.ok and isinstance(lines, list) and all(isinstance(line, str) for line in lines):
-            content = "".join(f"{line}\n" for line in lines).encode("utf-8", "surrogatepass")
-            self.state.files[file] = PbxFile(content, self.state.clock.now())
 
     def _rename_files(self, expected: Mapping[str, Any], shown: Mapping[str, Any]) -> None:
         """Rename files to the names that the target shows: they contain the time of day."""

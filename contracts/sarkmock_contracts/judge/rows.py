@@ -186,8 +186,7 @@ class RowTracker:
         listed = {key: item for item in items if (key := key_text(item.get(resource.key)))}
         for row in self._rows(resource):
             if row.key not in listed:
-                text = f"{row.key!r} exists but is not listed"
-                yield listing, Problem("list", "", "missing", text), (*row.history, exchange)
+                yield listing, unlisted(row.key), (*row.history, exchange)
                 continue
             for operation, problem in row.differences(listing, listed[row.key]):
                 yield operation, problem, (*row.history, exchange)
@@ -249,6 +248,10 @@ def duplicate_problem(contract: Contract, resource: Resource, operation: Operati
 def is_database_message(rejection: Any) -> bool | None:
     """Whether an error message comes from the database; None if there is no message."""
     return str(rejection.get("Error")).startswith("SQLSTATE") if isinstance(rejection, dict) else None
+
+
+def unlisted(key: str) -> Problem:
+    return Problem("list", "", "missing", f"{key!r} exists but is not listed")
 
 
 def out_of_order(listing: Operation, items: list[dict[str, Any]]) -> Iterator[Problem]:
