@@ -5,10 +5,12 @@ Requests to the target, and data compared with its responses, are never redacted
 
 from __future__ import annotations
 
+import codecs
 import json
 import re
 from collections.abc import Mapping
 from typing import Any
+from urllib.parse import unquote_plus
 
 MASK = "REDACTED"
 BODY = 4000  # characters of a body to show
@@ -22,16 +24,21 @@ _QUOTE = r"""(?:\\*+["'])"""
 _QUOTED = r"""(?P<escape>\\*+)(?P<quote>["'])(?P<text>(?:(?!(?<!\\)(?P=escape)(?P=quote)).)*)"""
 _VALUE = rf"""(?:{_QUOTED}(?:(?P=escape)(?P=quote))?|(?!(?:null|None)\b)[^\s,}}\]"']++)"""
 _HEADER = "(?:proxy-)?authorization|(?:set-)?cookie|x-api-key"
+# A name begins after an escaped character, too. It may be an array, or an index: passwd[], user[passwd].
+_BEGIN = r"(?:(?<!\w)|(?<=\\[nrt])|(?<=%[0-9a-f]{2}))"
+_INDEX = r"\]?+(?:\[[^][=&\s]*+\])*"
 # "passwd": "x", also inside strings or in Python's syntax; passwd=x in forms, queries and Asterisk stanzas;
 # multipart parts; header lines.
 _PATTERNS = (
     re.compile(rf"(?P<name>(?<!\\)(?P<around>{_QUOTE})(?:{_NAME}){_QUOTE}\s*+:[\s\[]*+){_VALUE}",
                re.IGNORECASE),
-    re.compile(rf'(?P<name>\b(?:{_NAME})[ \t]*+=>?[ \t]*+)[^\s&;,"\'\\\])}}]++', re.IGNORECASE),
+    re.compile(rf'(?P<name>{_BEGIN}(?:{_NAME}){_INDEX}[ \t]*+(?:=>?|%3D)[ \t]*+)[^\s&;,"\'\\\])}}]++', re.IGNORECASE),
     re.compile(rf'(?P<name>name="(?:{_NAME})"\r?\n(?:[^\r\n]++\r?\n){{0,20}}\r?\n)[^\r\n]*+', re.IGNORECASE),
     re.compile(rf"(?P<name>\b(?:{_HEADER})\s*+:\s*+)[^\r\n'\"]++", re.IGNORECASE),
     re.compile(r"(?P<name>\bbearer\s++)[\w.~+/=|-]++", re.IGNORECASE),
 )
+_ENCODED = re.compile(r"""(?<![^\s?&;"'])([^\s?&;="']++)=([^\s&;"']++)""")
+_BRACKETS = re.compile(r"[\[\]]")
 _USER = re.compile(r"""(?<![a-z0-9+.-])([a-z][a-z0-9+.-]{0,20}+://)([^\s/?#"'<>\\]++)""", re.IGNORECASE)
 _SCHEME = re.compile(r"""[\"'(]*+(?:[a-z][a-z0-9+.:-]*:)?//""", re.IGNORECASE)
 # Characters that move the cursor, hide text, change its direction or end a line, and surrogates.
@@ -45,7 +52,7 @@ def redacted(value: Any) -> Any:
     if isinstance(value, str):
         return _text(value)
     if isinstance(value, bytes):
-        return _text(value.decode("latin-1")).encode("latin-1")
+        return _bytes(value)
     if isinstance(value, Mapping):
         return {name: _item(name, item) for name, item in value.items()}
     if isinstance(value, (list, tuple)):
@@ -53,18 +60,24 @@ def redacted(value: Any) -> Any:
     return value
 
 
-def body_text(body: bytes) -> str:
-    """Return a body for display: binary data as its size, long text truncated."""
+def shown_body(body: bytes) -> str:
+    """Return a body as text without its secrets, or its size if it is binary. Its end may be missing."""
     try:
-        whole = str(redacted(body.decode()))
+        return str(redacted(codecs.utf_8_decode(body)[0]))
     except UnicodeDecodeError:
         return f"({len(body)} bytes)"
+
+
+def body_text(body: bytes) -> str:
+    """Return a body for display, truncated if it is long."""
+    whole = shown_body(body)
     return whole if len(whole) <= BODY else f"{whole[:BODY]}... ({len(whole)} characters)"
 
 
 def is_secret(name: Any) -> bool:
-    """Whether a field, column or header with that name contains a secret."""
-    return str(name).lower() in SECRETS
+    """Whether a field, column or header with that name contains a secret; so does a member of an array, as passwd[]."""
+    text = str(name).lower()
+    return text in SECRETS or ("[" in text and any(part in SECRETS for part in _BRACKETS.split(text)))
 
 
 def _item(name: Any, item: Any) -> Any:
@@ -73,9 +86,16 @@ def _item(name: Any, item: Any) -> Any:
 
 def _pair(item: Any) -> Any:
     """Redact an item of a sequence; headers are pairs of name and value."""
-    if isinstance(item, tuple) and len(item) == 2 and is_secret(item[0]):
+    if isinstance(item, tuple) and len(item) == 2 and is_secret(item[0]) and item[1]:
         return item[0], MASK
     return redacted(item)
+
+
+def _bytes(value: bytes) -> bytes:
+    try:
+        return _text(value.decode()).encode("utf-8", "backslashreplace")
+    except UnicodeDecodeError:
+        return _text(value.decode("latin-1")).encode("latin-1", "backslashreplace")
 
 
 def _text(text: str) -> str:
@@ -89,6 +109,7 @@ def _text(text: str) -> str:
             pass
     for pattern in _PATTERNS:
         text = pattern.sub(_masked, text)
+    text = _ENCODED.sub(_masked_field, text) if "%" in text else text
     return _USER.sub(_without_user, text) if "@" in text else text
 
 
@@ -99,6 +120,11 @@ def _masked(match: re.Match[str]) -> str:
         return groups["name"] + around + MASK + around
     quote = groups["escape"] + groups["quote"]
     return groups["name"] + quote + (MASK if groups["text"] else "") + quote
+
+
+def _masked_field(match: re.Match[str]) -> str:
+    """Mask the value of a variable of a form or query whose name is percent-encoded."""
+    return f"{match[1]}={MASK}" if "%" in match[1] and is_secret(unquote_plus(match[1])) else match[0]
 
 
 def _without_user(match: re.Match[str]) -> str:

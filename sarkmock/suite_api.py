@@ -1,6 +1,6 @@
 """The names that the contract suite and other tools may use: the document, rules, Laravel's input."""
 
-from sarkmock.atomic import lock_exclusively, read_whole, write_whole
+from sarkmock.atomic import lock_exclusively, locked_directory, read_whole, write_whole
 from sarkmock.cli.output import OutputError
 from sarkmock.faults import FaultError
 from sarkmock.http.direct import api_application

@@ -182,11 +182,12 @@ def test_the_archive(mock):
     assert re.match(r"\d{4}-\d\d-\d\dT", shown["startedDateTime"])
 
 
-def test_bytes_that_are_no_text_are_base64(mock):
+def test_of_a_backup_which_has_every_password_the_size_is_shown(mock):
     mock.client.get("/api/backups/new")
     mock.ask("GET", f"backups/{next(iter(mock.client.get('/api/backups').json))}")
     content = json.loads(mock.journal.har())["log"]["entries"][-1]["response"]["content"]
-    assert content["encoding"] == "base64"
+    assert content["text"] == f"({content['size']} bytes)"
+    assert mock.client.get("/_mock/journal?limit=1").json["entries"][0]["response"]["body"] == content["text"]
 
 
 def test_the_archive_over_http_is_filtered(mock):

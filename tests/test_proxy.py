@@ -12,6 +12,7 @@ import threading
 import time
 import warnings
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -19,8 +20,10 @@ import pytest
 import requests
 import trustme
 from sarkmock_contracts.proxy.guard import TrafficGuard, permitted_hazards
+from sarkmock_contracts.proxy.running import listening_of
 
 from sarkmock import SarkMock
+from sarkmock.proxy import upstream
 from sarkmock.proxy.exchange import BodyMemory, Pace
 from sarkmock.server.http11 import BadRequest, Limits, read_head
 from tests import replay
@@ -268,6 +271,29 @@ def test_an_upstream_that_trickles_is_not_waited_for():
         assert time.monotonic() - began < 3
 
 
+@pytest.mark.parametrize(("slow", "complete"), [(upstream.SLOW, False), (100, True)])
+def test_a_body_that_trickles_is_cut_and_one_that_is_only_large_is_not(slow, complete, monkeypatch):
+    monkeypatch.setattr(upstream, "SLOW", slow)
+    answer, patience = whole(b"x" * 100), replace(IMPATIENT, whole=0.2)
+    with scripted(answer, pause=0.003) as box, proxied(box.url, patience=patience) as way, Wire(way.url) as wire:
+        got = wire.ask(b"GET /api/a HTTP/1.1\r\nHost: h\r\n\r\n")[2]
+        assert (got == b"x" * 100) == complete
+
+
+def test_the_timeout_of_the_command_includes_the_connection():
+    values = dict.fromkeys(("listen_cert", "listen_key"), None) | {"timeout": 0.2}
+    with socket.create_server(("127.0.0.1", 0), backlog=0) as deaf, contextlib.ExitStack() as full:
+        for _ in range(2):  # further connections are not accepted
+            waiting = full.enter_context(socket.socket())
+            waiting.setblocking(False)
+            waiting.connect_ex(deaf.getsockname())
+        url = f"http://127.0.0.1:{deaf.getsockname()[1]}/api"
+        with proxied(url, patience=listening_of(values).patience) as way:
+            began = time.monotonic()
+            assert get(f"{way.url}/a").status_code == 504
+            assert time.monotonic() - began < 2
+
+
 def test_interim_answers_are_passed_on_but_not_a_flood_of_them():
     hint = b"HTTP/1.1 103 Early Hints\r\nLink: </x>\r\nConnection: X-Hop\r\nX-Hop: 1\r\n\r\n"
     answers = (b"HTTP/1.1 100 Continue\r\n\r\n" + hint + WELL, hint * 50 + WELL, hint + WELL)
@@ -493,7 +519,8 @@ def test_the_control_plane_has_journal_and_har_and_no_state():
 def test_clients_that_send_no_http_are_told():
     with scripted() as box, proxied(box.url) as way:
         for request, status in ((b"GET /api HTTP/1.1\r\n\r\n", 400), (b"CONNECT a:1 HTTP/1.1\r\nHost: a\r\n\r\n", 400),
-                                (b"\r\n" * 2000, 400),
+                                (b"\r\n" * 2000, 400), (b"GET /api HTTP/1.1\nHost: a\n\n", 400),
+                                (b"GET /api HTTP/1.1\r\nHost: a\n\n", 400),
                                 (b"GET /api HTTP/1.1\r\nHost: a\r\nX: " + b"y" * 70_000 + b"\r\n\r\n", 431),
                                 (b"PUT /_mock/faults HTTP/1.1\r\nHost: a\r\nContent-Length: 99999999\r\n\r\n", 413)):
             with Wire(way.url) as wire:

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import threading
+from math import inf
+
 import pytest
 import yaml
+from sarkmock_contracts.baselines import clients
 from sarkmock_contracts.baselines.clients import MOST_NAMES, ClientsFile, Use, read_clients
 from sarkmock_contracts.baselines.severity import Difference
 from sarkmock_contracts.client.http import Exchange, Request, Response, with_form, with_json
 from sarkmock_contracts.errors import CannotRun
 
 from sarkmock import SarkMock
+from sarkmock.atomic import write_whole
 from tests.test_proxy_judged import TENANT, judged
 
 
@@ -72,6 +77,26 @@ def test_two_proxies_share_a_file(tmp_path):
     other.observe(Exchange(Request("GET", "/agents"), good(b'[{"b": 1}]')))
     one.save()
     other.save()
+    assert {use.op for use in read_clients(file)} == {"GET /tenants", "GET /agents"}
+
+
+def test_two_proxies_that_write_at_the_same_time_lose_nothing(tmp_path, monkeypatch):
+    monkeypatch.setattr(clients, "EVERY", inf)
+    file = tmp_path / "c.yaml"
+    one, other = ClientsFile(file), ClientsFile(file)
+    one.observe(Exchange(LIST, good(b'[{"a": 1}]')))
+    other.observe(Exchange(Request("GET", "/agents"), good(b'[{"b": 1}]')))
+    meanwhile = threading.Thread(target=other.save)
+
+    def write_late(*arguments):
+        if meanwhile.ident is None:
+            meanwhile.start()
+            meanwhile.join(0.2)
+        write_whole(*arguments)
+
+    monkeypatch.setattr(clients, "write_whole", write_late)
+    one.save()
+    meanwhile.join()
     assert {use.op for use in read_clients(file)} == {"GET /tenants", "GET /agents"}
 
 

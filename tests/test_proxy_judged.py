@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import base64
 import gzip
 import json
 import re
+import resource
+import shutil
 import signal
 import time
 from collections.abc import Collection, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from io import BytesIO
 from itertools import groupby
 from pathlib import Path
@@ -18,6 +21,7 @@ import pytest
 import requests
 from sarkmock_contracts.client.http import Exchange, Response
 from sarkmock_contracts.client.target import read_environ
+from sarkmock_contracts.errors import CannotRun
 from sarkmock_contracts.judge.verdicts import Acceptance, Accepted
 from sarkmock_contracts.proxy import guard
 from sarkmock_contracts.proxy.running import TrafficJudge
@@ -200,6 +204,52 @@ def test_the_lines_that_repeat_a_finding_take_credentials_from_the_environment(t
         written = "".join(file.read_text() for file in (tmp_path / "out").iterdir())
         assert "secret" not in written + proxy.process.stdout.read() + "".join(proxy.errors)
         assert "c2VjcmV0OA" not in written
+
+
+MULTIPART = b'--b\r\nContent-Disposition: form-data; name="%s"\r\n\r\n%s\r\n--b--\r\n'
+BODIES = {
+    "tenants": b'{"passwd": "it\'s geheim1"}', "queues": b'{"sipiaxpeer": "type=peer\\nsecret=geheim2"}',
+    "agents": "desc=B\u00fcro&passwd=geheim3".encode("latin-1"), "cosrules": MULTIPART % (b"passwd", b"geheim4"),
+    "daytimers": MULTIPART % (b"file", b"SQLite format 3\0\xffgeheim5"), "extensions": b"@passwd[]=geheim6",
+    "ivrs": b"p%61sswd=geheim7", "trunks": b'{"passwd": {"a": "geheim8"}, "desc": "\\u20ac"}'}
+
+
+def test_no_secret_of_a_body_is_in_a_line_or_a_report(tmp_path, capsys):
+    bad = whole(b'[{"pkey": 7}]')
+    with scripted(*[bad] * len(BODIES)) as box, judged(box.url, report=tmp_path) as client:
+        for name, body in BODIES.items():
+            kind = "multipart/form-data; boundary=b" if body[:3] == b"--b" else "application/json"
+            client.send("POST", f"/{name}?user%5Btoken%5D=geheim0", data=body, headers={"Content-Type": kind})
+        assert len(client.settle()) >= len(BODIES)
+        kept = requests.get(f"{client.way.proxy.url}/_mock/journal", timeout=5).text
+        client.judging.end()
+    written = [*client.lines, kept, capsys.readouterr().out, *(file.read_text() for file in tmp_path.iterdir())]
+    assert not [text for text in written if "geheim" in text]
+    scripts = [line for finding in json.loads((tmp_path / "report.json").read_text())["findings"]
+               for line in finding["script"]]
+    assert not [line for line in scripts if (packed := re.search(r"echo (\S+) \|", line))
+                and b"geheim" in base64.b64decode(packed[1])]
+
+
+def test_a_report_that_cannot_be_written_is_told(tmp_path):
+    for break_it, words in ((shutil.rmtree, "No such file or directory"), (fill_disk, "File too large")):
+        report = tmp_path / "out"
+        with scripted(*[whole(b'"%s"' % (b"x" * 3000))] * 9) as box, judged(box.url, report=report) as client:
+            for _ in range(9):
+                client.send("GET", "/tenants")
+            with break_it(report) or nullcontext():
+                client.settle()
+            with pytest.raises(CannotRun, match=f"--report {report}: {words}"):
+                client.judging.end()
+
+
+@contextmanager
+def fill_disk(_: Path) -> Iterator[None]:
+    """No file may be larger than 4 KB."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (4096, before[1]))
+    yield
+    resource.setrlimit(resource.RLIMIT_FSIZE, before)
 
 
 ODD = {"query strings", "forms and arrays elsewhere"}

@@ -1,10 +1,11 @@
 """Secrets leave no trace in what is written, whatever they are wrapped in; everything else stays as it is."""
 
 import json
+import time
 
 import pytest
 
-from sarkmock.redaction import MASK, redacted
+from sarkmock.redaction import MASK, redacted, shown_body
 
 SECRET = "s3cr3t-Wort"
 
@@ -31,6 +32,14 @@ SECRET = "s3cr3t-Wort"
         f"{{'passwd': '{SECRET}'}}",
         f'{{"passwd": ["{SECRET}"]}}',
         f"it was sent as passwd={SECRET}, and accepted",
+        f"passwd[]={SECRET}",
+        f"a=1&user[passwd]={SECRET}&b=2",
+        f"user%5Bpasswd%5D%5B%5D={SECRET}",
+        f"/tenants?api%5Ftoken={SECRET}",
+        f"p%61sswd={SECRET}",
+        f"sipiaxpeer=type%3Dpeer%0D%0Asecret%3D{SECRET}%0D%0Ahost%3Dx",
+        f'{{"sipiaxpeer": "type=peer\\r\\nsecret={SECRET}\\r\\nhost=x", "cut',
+        f'{{"passwd": "{SECRET}", "desc": "\\u20ac"}}',
     ],
 )
 def test_texts(text):
@@ -44,16 +53,32 @@ def test_texts(text):
         assert MASK in value
 
 
+@pytest.mark.parametrize("text", ["passwd[", "passwd[a]", "%", "a%", "=%"])
+def test_long_texts_take_little_time(text):
+    began = time.process_time()
+    redacted(text * 20_000)
+    assert time.process_time() - began < 1
+
+
+def test_binary_data_is_not_shown_and_a_text_may_be_cut():
+    assert shown_body(b"SQLite format 3\0\xff" + SECRET.encode()) == f"({17 + len(SECRET)} bytes)"
+    assert shown_body("B\u00fcro".encode()[:2]) == "B"
+
+
 def test_mappings_and_headers():
     value = {
         "passwd": SECRET,
         "headers": (("Authorization", f"Bearer {SECRET}"), ("Accept", "x")),
         "rows": [{"secret": SECRET}],
+        "user[passwd]": SECRET,
+        "unset": (("Authorization", ""), ("Accept", "x")),
     }
     assert redacted(value) == {
         "passwd": MASK,
         "headers": (("Authorization", MASK), ("Accept", "x")),
         "rows": [{"secret": MASK}],
+        "user[passwd]": MASK,
+        "unset": (("Authorization", ""), ("Accept", "x")),
     }
 
 
@@ -86,6 +111,12 @@ def test_json_within_a_command_stays_json(value):
     body = json.dumps({"syspass": value, "n": 1})
     clean = redacted(f"curl --data-binary '{body}'")
     assert json.loads(clean.split("'")[1]) == {"syspass": value and MASK, "n": 1}
+
+
+def test_bytes_stay_in_their_encoding():
+    assert redacted(rb'{"passwd": "x", "a": "\u00fc\u20ac\ud83d"}').decode() == (
+        '{"passwd": "REDACTED", "a": "ü€\\ud83d"}')
+    assert redacted("passwd=x&a=ü".encode("latin-1")) == "passwd=REDACTED&a=ü".encode("latin-1")
 
 
 def test_redacting_twice_is_redacting_once():

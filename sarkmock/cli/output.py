@@ -62,7 +62,7 @@ class RequestLog:
 
     def __call__(self, served: Served) -> None:
         """Log one line with time, request, status, duration and size; then reasons and notices."""
-        write_line(f"{time.strftime('%H:%M:%S')} {served.method} {redacted(served.target)} "
+        write_line(f"{time.strftime('%H:%M:%S')} {served.method} {served.target} "
              f"{served.status or 'dropped'} {served.seconds * 1000:.1f} ms {served.size} B")
         if served.reason:
             write_line(f"         why: {served.reason}")
@@ -84,9 +84,9 @@ class RequestLog:
 
 
 def write_line(line: str) -> None:
-    """Write exactly one line to stderr; line breaks and control characters from clients are escaped."""
+    """Write exactly one line to stderr, without secrets; line breaks and control characters of clients are escaped."""
     with suppress(OSError):  # stderr is closed
-        click.echo(printable(line), err=True)
+        click.echo(printable(str(redacted(line))), err=True)
 
 
 SHELLS = ("bash", "zsh", "fish")

@@ -15,7 +15,7 @@ from sarkmock.journal import CriteriaError, Entry, Journal, Notice, Reason
 from sarkmock.pbx.seed import Seed
 from sarkmock.pbx.seeds import seed_names, seed_summary
 from sarkmock.pbx.state import State
-from sarkmock.redaction import redacted
+from sarkmock.redaction import redacted, shown_body
 from sarkmock.spec import loading, profiles
 from sarkmock.spec.yaml12 import FileError
 from sarkmock.suggest import unknown_name
@@ -115,7 +115,7 @@ def nonempty_parts(what: Reason | Notice, changed: dict[str, Any]) -> dict[str, 
 
 
 def message_json(headers: dict[str, str], body: bytes, size: int) -> dict[str, Any]:
-    return {"headers": redacted(headers), "size": size, "body": redacted(body.decode("utf-8", "replace"))}
+    return {"headers": redacted(headers), "size": size, "body": shown_body(body)}
 
 
 COMPARING_TOKEN = "1|administrator0compared"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import io
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -18,7 +17,7 @@ import harfile
 from sarkmock.http.engine import Program, Request
 from sarkmock.http.wsgi import API_PATH, Answer
 from sarkmock.laravel.php import read_input
-from sarkmock.redaction import redacted
+from sarkmock.redaction import redacted, shown_body
 from sarkmock.spec.operations import Operation
 from sarkmock.suggest import unknown_name
 
@@ -151,7 +150,7 @@ def har_request(entry: Entry, origin: str) -> harfile.Request:
     query = parse_qsl(entry.query, keep_blank_values=True)
     target = f"{entry.path}?{entry.query}" if entry.query else entry.path
     body = harfile.PostData(mimeType=entry.request_headers.get("Content-Type", ""),
-                            text=redacted(entry.request_body.decode("utf-8", "replace")))
+                            text=shown_body(entry.request_body))
     return harfile.Request(
         method=entry.method, url=origin + redacted(target), httpVersion=HTTP_VERSION,
         headers=har_records(entry.request_headers),
@@ -159,19 +158,11 @@ def har_request(entry: Entry, origin: str) -> harfile.Request:
 
 
 def har_response(entry: Entry) -> harfile.Response:
+    content = harfile.Content(size=entry.sizes[1], mimeType=entry.response_headers.get("Content-Type", ""),
+                              text=shown_body(entry.response_body))
     return harfile.Response(
         status=entry.status, statusText=responses.get(entry.status, ""), httpVersion=HTTP_VERSION, redirectURL="",
-        headers=har_records(entry.response_headers), content=har_content(entry), bodySize=len(entry.response_body))
-
-
-def har_content(entry: Entry) -> harfile.Content:
-    """Return the response's body: text, or base64 if it is not UTF-8."""
-    body, kind = entry.response_body, entry.response_headers.get("Content-Type", "")
-    try:
-        return harfile.Content(size=entry.sizes[1], mimeType=kind, text=redacted(body.decode()))
-    except UnicodeDecodeError:
-        text = base64.b64encode(body).decode()
-        return harfile.Content(size=entry.sizes[1], mimeType=kind, text=text, encoding="base64")
+        headers=har_records(entry.response_headers), content=content, bodySize=len(entry.response_body))
 
 
 def har_records(fields: Mapping[str, str]) -> list[harfile.Record]:

@@ -68,12 +68,11 @@ def head_bytes(line: bytes, fields: Iterable[Field]) -> bytes:
     return b"%b\r\n%b\r\n" % (line, b"".join([b"%b:%b\r\n" % field for field in fields]))
 
 
-async def read_lines(reader: asyncio.StreamReader, most: int) -> bytes:
-    """Read the head of a response, empty line included. BadAnswer if a line ends with a bare LF.
+async def read_lines(reader: asyncio.StreamReader, most: int, text: bytes = b"") -> bytes:
+    """Read a head that begins with ``text``, empty line included. BadAnswer if a line ends with a bare LF.
 
     Raises LimitOverrunError and IncompleteReadError as `StreamReader.readuntil` does.
     """
-    text = b""
     try:
         while not text.endswith(b"\r\n\r\n"):
             text += await read_line(reader)
@@ -174,16 +173,12 @@ PACE_WINDOW = 61.0  # a minute, and one second of tolerance between clocks
 QUEUE = 50
 
 
-class QueueFull(Exception):
-    """Too many requests are waiting; ``seconds`` is when to retry."""
+class NoTurn(Exception):
+    """A request may not pass: the status for its client, the reason on one line, and header fields."""
 
-    def __init__(self, waiting: int, seconds: float) -> None:
-        super().__init__(f"{waiting} requests are already waiting")
-        self.seconds = max(1, ceil(seconds))
-
-
-class PaceEnded(Exception):
-    """The proxy stops before the turn of a request."""
+    def __init__(self, status: int, reason: str, *headers: tuple[str, str]) -> None:
+        super().__init__(reason)
+        self.status, self.headers = status, headers
 
 
 class Pace:
@@ -207,7 +202,7 @@ class Pace:
     async def turn(self, is_gone: Callable[[], bool]) -> bool:
         """Wait for this request's turn; False if its client has gone while it waited, so that the next one has it.
 
-        QueueFull if too many are waiting, PaceEnded if the proxy stops.
+        NoTurn if too many are waiting, or the proxy stops.
         """
         if not self._each and self._most is None:
             return True
@@ -215,7 +210,8 @@ class Pace:
         wait = self._wait(clock())
         waits = wait > 0 or self._turn.locked()
         if waits and self.waiting >= self._queue:
-            raise QueueFull(self.waiting, wait)
+            again = "Retry-After", str(max(1, ceil(wait)))
+            raise NoTurn(429, f"{self.waiting} requests are already waiting", again)
         self.waiting += 1
         try:
             async with self._turn:
@@ -225,7 +221,7 @@ class Pace:
                 if waits and is_gone():
                     return False
                 if self._ended.is_set():
-                    raise PaceEnded
+                    raise NoTurn(503, "the proxy is stopping; the request was not forwarded")
                 self._passed.append(clock())
         finally:
             self.waiting -= 1

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from sarkmock.faults.fault import EFFECT_FUNCTIONS, Fault
 from sarkmock.http.replies import JSON
 from sarkmock.http.wsgi import render, status_line
-from sarkmock.proxy.exchange import AnswerHead, BadAnswer, Field, PaceEnded, QueueFull, Record, head_bytes, passed_on
+from sarkmock.proxy.exchange import AnswerHead, BadAnswer, Field, NoTurn, Record, head_bytes, passed_on, read_lines
 from sarkmock.proxy.upstream import OutgoingRequest, StreamedResponse, UpstreamFailed, read_chunks, read_sized
 from sarkmock.server.application import AppResponse, environ_of, run_wsgi
 from sarkmock.server.connection import LINGER, NO_HEAD, Served, encoded
@@ -98,9 +98,11 @@ class Passage:
         check_first_bytes(first)
         try:
             async with asyncio.timeout(limits.header_timeout):
-                return first + (await self._reader.readuntil(b"\r\n\r\n"))[:-2]
+                return (await read_lines(self._reader, limits.head, first))[:-2]
         except asyncio.LimitOverrunError:
             raise BadRequest(431, f"The head of the request is larger than {limits.head} bytes.") from None
+        except BadAnswer as problem:
+            raise BadRequest(400, f"The head of the request is invalid: {problem}.") from None
 
     async def _request(self, head: Head, text: bytes) -> bool:
         proxy = self._proxy
@@ -131,12 +133,9 @@ class Passage:
         try:
             if not await proxy.pace.turn(self._reader.at_eof):
                 raise Gone
-        except PaceEnded:
-            stopping = "the proxy is stopping; the request was not forwarded"
-            return await self._instead(record, proxy_answer(503, stopping), stopping, rest)
-        except QueueFull as full:
-            wait = [("Retry-After", str(full.seconds))]
-            return await self._instead(record, proxy_answer(429, str(full), wait), str(full), rest)
+        except NoTurn as reason:
+            instead = proxy_answer(reason.status, str(reason), *reason.headers)
+            return await self._instead(record, instead, str(reason), rest)
         fault = await self._meet(record, body)
         if fault is not None and fault.effect in ("status", "html", "throttle"):
             return await self._instead(record, self._effect(fault, record, body), "", rest)
@@ -197,13 +196,10 @@ class Passage:
             raise Gone from None
 
     async def _rechunked(self, rest: AsyncIterator[bytes], head: Head) -> AsyncIterator[bytes]:
-        if head.length is not None:
-            async for piece in rest:
-                yield piece
-            return
         async for piece in rest:
-            yield chunk(piece)
-        yield b"0\r\n\r\n"
+            yield piece if head.length is not None else chunk(piece)
+        if head.length is None:
+            yield b"0\r\n\r\n"
 
     def _outgoing(self, record: Record, target: bytes, chunked: bool) -> bytes:
         """Return the head for the upstream: with its host name, and without hop-by-hop fields."""
@@ -339,10 +335,10 @@ class Passage:
             self._proxy.log(Served(head.method, path, head.query, status, size, time.perf_counter() - began, reason))
 
 
-def proxy_answer(status: int, reason: str, headers: list[tuple[str, str]] | None = None) -> AppResponse:
+def proxy_answer(status: int, reason: str, *headers: tuple[str, str]) -> AppResponse:
     """Return a JSON response of the proxy itself."""
     body = json.dumps({"message": f"sarkmock proxy: {reason}"}).encode()
-    return AppResponse(f"{status} {HTTPStatus(status).phrase}", [("Content-Type", JSON), *(headers or [])], body)
+    return AppResponse(f"{status} {HTTPStatus(status).phrase}", [("Content-Type", JSON), *headers], body)
 
 
 def chunk(piece: bytes) -> bytes:

@@ -21,12 +21,13 @@ BODY_PIECE = 2**16
 HEAD_BYTES = 2**16  # maximum size of a response's head
 INTERIM = 10  # maximum number of interim responses, such as 100 and 103
 EARLY = 0.05  # seconds for the end of a request whose response is there
+SLOW = 2**14  # bytes a second; a body that arrives faster may take longer than ``Timeouts.whole``
 CHUNKS_AT_ONCE = 16  # chunks that may already be in memory are handled together; then others have their turn
 
 
 @dataclass(frozen=True, slots=True)
 class Timeouts:
-    """Seconds to connect, until the response begins, until the next piece of a body, and for a whole exchange."""
+    """Seconds to connect, until the response begins, until the next piece of its body, and for a whole slow body."""
 
     connect: float = 10.0
     answer: float = 60.0
@@ -124,6 +125,7 @@ class StreamedResponse:
                 if not piece:
                     break
                 missing = None if missing is None else missing - len(piece)
+                deadline += len(piece) / SLOW
                 yield piece
         except TimeoutError:
             raise UpstreamFailed(504, f"{self._upstream.name} did not complete its response") from None

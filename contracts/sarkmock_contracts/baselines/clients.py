@@ -12,7 +12,16 @@ from urllib.parse import parse_qsl, urlsplit
 
 import yaml
 
-from sarkmock.suite_api import FileError, MethodNotAllowed, PageNotFound, profiles, unknown_name, write_whole, yaml12
+from sarkmock.suite_api import (
+    FileError,
+    MethodNotAllowed,
+    PageNotFound,
+    locked_directory,
+    profiles,
+    unknown_name,
+    write_whole,
+    yaml12,
+)
 
 from ..client.http import Exchange, Response, bounded_json
 from ..errors import CannotRun, check_directory, file_errors
@@ -277,9 +286,9 @@ class ClientsFile:
         if not self._changed:
             return
         self._saved = time.monotonic()
-        for use in read_uses(self.file):  # another process may have written it
-            self._uses[use.op] = merge_uses(use, self._uses.get(use.op) or use)
-        with file_errors(f"--clients {self.file}"):
+        with file_errors(f"--clients {self.file}"), locked_directory(self.file.resolve().parent):
+            for use in read_uses(self.file):  # another process may have written it
+                self._uses[use.op] = merge_uses(use, self._uses.get(use.op) or use)
             write_whole(self.file, clients_text(self._uses.values()).encode())
         self._changed = False
 

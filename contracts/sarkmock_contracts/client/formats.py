@@ -7,8 +7,9 @@ import json
 import re
 import shlex
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime
 from http.client import responses
 from pathlib import Path
@@ -34,15 +35,21 @@ def with_run_headers(request: Request, line: str, headers: Mapping[str, str]) ->
     return line.replace("curl -sk ", f"curl -sk {added}", 1)
 
 
-def curl_script(url: str, exchanges: Sequence[Exchange], clean: Callable[[Request, str], str]) -> list[str]:
+def without_secrets(request: Request) -> Request:
+    """Return a request with its secrets masked, which is not possible in a line for a shell, as that quotes them."""
+    return replace(request, path=redacted(request.path), query=redacted(request.query),
+                   headers=redacted(request.headers), body=redacted(request.body))
+
+
+def curl_script(url: str, exchanges: Sequence[Exchange], headers: Mapping[str, str]) -> list[str]:
     """Return bash lines that repeat exchanges. Names that the server generates are read from its responses.
 
-    ``clean`` removes secrets from the line of a request.
+    ``headers`` are added to every request, as shell text.
     """
     lines: list[str] = []
     variables: dict[str, str] = {}
     for number, exchange in enumerate(exchanges):
-        line = clean(exchange.request, curl_line(url, exchange.request, variables))
+        line = with_run_headers(exchange.request, curl_line(url, exchange.request, variables), headers)
         named = next(invented_values(exchange, exchanges[number + 1:], variables), None)
         if named is not None:
             field, value = named

@@ -21,8 +21,8 @@ from ..client import interrupts
 from ..client.http import Exchange
 from ..client.rate_limit import RateLimit, seconds_each
 from ..client.transports import Access, Http
-from ..errors import CannotRun, Unanswered
-from ..judge.verdicts import Classified
+from ..errors import CannotRun, Unanswered, file_errors
+from ..judge.verdicts import Classified, Outcome
 from ..plugin.verdict import read_accepted_of
 from ..reports import write_files
 from ..reports.console import write_report
@@ -182,13 +182,20 @@ class TrafficJudge:
             if self._clients is not None:
                 files.callback(self._clients.save)
             if options.report:
-                files.callback(write_files, watched, outcome, Path(options.report))
+                files.callback(self._write_reports, Path(options.report), outcome)
             if self._shadow is not None:
                 for line in shadow_lines(self._shadow, watched.target.url):
                     self._say(printable(line))
-                if options.report:
-                    files.callback(write_shadow, self._shadow, watched.target.url, Path(options.report))
         return 1 if outcome.failures else 0
+
+    def _write_reports(self, directory: Path, outcome: Outcome) -> None:
+        """Write the files of --report; raise CannotRun if one of them, or the traffic, could not be written."""
+        with file_errors(f"--report {directory}"):
+            write_files(self.watched, outcome, directory)
+            if self._shadow is not None:
+                write_shadow(self._shadow, self.watched.target.url, directory)
+        if self.watched.report_problem:
+            raise CannotRun(f"--report {directory}: {self.watched.report_problem}")
 
 
 def finding_line(judged: Classified) -> str:
@@ -208,7 +215,8 @@ def listening_of(values: Mapping[str, Any]) -> ProxyListener:
     """Return the listener settings from the values of the options."""
     own = {item.name: values[item.name] for item in fields(ProxyListener) if item.name in values}
     own |= {"cert": values["listen_cert"], "key": values["listen_key"]}
-    return ProxyListener(**own, patience=Timeouts(answer=values["timeout"]))
+    connect = min(Timeouts().connect, values["timeout"])
+    return ProxyListener(**own, patience=Timeouts(connect, values["timeout"]))
 
 
 def pace_of(values: Mapping[str, Any]) -> Pace:

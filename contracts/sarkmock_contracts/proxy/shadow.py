@@ -27,7 +27,7 @@ from ..judge.agreement import mask_volatile
 from ..judge.causes import exception_text, message_template
 from ..judge.replica import Replica
 from ..reports.console import listed_names
-from ..reports.data import as_json, exchange_data
+from ..reports.data import as_json, exchange_data, shown_request
 from ..safety.routing import method_of
 from ..spec.contract import Contract, operation_name
 
@@ -326,7 +326,7 @@ def shadow_lines(shadow: Shadow, url: str) -> Iterator[str]:
     for cause in sorted_causes(shadow):
         yield f"  {cause_line(shadow, cause)} ({cause.count}x in {listed_names([*cause.operations], NAMED)})"
         yield f"    {cause.difference.reason}"
-        yield f"    {redacted(curl_line(url, cause.exchange.request))}"
+        yield f"    {curl_line(url, shown_request(cause.exchange.request))}"
 
 
 def shadow_data(shadow: Shadow, url: str) -> dict[str, Any]:

@@ -28,7 +28,7 @@ from sarkmock.suite_api import (
     source_of,
 )
 
-from ..client.formats import curl_line, curl_script, with_run_headers
+from ..client.formats import curl_line, curl_script, with_run_headers, without_secrets
 from ..client.http import Exchange, Request
 from ..client.transports import LOGIN_TOKEN, header_in_shell
 from ..judge.causes import Cause
@@ -151,16 +151,14 @@ def acceptance_data(judged: Classified) -> Data | None:
 def reproduction_script(run: Run, finding: Finding) -> list[str]:
     """Return lines for bash that reproduce a finding at a fresh target."""
     exchanges: Sequence[Exchange] = finding.steps or finding.evidence
-    own = headers_in_shell(run)
     if run.listens:
         own = {name: value for exchange in exchanges for name, value in credentials_in_shell(exchange).items()}
-        exchanges = [without_credentials_of(exchange) for exchange in exchanges]
-
-    def clean(request: Request, line: str) -> str:
-        printed = line if not run.listens and holds_test_values(run, request) else str(redacted(line))
-        return with_run_headers(request, printed, own)
-
-    return curl_script(run.target.url, exchanges, clean)
+        shown = [replace(exchange, request=shown_request(exchange.request)) for exchange in exchanges]
+    else:
+        own = headers_in_shell(run)
+        shown = [exchange if holds_test_values(run, exchange.request)
+                 else replace(exchange, request=without_secrets(exchange.request)) for exchange in exchanges]
+    return curl_script(run.target.url, shown, own)
 
 
 def credentials_in_shell(exchange: Exchange) -> dict[str, str]:
@@ -169,10 +167,14 @@ def credentials_in_shell(exchange: Exchange) -> dict[str, str]:
             if is_secret(name) and value}
 
 
-def without_credentials_of(exchange: Exchange) -> Exchange:
-    """Return an exchange of a client without its credentials."""
-    headers = tuple(pair for pair in exchange.request.headers if not is_secret(pair[0]))
-    return replace(exchange, request=replace(exchange.request, headers=headers))
+def shown_request(request: Request) -> Request:
+    """Return a request of a client without its credentials and secrets, and without a body that is not text."""
+    headers = tuple(pair for pair in request.headers if not is_secret(pair[0]))
+    try:
+        request.body.decode()
+    except UnicodeDecodeError:
+        request = replace(request, body=body_text(request.body).encode())
+    return without_secrets(replace(request, headers=headers))
 
 
 def headers_in_shell(run: Run) -> dict[str, str]:
@@ -219,10 +221,10 @@ def table_values(run: Run, operation: Operation, field: str) -> set[str]:
 def exchange_data(url: str, exchange: Exchange, headers: Mapping[str, str], of_client: bool) -> Data:
     """Return an exchange as text with its curl line. A client's exchange contains its own credentials."""
     request, response = exchange.request, exchange.response
-    sent = without_credentials_of(exchange).request if of_client else request
+    sent = shown_request(request) if of_client else without_secrets(request)
     own = credentials_in_shell(exchange) if of_client else headers
     return {
-        "curl": with_run_headers(sent, str(redacted(curl_line(url, sent))), own),
+        "curl": with_run_headers(sent, curl_line(url, sent), own),
         "request": {"method": request.method, "target": redacted(request.target), "body": body_text(request.body),
                     "headers": [list(pair) for pair in redacted(request.headers)]},
         "response": {"status": response.status, "body": body_text(response.body),
