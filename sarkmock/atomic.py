@@ -13,7 +13,7 @@ from functools import cache
 from pathlib import Path
 
 PRIVATE, USUAL = 0o600, 0o644
-WRITER_WAIT = 3.0  # seconds in which a process must open a named pipe for writing
+PIPE_WAIT = 3.0  # seconds in which a process must open the other end of a named pipe
 
 
 def write_whole(file: Path, content: bytes, *, private: bool = False) -> None:
@@ -21,10 +21,13 @@ def write_whole(file: Path, content: bytes, *, private: bool = False) -> None:
 
     OSError if it cannot be written; the file is then unchanged. A device or a pipe is written to, not replaced.
     """
-    file = file.resolve()  # replace the target of a link, not the link
+    if file.is_fifo():
+        _write_to_pipe(file, content)
+        return
     if file.exists() and not file.is_file():
         file.write_bytes(content)
         return
+    file = file.resolve()  # replace the target of a link, not the link
     handle, name = tempfile.mkstemp(dir=file.parent, prefix=f".{file.name}.")
     try:
         with os.fdopen(handle, "wb") as stream:
@@ -38,6 +41,24 @@ def write_whole(file: Path, content: bytes, *, private: bool = False) -> None:
         Path(name).unlink(missing_ok=True)
         raise
     sync_directory(file.parent)
+
+
+def _write_to_pipe(file: Path, content: bytes) -> None:
+    """Write to a named pipe. OSError if no process opens it for reading."""
+    end = time.monotonic() + PIPE_WAIT
+    while True:
+        try:
+            handle = os.open(file, os.O_WRONLY | os.O_NONBLOCK)  # a blocking open would wait for a reader
+            break
+        except OSError as error:
+            if error.errno != errno.ENXIO:
+                raise
+        if time.monotonic() > end:
+            raise OSError(errno.ENXIO, "a pipe from which nothing is read")
+        time.sleep(0.02)
+    os.set_blocking(handle, True)
+    with os.fdopen(handle, "wb") as stream:
+        stream.write(content)
 
 
 def sync_directory(directory: Path) -> None:
@@ -90,7 +111,7 @@ def _piped(file: str) -> bytes:
 
 def _first_piped(handle: int) -> bytes:
     """Return the first bytes of a pipe, if there are any yet. OSError if no process opens it for writing."""
-    end = time.monotonic() + WRITER_WAIT
+    end = time.monotonic() + PIPE_WAIT
     while time.monotonic() < end:
         try:
             if first := os.read(handle, 1 << 16):

@@ -11,6 +11,7 @@ from pathlib import Path
 from sarkmock.cli.listening import (
     begin_listening,
     certificate_pair,
+    chosen_journal,
     control_access,
     listening_line,
     page_line,
@@ -62,7 +63,7 @@ def open_proxy(stack: ExitStack, url: str, context: ssl.SSLContext | None, profi
     engine = Engine(profile=profile)
     active = [*(read_faults(listening.fault_file) if listening.fault_file else ()), *map(Fault.parse, listening.faults)]
     faults = Faults(engine, active, effects=OF_TRAFFIC)
-    journal = Journal(engine, listening.journal) if listening.journal else None
+    journal = chosen_journal(engine, listening.journal, listening.no_control, listening.verbose)
     control = control_access(listening.host, listening.no_control, listening.control_token, None)
     app = create_control_app(MockControl(engine, faults, journal, control, upstream=url)) if control else None
     pair = certificate_pair(stack, listening.host, listening.cert, listening.key, listening.http, "--listen-")

@@ -21,7 +21,8 @@ SOURCES = sorted([PLUGIN, *(ROOT / "sarkmock").rglob("*.py"), *(ROOT / "contract
 
 # The ladder of sarkmock/: a unit may import only units of the steps above it in this list.
 LADDER = [
-    {"atomic", "redaction", "server.addresses", "spec.data_files", "spec.pointers", "suggest"},
+    {"atomic", "redaction", "server.addresses", "spec.data_files", "spec.pointers", "spec.yaml_values",
+     "suggest"},
     {"spec.overlay", "spec.yaml12", "http.replies", "pbx.sql"},
     {"http.web_server", "spec.prepared"},
     {"laravel.email_address", "pbx.asterisk", "pbx.database", "pbx.pbx_files", "server.http11",
@@ -74,7 +75,7 @@ KEEPERS = {
     "rich": {"cli"},
     "sqlite3": {"pbx.database", "pbx.sql", "pbx.actions"},
     "trustme": {"server.tls"},
-    "yaml": {"spec.yaml12"},
+    "yaml": {"spec.yaml12", "spec.yaml_values"},
 }
 OF_OPTIONS = "sarkmock.spec.data_files.BASE"  # the default of options, whose help loads no library but click
 # What is used where it is installed, and not needed.

@@ -18,6 +18,7 @@ from click.testing import CliRunner
 
 from sarkmock import profiles
 from sarkmock.cli import SUITE, cli, document, summary
+from sarkmock.cli.output import write_text
 from sarkmock.suite_api import compile_document, deviations_of, load
 from tests.prefork import COMMAND, PROCESS
 from tests.serving import mistake, sarkmock
@@ -223,6 +224,10 @@ def test_exit_codes_do_not_depend_on_streams(line, code):
     assert in_shell(line, PROCESS)[0] == code
 
 
+def test_a_command_leaves_no_file_open():
+    assert in_shell("sarkmock --version", (sys.executable, "-W", "error", "-m", "sarkmock")) == (0, "")
+
+
 def test_a_device_is_written_to_and_not_replaced(tmp_path):
     pipe = tmp_path / "pipe"
     os.mkfifo(pipe)
@@ -230,6 +235,17 @@ def test_a_device_is_written_to_and_not_replaced(tmp_path):
     output("schema", "seed", "-o", str(pipe))
     assert json.loads(reader.communicate(timeout=60)[0])
     assert pipe.is_fifo()
+
+
+def test_the_standard_output_may_be_named_as_a_file():
+    assert json.loads(output("schema", "seed", "-o", "/dev/stdout"))
+
+
+def test_a_pipe_from_which_nobody_reads_is_told(tmp_path, monkeypatch):
+    os.mkfifo(tmp_path / "pipe")
+    monkeypatch.setattr("sarkmock.atomic.PIPE_WAIT", 0.01)
+    with pytest.raises(click.ClickException, match="/pipe: a pipe from which nothing is read"):
+        write_text(tmp_path / "pipe", "text")
 
 
 def test_a_pipe_to_which_nobody_writes_is_told(tmp_path):
@@ -305,7 +321,7 @@ def test_a_mistake_in_an_overlay_file_is_told_with_its_line(tmp_path):
 
 
 def check(*arguments, cwd):
-    command = [*COMMAND, "check", "--quick", "-n", "1", "--max-examples", "1", *arguments]
+    command = [*COMMAND, "check", "-n", "1", "--max-examples", "1", *arguments]
     return subprocess.run(command, capture_output=True, text=True, timeout=120, check=False, cwd=cwd)
 
 
@@ -331,7 +347,7 @@ def test_check_is_not_moved_by_the_project_it_runs_in(tmp_path):
 
 
 def test_check_finds_what_does_not_conform(tmp_path):
-    result = check("--quick", "--only", "Logs", "--target-profile", "shipped", "--strict", cwd=tmp_path)
+    result = check("--only", "Logs", "--target-profile", "shipped", "--strict", cwd=tmp_path)
     assert result.returncode == 1, result
     assert "logs.cdrs.limit" in result.stdout
 
@@ -385,7 +401,13 @@ URL = "https://127.0.0.1:1/api"
     (["check", URL, "--token-env", "PATH", "--header", "authorization: x"], "exclude each other"),
     (["check", URL, "--login", "a@b.c", "--token-env", "PATH"], "exclude each other"),
     (["check", URL, "--password-env", "PATH"], "--password-env needs --login"),
+    (["cleanup", "run.ledger", "--password-env", "PATH"], "--password-env needs --login"),
     (["check", "--update-accepted"], "--update-accepted needs --accept"),
+    (["check", "--quick", "--max-examples", "5"], "--quick and --max-examples exclude each other"),
+    (["check", URL, "--ledger", "x"], "--ledger needs --allow-writes"),
+    (["baseline", URL, "-o", "x", "--ledger", "x"], "--ledger needs --allow-writes"),
+    (["serve", "--no-control", "--journal", "5"], "--journal has no effect with --no-control"),
+    (["proxy", URL, "--no-control", "--journal", "5"], "--journal has no effect with --no-control"),
     (["check", URL, "--yes-i-mean", "x"], "--yes-i-mean needs --allow-disruptive"),
     (["compare", "shipped", "L10", "--max-time", "5m"], "--max-time needs the URL of a target"),
     (["fleet", "boxes.yaml", "--matrix", "-o", "fleet"], "--matrix writes no files: omit -o"),

@@ -57,7 +57,7 @@ def repeats(box: SarkMock, suite: Run, found: Finding) -> bool:
 
 @pytest.mark.parametrize("section", ["tenants", "daytimers", "snapshots", "backups"])
 def test_every_finding_is_repeated_at_a_fresh_mock(section: str, fresh: SarkMock) -> None:
-    suite = run(suite_of("documented", "shipped", only=section, quick=True, max_examples=1))
+    suite = run(suite_of("documented", "shipped", only=section, max_examples=1))
     assert len(suite.findings) > 0
     wrong = [[str(found.identity), found.evidence[-1].response, *reproduction_script(suite, found)]
              for found in suite.findings if not repeats(fresh, suite, found)]

@@ -59,7 +59,7 @@ sys.meta_path.insert(0, Finder())
 """
 RAISES = "raise RuntimeError('a mistake')"
 HARMLESS = "pass"
-QUICK = ("--quick", "--only", "Destinations", "--max-examples", "1")
+QUICK = ("--only", "Destinations", "--max-examples", "1")
 SCHEMA = Path(sarkmock_contracts.reports.__file__).with_name("report.schema.json")
 
 

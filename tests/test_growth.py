@@ -12,6 +12,7 @@ import pytest
 
 from sarkmock.http.engine import Engine, Request
 from sarkmock.http.wsgi import render
+from sarkmock.spec import yaml12
 
 pytestmark = pytest.mark.slow
 
@@ -75,6 +76,12 @@ def announced(word: str) -> Sized:
 
 
 REQUESTS = dict(requests())
+
+
+@pytest.mark.parametrize("unit", ["{},", "{?},", "1,", "[],", "'',", "!!str a,", "&a {},"])
+def test_a_megabyte_of_yaml_takes_at_most_two_seconds(unit):
+    text = f"[{unit * (MEGABYTE // len(unit))}]"
+    assert min(seconds(lambda: yaml12.parse(text, "x")) for _ in range(2)) < 2
 
 
 @pytest.fixture(scope="module")

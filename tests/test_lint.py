@@ -102,7 +102,11 @@ MISTAKES: list[tuple[str, list[tuple[str, str]], list[str]]] = [
      ["6: /components/schemas/TenantUpdate/properties/callgroup: unkn"]),
     (OVERLAY, [("x-deviation: ours", "x-deviation: other")], ["6: x-deviation 'other' is not listed"]),
     (FAULTS, [("status: 500", "staus: 500"), ("0.5", "never")], ["1: unknown key 'staus'", "2: latency: "]),
-    ("", [], ["1: seed: expected a mapping"]),
+    (SEED, [("base:", '"\\e[31m": 1\nbase:')], ["1: \\x1b[31m: unknown key '\\x1b[31m'"]),
+    ("", [], ["1: neither a seed (tables, files, astdb, "]),
+    ("boxes: [{name: office, url: 'https://pbx.example/api'}]", [], ["1: neither a seed"]),
+    ("- {operation: GET /tenants, reads: [pkey]}", [], ["1: neither a seed"]),
+    ("- {id: 'tenants.list:schema:description:type', reason: It is ours., expires: 2027-06-30}", [], ["1: neit"]),
     ("- [", [], ["2: did not find expected node content"]),
 ]
 

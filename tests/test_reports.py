@@ -239,7 +239,7 @@ def test_html_is_drawn_in_a_browser(reports, tmp_path):
 # what CI systems run
 
 
-QUICK = "--quick -n 1 --max-examples 1"
+QUICK = "-n 1 --max-examples 1"
 
 
 def home(tmp_path):
@@ -287,7 +287,7 @@ def test_the_gitlab_template_runs_and_names_its_reports(tmp_path):
 def test_the_gitlab_template_splits_a_run_and_gives_the_verdict_of_the_whole(tmp_path):
     jobs = yaml.safe_load((ROOT / "ci" / "gitlab.yml").read_text())
     environment = home(tmp_path) | jobs[".sarkmock"]["variables"] | {
-        "SARK_ARGUMENTS": "--quick --max-examples 1 --only Destinations", "CI_NODE_TOTAL": "2"}
+        "SARK_ARGUMENTS": "--max-examples 1 --only Destinations", "CI_NODE_TOTAL": "2"}
     verdict = "\n".join(jobs[".sarkmock-verdict"]["script"])
     for number, code in (("1", 2), ("2", 0)):
         result = shell("\n".join(jobs[".sarkmock"]["script"]), tmp_path, environment | {"CI_NODE_INDEX": number})
@@ -307,7 +307,7 @@ def test_the_github_workflow_uses_what_the_action_takes():
 
 
 def test_a_run_leaves_every_report(tmp_path):
-    command = [*COMMAND, "check", "--quick", "--max-examples", "1", "-n", "1", "--only", "Destinations",
+    command = [*COMMAND, "check", "--max-examples", "1", "-n", "1", "--only", "Destinations",
                "--report", "new/place"]
     result = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=120, check=False)
     assert result.returncode == 0, result

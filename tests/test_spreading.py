@@ -45,7 +45,7 @@ def test_what_a_worker_saw_is_gathered():
 
 @pytest.mark.slow
 def test_two_processes_find_what_one_finds():
-    options = ["--quick", "--only", "Agents", "--target-profile", "shipped", "--max-examples", "2"]
+    options = ["--only", "Agents", "--target-profile", "shipped", "--max-examples", "2"]
     one, two = check(*options), check(*options, "-n", "2")
     assert one.returncode == two.returncode == 0, two.stdout + two.stderr
     assert shown(one) == shown(two)
@@ -53,7 +53,7 @@ def test_two_processes_find_what_one_finds():
 
 @pytest.mark.parametrize("processes", ["1", "2"])
 def test_a_report_that_does_not_fit_on_the_disk_is_told_in_one_line(tmp_path, processes):
-    words = [*CHECK, "--quick", "--only", "Tenants", "--max-examples", "1", "--report", str(tmp_path), "-n", processes]
+    words = [*CHECK, "--only", "Tenants", "--max-examples", "1", "--report", str(tmp_path), "-n", processes]
     unmeasured = {**os.environ, "COVERAGE_PROCESS_CONFIG": ""}  # the data of coverage does not fit either
     answer = subprocess.run(["sh", "-c", "ulimit -f 64; exec \"$@\"", "sh", *words], capture_output=True, text=True,
                             timeout=120, check=False, env=unmeasured)
@@ -86,7 +86,7 @@ def test_a_killed_run_leaves_nothing_of_its_processes_in_the_report(tmp_path):
 
 @pytest.mark.slow
 def test_the_traffic_of_all_processes_is_in_one_file(tmp_path):
-    answer = check("--quick", "--only", "Agents", "--max-examples", "2", "--report", str(tmp_path), "-n", "2")
+    answer = check("--only", "Agents", "--max-examples", "2", "--report", str(tmp_path), "-n", "2")
     assert answer.returncode == 0, answer.stdout + answer.stderr
     har, = tmp_path.glob("*.har")
     entries = json.loads(har.read_text())["log"]["entries"]

@@ -79,7 +79,7 @@ def test_the_files_of_a_debug_page_are_those_of_the_box(field):
 
 
 def check(*arguments, cwd):
-    command = [*COMMAND, "check", "--quick", "--max-examples", "1", *arguments]
+    command = [*COMMAND, "check", "--max-examples", "1", *arguments]
     return subprocess.run(command, capture_output=True, text=True, timeout=240, check=False, cwd=cwd)
 
 

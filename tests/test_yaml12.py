@@ -70,6 +70,12 @@ def test_a_merged_key_may_be_overridden_and_keys_of_two_types_are_two(tmp_path: 
     assert (read["c"], read["d"]) == ({"b": 2}, [{1: "x"}, {"1": "y"}])
 
 
+def test_a_tag_names_the_type_of_a_value() -> None:
+    read = yaml12.parse("[!!str 1, !!int '2', !!float 3, !!bool 'true', !!null '', !!seq [5], !!map {6: 7}]", "x")
+    assert read == ["1", 2, 3.0, True, None, [5], {6: 7}]
+    assert type(read[2]) is float
+
+
 ALIASES = "a: &a [x, x, x, x, x, x, x, x, x, x]\n" + "".join(
     f"{name}: &{name} [{', '.join([f'*{before}'] * 10)}]\n" for before, name in zip("abcde", "bcdef", strict=True))
 
@@ -83,6 +89,15 @@ ALIASES = "a: &a [x, x, x, x, x, x, x, x, x, x]\n" + "".join(
     ("[" * 200_000, 1, "nest"),  # libyaml since 0.2.6 has a limit of its own
     (ALIASES, 5, "its aliases expand to too many values"),
     ("a: 1\nb: &b\n  c: [*b]\n", 3, "an alias in it refers to the value that contains it"),
+    ("a: 1\n---\nb: 2\n", 2, "expected a single document"),
+    ("a: *b\n", 1, "found undefined alias 'b'"),
+    ("a: 1\n? [b]\n: 2\n", 2, "a key is a mapping or a list"),
+    ("1: a\n0x1: b\n", 2, "duplicate key 1"),
+    ("<<: {a: 1}\n<<: {b: 1}\n", 2, "duplicate key '<<'"),
+    ("<<: [1]\n", 1, "expected a mapping or list of mappings for merging"),
+    (f"1: a\n{2**61 * (2**61 - 1)}: b\n", 2, "a key is an integer of more than 64 bits"),  # its hash is 0
+    ("a: !!timestamp 2001-01-01\n", 1, "the tag 'tag:yaml.org,2002:timestamp' is not supported here"),
+    ("a: !!map [1]\n", 1, "the tag 'tag:yaml.org,2002:map' is not supported here"),
     ("a: [\n", 2, "did not find expected node content"),
     ("a: \x01", None, "control characters are not allowed"),
     ("a: \ud800", None, "surrogates not allowed"),

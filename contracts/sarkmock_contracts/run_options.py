@@ -16,7 +16,7 @@ from .client.transports import Access
 from .errors import CannotRun
 from .options import options_of
 from .safety import Caution
-from .safety.gate import Permissions
+from .safety.gate import READ_ONLY, Permissions
 from .safety.preflight import logged_in
 
 ALLOWED = {"write": "allow_writes", "operational": "allow_operational", "disruptive": "allow_disruptive"}
@@ -69,6 +69,8 @@ class RunOptions:
         own = {item.name: values[item.name] for item in fields(cls) if values.get(item.name) is not None}
         if isinstance(own.get("shard"), str):
             own["shard"] = Shard.parse(own["shard"])
+        if own.get("quick") and "max_examples" in own:
+            raise CannotRun("--quick and --max-examples exclude each other")
         if values.get("url") is None:
             reject_target_options(values)
         seconds_each(own.get("rate", "auto"))  # raises CannotRun for an invalid rate
@@ -79,11 +81,6 @@ class RunOptions:
     def traffic(self) -> Path | None:
         """The HAR file for all traffic; None without --report."""
         return Path(self.report) / "traffic.har" if self.report and not self.plan else None
-
-    @property
-    def is_quick(self) -> bool:
-        """Whether slow checks are skipped. --max-examples includes them again."""
-        return self.quick and self.max_examples is None
 
     def examples(self, full: int, quick: int) -> int:
         """Return the number of random examples for a check."""
@@ -109,6 +106,8 @@ def caution_from(values: Mapping[str, Any]) -> Caution:
         raise CannotRun("--insecure and --ca exclude each other")
     if values.get("yes_i_mean") and not values.get("allow_disruptive"):
         raise CannotRun("--yes-i-mean needs --allow-disruptive")
+    if values.get("ledger") and hazards == READ_ONLY:
+        raise CannotRun("--ledger needs --allow-writes: other runs create nothing")
     access = Access(bool(values.get("insecure")), values.get("ca"), values.get("cert"), values.get("key"),
                     tuple(values.get("header") or ()), values.get("token_env"))
     return Caution(Permissions(frozenset(hazards), bool(values.get("hostile_input"))), access, values.get("ledger"),

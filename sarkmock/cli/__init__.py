@@ -165,8 +165,9 @@ def open_closed_streams() -> None:
     while (handle := os.open(os.devnull, os.O_RDWR)) <= STANDARD_STREAMS:
         pass
     os.close(handle)
-    nowhere = os.fdopen(os.open(os.devnull, os.O_WRONLY), "w")
-    sys.stdout, sys.stderr = sys.stdout or nowhere, sys.stderr or nowhere
+    if sys.stdout is None or sys.stderr is None:
+        nowhere = os.fdopen(os.open(os.devnull, os.O_WRONLY), "w")
+        sys.stdout, sys.stderr = sys.stdout or nowhere, sys.stderr or nowhere
 
 
 def write_plainly() -> None:

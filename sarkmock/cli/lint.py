@@ -11,18 +11,20 @@ from typing import Any
 import click
 
 from sarkmock.cli.output import names_or_file, write_text
-from sarkmock.faults import Fault, FaultError
+from sarkmock.faults.fault import EFFECTS, Fault, FaultError
 from sarkmock.http.engine import Program
 from sarkmock.pbx.database import Database
 from sarkmock.pbx.seed import ROW_ID, SEED_KEYS, Place
 from sarkmock.pbx.seeds import seed_mistakes, seed_names, seed_summary
 from sarkmock.pbx.sql import DATABASES
+from sarkmock.redaction import printable
 from sarkmock.spec import overlay, yaml12
 from sarkmock.spec.data_files import BASE
 from sarkmock.spec.loading import Document, load, resolve
 from sarkmock.spec.operations import body_schema, compile_document
 from sarkmock.spec.profiles import overlay_with_parents, profiles, shape_mistakes, vocabulary
 from sarkmock.spec.yaml12 import FileError
+from sarkmock.suggest import shortened
 
 DEFINITIONS = {
     "value": {"type": ["string", "number", "null"]},
@@ -92,6 +94,7 @@ def _hint(document: Document, schema: Mapping[str, Any], rules: str | Sequence[s
     return {"description": f"{text} Rules: {rule}".strip()} | ({"examples": values} if values else {})
 
 
+OVERLAY_KEYS = ("overlay", "actions", "x-deviations")  # each marks a file as an overlay
 MOST_MISTAKES = 100  # mistakes that are listed per file
 Mistakes = Iterator[tuple[Place, str]]
 SCHEMAS: Mapping[str, Callable[[], dict[str, Any]]] = {"seed": seed_schema, "overlay": vocabulary}
@@ -115,7 +118,7 @@ def lint(files: tuple[Path, ...], profile: str) -> int:
     load(profile)
     mistakes = [line for file in files for line in _mistake_lines(file, profile)]
     for line in mistakes:
-        click.echo(line)
+        click.echo(printable(line))
     return 1 if mistakes else 0
 
 
@@ -149,12 +152,19 @@ def _mistake_lines(file: Path, profile: str) -> list[str]:
 
 
 def _problems(file: Path, content: Any, profile: str) -> Mistakes:
-    if isinstance(content, list):
-        return _of_faults(content)
-    if isinstance(content, dict) and {"overlay", "actions", "x-deviations"} & content.keys():
+    if isinstance(content, dict) and content.keys() & {*OVERLAY_KEYS}:
         return _of_overlay(file, content)
-    return ((place, f"{'.'.join(map(str, place)) or 'seed'}: {problem}")
-            for place, problem in seed_mistakes(content, load(profile)))
+    if isinstance(content, dict) and (not content or content.keys() & {"base", *SEED_KEYS}):
+        return ((place, f"{'.'.join(map(str, place))}: {problem}")
+                for place, problem in seed_mistakes(content, load(profile)))
+    entries = content if isinstance(content, list) else [content]
+    keys = {key: None for entry in entries if isinstance(entry, dict) for key in entry}
+    if isinstance(content, list) and (not content or keys.keys() & {"latency", *EFFECTS}):
+        return _of_faults(content)
+    found = f"its keys are {', '.join(map(str, keys))}" if keys else "it has no keys"
+    kinds = (f"neither a seed ({', '.join(SEED_KEYS)}), nor an overlay ({', '.join(OVERLAY_KEYS)}), "
+             f"nor a list of faults (latency, {', '.join(EFFECTS)})")
+    return iter([((), f"{kinds}: {shortened(found)}")])
 
 
 def _of_faults(content: list[Any]) -> Mistakes:

@@ -20,6 +20,7 @@ import click
 from sarkmock.control import Control
 from sarkmock.faults import Fault, FaultError, Faults, read_faults
 from sarkmock.http.engine import Engine
+from sarkmock.journal import DEFAULT_KEPT, Journal
 from sarkmock.server.addresses import is_loopback, is_wildcard
 from sarkmock.server.http11 import Limits
 from sarkmock.server.https_server import Listener, allow_open_files
@@ -129,6 +130,13 @@ def control_access(host: str, off: bool, token: str | None, directory: Path | No
     if token is None and (origins or not is_loopback(host)):
         token = secrets.token_urlsafe(18)
     return Control(token, (host.lower(),), directory, origins)
+
+
+def chosen_journal(engine: Engine, entries: int, off: bool, verbose: bool) -> Journal | None:
+    """Return the journal; None if it has no entries, or if neither the control plane nor the log shows it."""
+    if off and not verbose and entries not in (0, DEFAULT_KEPT):
+        raise click.UsageError("--journal has no effect with --no-control")
+    return Journal(engine, entries) if entries and (verbose or not off) else None
 
 
 def page_line(url: str, control: Control | None, given: bool) -> str:

@@ -17,6 +17,7 @@ from sarkmock.cli.listening import (
     FaultLine,
     begin_listening,
     certificate_pair,
+    chosen_journal,
     control_access,
     listening_line,
     page_line,
@@ -30,7 +31,7 @@ from sarkmock.faults import Fault
 from sarkmock.http.direct import Direct
 from sarkmock.http.engine import Engine, Program, api_token_of
 from sarkmock.http.wsgi import API_PATH
-from sarkmock.journal import DEFAULT_KEPT, Journal
+from sarkmock.journal import DEFAULT_KEPT
 from sarkmock.pbx.persistence import Kept, Storage
 from sarkmock.pbx.seeds import load_seed, seed_names
 from sarkmock.pbx.state import State
@@ -142,7 +143,7 @@ def serve(host: str, port: int, http: bool, cert: Path | None, key: Path | None,
         engine = Engine(state=initial_state(program, seed, storage, boot_time, api_token), program=program)
         pair = certificate_pair(stack, host, cert, key, http)
         control = control_access(host, no_control, control_token, save_dir, origins)
-        kept = Journal(engine, journal) if journal else None
+        kept = chosen_journal(engine, journal, no_control, verbose)
         mock = MockControl(engine, set_faults(engine, fault_file, faults), kept, control, throttle=throttle,
                            web_server=web_server != "none")
         app = Kept(Direct(mock), engine.state, storage, engine.lock) if storage else Direct(mock)

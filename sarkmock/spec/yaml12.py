@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
@@ -14,6 +14,16 @@ import yaml
 from sarkmock.atomic import read_whole
 from sarkmock.spec.data_files import openapi_dir
 from sarkmock.spec.pointers import keys_of
+from sarkmock.spec.yaml_values import (
+    FLOAT_FORM,
+    INTEGER_FORM,
+    MOST_YAML_LEVELS,
+    NUMBER_START,
+    TAG,
+    document_value,
+    plain_scalar,
+    too_deep,
+)
 
 try:
     from yaml import CSafeLoader as _Base
@@ -30,15 +40,8 @@ class FileError(Exception):
         self.file, self.line, self.problem = str(file), line, problem
 
 
-MOST_YAML_LEVELS = 200  # nesting depth of values; the validators recurse a few levels more
-MOST_REPETITIONS = 100_000  # nodes that aliases can add; a few hundred bytes can expand to billions
-
-
 class Loader(_Base):
-    """PyYAML's safe loader with YAML 1.2's core schema: no dates, base-60 numbers or binary data, but merge keys.
-
-    A duplicate key in a mapping is an error, as YAML requires: PyYAML would silently drop the first entry.
-    """
+    """PyYAML's loader for nodes with positions, with a limit of their depth."""
 
     level = 0
 
@@ -46,111 +49,12 @@ class Loader(_Base):
         """Called at the start of each node: composing recurses, and libyaml before 0.2.6 would overflow the C stack."""
         self.level += 1
         if parent is not None and self.level > MOST_YAML_LEVELS:
-            raise _too_deep(parent)
+            raise too_deep(parent)
         super().descend_resolver(parent, index)
 
     def ascend_resolver(self) -> None:
         self.level -= 1
         super().ascend_resolver()
-
-    def construct_document(self, node: yaml.Node) -> Any:
-        if _check_keys(node):
-            _check_size(node)
-        return super().construct_document(node)
-
-
-def _wrong(node: yaml.Node, problem: str) -> yaml.constructor.ConstructorError:
-    return yaml.constructor.ConstructorError(None, None, problem, node.start_mark)
-
-
-def _too_deep(node: yaml.Node) -> yaml.constructor.ConstructorError:
-    return _wrong(node, f"it is nested deeper than {MOST_YAML_LEVELS} levels")
-
-
-def _scalar(construct: Callable[[Any, yaml.Node], Any]) -> Callable[[Any, yaml.Node], Any]:
-    """Wrap a constructor so that a value that does not fit its tag is reported with its position."""
-    def constructed(loader: Any, node: yaml.Node) -> Any:
-        try:
-            return construct(loader, node)
-        except (ValueError, LookupError, TypeError, AttributeError):
-            kind = node.tag.rpartition(":")[2]
-            raise _wrong(node, f"{str(node.value)[:40]!r} cannot be read as {kind}") from None
-    return constructed
-
-
-def _number(loader: Any, node: yaml.Node) -> int:
-    base = {"0o": 8, "0x": 16}.get(node.value[:2])
-    return int(node.value[2:], base) if base else int(node.value)  # 012 is decimal 12
-
-
-# The core schema: the form of plain scalars by tag, and the characters with which they begin.
-_TAG = "tag:yaml.org,2002:"
-_CORE = {
-    "null": (r"~|null|Null|NULL|", [*"~nN", ""]),
-    "bool": (r"true|True|TRUE|false|False|FALSE", [*"tTfF"]),
-    "int": (r"[-+]?[0-9]+|0o[0-7]+|0x[0-9a-fA-F]+", [*"-+0123456789"]),
-    "float": (r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?|[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN)",
-              [*"-+.0123456789"]),
-    "merge": (r"<<", [*"<"]),  # of YAML 1.1, but common
-}
-Loader.yaml_implicit_resolvers = {}
-for _name, (_form, _first) in _CORE.items():
-    Loader.add_implicit_resolver(_TAG + _name, re.compile(f"(?:{_form})\\Z"), _first)
-Loader.yaml_constructors = {
-    tag: construct if tag in (None, f"{_TAG}seq", f"{_TAG}map") else _scalar(construct)
-    for tag, construct in _Base.yaml_constructors.items()
-    if tag is None or tag.removeprefix(_TAG) in ("null", "bool", "float", "str", "seq", "map")}
-Loader.add_constructor(f"{_TAG}int", _scalar(_number))
-
-
-def _check_keys(root: yaml.Node) -> bool:
-    """Raise ConstructorError for a key that occurs twice in its mapping. Return whether aliases repeat a collection."""
-    waiting, met, repeats = [root], set(), False
-    while waiting:
-        node = waiting.pop()
-        if id(node) in met:
-            repeats = True
-            continue
-        met.add(id(node))
-        if isinstance(node, yaml.MappingNode):
-            seen = set()
-            for key, _ in node.value:
-                if isinstance(key, yaml.ScalarNode) and (key.tag, key.value) in seen:
-                    raise _wrong(key, f"duplicate key {key.value!r}")
-                seen.add((key.tag, str(key.value) if isinstance(key, yaml.ScalarNode) else id(key)))
-        waiting += [child for child in _children(node) if not isinstance(child, yaml.ScalarNode)]
-    return repeats
-
-
-def _check_size(root: yaml.Node) -> None:
-    """Raise ConstructorError for values nested too deeply or in themselves, or repeated too often by aliases."""
-    sizes: dict[int, int] = {}
-    levels: dict[int, int] = {}
-    entered: set[int] = set()
-    waiting = [root]
-    while waiting:
-        node = waiting[-1]
-        if id(node) in sizes:
-            waiting.pop()
-        elif id(node) not in entered:
-            entered.add(id(node))
-            waiting += (child for child in _children(node) if id(child) not in entered)
-        else:
-            waiting.pop()
-            if any(id(child) not in sizes for child in _children(node)):
-                raise _wrong(node, "an alias in it refers to the value that contains it")
-            sizes[id(node)] = 1 + sum(sizes[id(child)] for child in _children(node))
-            levels[id(node)] = 1 + max((levels[id(child)] for child in _children(node)), default=0)
-            if levels[id(node)] > MOST_YAML_LEVELS:
-                raise _too_deep(root)
-            if sizes[id(node)] > len(entered) + MOST_REPETITIONS:
-                raise _wrong(node, "its aliases expand to too many values")
-
-
-def _children(node: yaml.Node) -> list[yaml.Node]:
-    if isinstance(node, yaml.MappingNode):
-        return [child for pair in node.value for child in pair]
-    return node.value if isinstance(node, yaml.SequenceNode) else []
 
 
 def read(file: Path) -> Any:
@@ -171,7 +75,7 @@ def text_of(file: Path) -> str:
 def parse(text: str, file: Path | str) -> Any:
     """Parse YAML text; ``file`` is its source for error messages. FileError as for `read`."""
     with _mistakes(file):
-        return yaml.load(text, Loader)
+        return document_value(yaml.parse(text, _Base))
 
 
 def tree(file: Path) -> Any:
@@ -194,11 +98,10 @@ def _mistakes(file: Path | str) -> Iterator[None]:
 
 def scalar(text: str) -> Any:
     """Parse a plain scalar: a number, true or false, null, or else the text itself."""
-    loader: Any = Loader("")
     try:
-        return loader.construct_object(yaml.ScalarNode(loader.resolve(yaml.ScalarNode, text, (True, False)), text))
-    except yaml.constructor.ConstructorError:
-        return text  # more digits than Python converts to a number
+        return plain_scalar(text)
+    except ValueError:  # more digits than Python converts to a number
+        return text
 
 
 def line_of(file: Path, path: tuple[str | int, ...]) -> int | None:
@@ -256,8 +159,9 @@ def _text_node(dumper: yaml.SafeDumper, text: str) -> yaml.Node:
 
 _BREAKS = re.compile("[\x85\u2028\u2029\ufeff]")
 _Dumper.add_representer(str, _text_node)
-for _name in ("int", "float"):  # also quote strings that only YAML 1.2 reads as numbers, such as 01924 and 1e3
-    _Dumper.add_implicit_resolver(_TAG + _name, re.compile(f"(?:{_CORE[_name][0]})\\Z"), _CORE[_name][1])
+for _name, _form in (("int", INTEGER_FORM), ("float", FLOAT_FORM)):
+    # also quote strings that only YAML 1.2 reads as numbers, such as 01924 and 1e3
+    _Dumper.add_implicit_resolver(TAG + _name, re.compile(f"(?:{_form})\\Z"), sorted(NUMBER_START))
 
 
 def source_of(pointer: str) -> tuple[Path, int]:

@@ -83,7 +83,7 @@ class Check:
 
     def is_wanted(self, run: Run) -> bool:
         options = run.options
-        return not (self.whole and options.only is not None) and (self.quick or not options.is_quick)
+        return not (self.whole and options.only is not None) and (self.quick or not options.quick)
 
     def is_allowed(self, run: Run) -> bool:
         return run.gate is None or self.needs in run.gate.permissions.hazards

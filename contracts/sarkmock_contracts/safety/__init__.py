@@ -137,6 +137,8 @@ def finish_cleanup(file: Path, rate: str = "auto", headers: tuple[str, ...] = ()
 
     Without ``access``, connect as the ledger describes. Raise CannotRun if the clean-up cannot be attempted.
     """
+    if password_env and not login:
+        raise CannotRun("--password-env needs --login")
     ledger = reopen_ledger(file)
     try:
         url, access = ledger.head["url"], access or access_of(ledger, headers, login)
