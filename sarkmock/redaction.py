@@ -16,7 +16,8 @@ MASK = "REDACTED"
 BODY = 4000  # characters of a body to show
 SECRETS = ("passwd", "password", "secret", "ldappass", "spypass", "syspass", "foppass", "disapass", "authorization",
            "proxy-authorization", "cookie", "set-cookie", "x-api-key", "token", "access_token", "api_token",
-           "accesstoken", "remotesecret", "md5secret", "vmpasswd", "dvrvmail_password")
+           "accesstoken", "remotesecret", "md5secret", "vmpasswd", "dvrvmail_password", "ldapropwd", "padminpass",
+           "puserpass", "spy_pass", "userotp", "remember_token", "register")  # register: user:secret@host
 _NAME = "|".join(sorted(map(re.escape, SECRETS), key=len, reverse=True))
 # The patterns do not backtrack, so that matching takes linear time.
 _QUOTE = r"""(?:\\*+["'])"""
@@ -28,13 +29,14 @@ _HEADER = "(?:proxy-)?authorization|(?:set-)?cookie|x-api-key"
 _BEGIN = r"(?:(?<!\w)|(?<=\\[nrt])|(?<=%[0-9a-f]{2}))"
 _INDEX = r"\]?+(?:\[[^][=&\s]*+\])*"
 # "passwd": "x", also inside strings or in Python's syntax; passwd=x in forms, queries and Asterisk stanzas;
-# multipart parts; header lines.
+# multipart parts; header lines; lines of a phone.
 _PATTERNS = (
     re.compile(rf"(?P<name>(?<!\\)(?P<around>{_QUOTE})(?:{_NAME}){_QUOTE}\s*+:[\s\[]*+){_VALUE}",
                re.IGNORECASE),
     re.compile(rf'(?P<name>{_BEGIN}(?:{_NAME}){_INDEX}[ \t]*+(?:=>?|%3D)[ \t]*+)[^\s&;,"\'\\\])}}]++', re.IGNORECASE),
     re.compile(rf'(?P<name>name="(?:{_NAME})"\r?\n(?:[^\r\n]++\r?\n){{0,20}}\r?\n)[^\r\n]*+', re.IGNORECASE),
     re.compile(rf"(?P<name>\b(?:{_HEADER})\s*+:\s*+)[^\r\n'\"]++", re.IGNORECASE),
+    re.compile(rf"""(?P<name>\bsip (?:line[0-9]+ )?(?:{_NAME})[ \t]*+:[ \t]*+)[^\s"'$\\]++""", re.IGNORECASE),
     re.compile(r"(?P<name>\bbearer\s++)[\w.~+/=|-]++", re.IGNORECASE),
 )
 _ENCODED = re.compile(r"""(?<![^\s?&;"'])([^\s?&;="']++)=([^\s&;"']++)""")

@@ -100,6 +100,7 @@ def test_the_command_passes_requests_on_until_it_is_stopped():
     (["https://127.0.0.1/api", "--fault", "tenants.*:locked"], "not available in a proxy"),
     (["https://127.0.0.1/api", "--listen-cert", "a"], "go together"),
     (["https://127.0.0.1/api", "--profile", "shiped"], "shipped"),
-    (["https://127.0.0.1/api", "--target-profile", "L12"], "unknown profile 'L12'")])
+    (["https://127.0.0.1/api", "--target-profile", "L12"], "unknown profile 'L12'"),
+    (["https://127.0.0.1/api", "--shadow", "L12"], "unknown profile 'L12'")])
 def test_mistakes_are_one_line(arguments, words):
     assert words in mistake("proxy", "--port", "0", *arguments)

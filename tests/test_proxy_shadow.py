@@ -278,6 +278,7 @@ def test_the_command_has_a_shadow(tmp_path):
         assert proxy.get("/api/tenants") == box.get("/api/tenants")
         assert proxy.stop(signal.SIGTERM)[0] == 0
         assert "Compared with L10: 1 same" in proxy.process.stdout.read()
+        assert any(line.startswith("reading rows: ") for line in proxy.errors)
         assert json.loads((tmp_path / "shadow.json").read_text())["answers"]["same"] == 1
 
 

@@ -1,11 +1,13 @@
 """Secrets leave no trace in what is written, whatever they are wrapped in; everything else stays as it is."""
 
 import json
+import re
 import time
 
 import pytest
 
-from sarkmock.redaction import MASK, redacted, shown_body
+from sarkmock.redaction import MASK, is_secret, redacted, shown_body
+from sarkmock.suite_api import load, profiles
 
 SECRET = "s3cr3t-Wort"
 
@@ -33,6 +35,8 @@ SECRET = "s3cr3t-Wort"
         f'{{"passwd": ["{SECRET}"]}}',
         f"it was sent as passwd={SECRET}, and accepted",
         f"passwd[]={SECRET}",
+        f'{{"register": "user:{SECRET}@sip.example.com/user", "PADMINPASS": "{SECRET}"}}',
+        f'{{"provision": "sip line1 password: {SECRET}\\n"}}',
         f"a=1&user[passwd]={SECRET}&b=2",
         f"user%5Bpasswd%5D%5B%5D={SECRET}",
         f"/tenants?api%5Ftoken={SECRET}",
@@ -58,6 +62,24 @@ def test_long_texts_take_little_time(text):
     began = time.process_time()
     redacted(text * 20_000)
     assert time.process_time() - began < 1
+
+
+NO_PASSWORDS = {"SecretExist", "RemoteSecretExist", "MD5SecretExist", "sndcreds", "auth", "PWDLEN"}
+
+
+def described(node):
+    """Names and descriptions of all properties in a document."""
+    if isinstance(node, dict) and isinstance(node.get("properties"), dict):
+        yield from ((name, schema.get("description", "")) for name, schema in node["properties"].items())
+    for inner in node.values() if isinstance(node, dict) else node if isinstance(node, list) else ():
+        yield from described(inner)
+
+
+@pytest.mark.parametrize("profile", profiles())
+def test_every_password_of_a_document_is_a_secret(profile):
+    names = {name for name, text in described(load(profile)) if re.search("password|s3cret", str(text), re.IGNORECASE)}
+    assert {name for name in names - NO_PASSWORDS if not is_secret(name)} == set()
+    assert len(names) > 10
 
 
 def test_binary_data_is_not_shown_and_a_text_may_be_cut():
@@ -92,6 +114,7 @@ def test_mappings_and_headers():
         """curl --data-binary '{"passwd": null, "x": ""}'""",
         "The passwd must be at least 1001.",
         "type=peer\nsecret=\ninsecure=port,invite",
+        "sip password: $password",
         "operation agents.update field passwd rejected",
         "rows[0].passwd",
         json.dumps(["[1, 2"]),

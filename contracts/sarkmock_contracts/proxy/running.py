@@ -12,9 +12,10 @@ from pathlib import Path
 from typing import Any
 
 import click
+from rich.console import Console
 
 from sarkmock.proxy_api import Pace, Passed, ProxyListener, Timeouts, begin_listening, open_proxy, run_server
-from sarkmock.suite_api import FaultError, Notice, load, printable, redacted
+from sarkmock.suite_api import BASE, FaultError, Notice, load, printable, redacted
 
 from ..baselines.clients import ClientsFile
 from ..client import interrupts
@@ -29,7 +30,7 @@ from ..reports.console import write_report
 from ..run_options import RunOptions, options_signed_in
 from ..safety.fingerprint import AUTO
 from ..safety.preflight import tls_context
-from ..state_import import ImportOptions, guarded_reader, read_state, version_behind
+from ..state_import import ImportOptions, guarded_reader, progress_bar, read_state, version_behind
 from .guard import ExchangeQueue, TrafficGuard, exchange_of, permitted_hazards
 from .shadow import Shadow, cause_line, shadow_lines, write_shadow
 from .watched import WatchedRun
@@ -51,6 +52,8 @@ def run_proxy(upstream: str, values: Mapping[str, Any]) -> int:
         raise CannotRun("--timeout nan: not a number of seconds")
     if values["read_only"] and values["allow_disruptive"]:
         raise CannotRun("--read-only and --allow-disruptive exclude each other")
+    for name in {values["profile"], values["target_profile"]} - {AUTO} | {values["shadow"]}:
+        load(name or BASE)  # FileError for an unknown one, before anything is sent
     with options_signed_in(upstream, values) as signed:
         return run_signed_in(upstream, signed)
 
@@ -62,7 +65,6 @@ def run_signed_in(upstream: str, values: Mapping[str, Any]) -> int:
     options = recognised_options(RunOptions.of({**values, "url": upstream}), shadowed=bool(values["shadow"]))
     access = options.caution.access
     base = access.check(upstream).path.rstrip("/")
-    load(options.target_profile or options.profile)  # FileError for an unknown one
     options = replace(options, caution=replace(options.caution, access=replace(access, headers=(), token_env=None)))
     guard = TrafficGuard(base, permitted_hazards(values["read_only"], values["allow_disruptive"]))
     listening, pace, context = listening_of(values), pace_of(values), upstream_context(upstream, access)
@@ -110,13 +112,14 @@ def open_shadow(name: str, url: str, access: Access, rate: str, version: str,
                 echo: Callable[[str], None]) -> Shadow:
     """Return a shadow that starts from the state of the box; ``version`` is the profile of the box."""
     document = load(name)
-    reader = guarded_reader(RateLimit(Http(url, access), rate))
     echo(f"reading the state of {redacted(url)} for the shadow {name}")
-    try:
+    with progress_bar(Console(stderr=True, highlight=False, markup=False)) as on_progress:
+        reader = guarded_reader(RateLimit(Http(url, access), rate), on_progress)
         reader.profile = version
-        seed = read_state(reader, SHADOWED)
-    except Unanswered as reason:
-        raise CannotRun(str(reason)) from None
+        try:
+            seed = read_state(reader, SHADOWED)
+        except Unanswered as reason:
+            raise CannotRun(str(reason)) from None
     echo(f"{name} runs beside {redacted(url)}, which is judged as {version} ({reader.target.requests} requests)")
     return Shadow(name, document, load(version), seed, reader.target.get)
 

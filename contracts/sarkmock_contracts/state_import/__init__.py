@@ -244,9 +244,10 @@ _REGISTERED = re.compile(r"""^([^:@/\s]*:)(?<!["']sip:)([^@\s]+)(?=@)""", re.MUL
 
 def anonymized_row(place: str, row: Mapping[str, Any]) -> dict[str, Any]:
     """Return a row with made-up secrets; ``place`` identifies the row."""
-    made = {value: made_up_secret(f"{place} {name}", value) for name, value in row.items() if is_secret(name) and value}
-    return {name: made.get(value, value) if is_secret(name) else _anonymized(f"{place} {name}", value, made)
-            if name in CONFIGURATION and isinstance(value, str) else value for name, value in row.items()}
+    made = {value: made_up_secret(f"{place} {name}", value) for name, value in row.items()
+            if is_secret(name) and name not in CONFIGURATION and value}
+    return {name: _anonymized(f"{place} {name}", value, made) if name in CONFIGURATION and isinstance(value, str) else
+            made.get(value, value) if is_secret(name) else value for name, value in row.items()}
 
 
 def made_up_secret(place: str, real: Any) -> Any:
