@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from sarkmock.http.engine import Engine
+from sarkmock.pbx.actions import backups, stored
 from sarkmock.pbx.state import PbxFile
 from tests.boxes import NOW, WAV, box, database, send, upload, zipped
 
@@ -34,6 +35,24 @@ def test_a_backup_is_a_zip_file_of_the_pbx(pbx: Engine) -> None:
             "usr/share/asterisk/sounds/usergreeting1001.wav", VOICEMAIL[1:]} <= set(archive.namelist())
     assert archive.read("opt/sark/db/sark.db").startswith(b"SQLite format 3\0")
     assert send(pbx, "GET /backups").body == {NAME: {"filesize": len(reply.body), "date": "Sat 01 Jun 10:00:00 2024"}}
+
+
+def test_a_full_disk_stores_nothing_more(pbx: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(stored, "DISK", 2 * len(WAV))
+    upload(pbx, "/greetings", "greeting", "usergreeting1001.wav", WAV)
+    before = dict(pbx.state.files)
+    second = upload(pbx, "/greetings", "greeting", "usergreeting1002.wav", WAV * 2)
+    for reply in (second, send(pbx, "GET /backups/new")):
+        assert reply.status == 500
+        assert "No space left on device" in str(reply.body)
+    assert pbx.state.files == before
+
+
+def test_a_large_backup_is_not_compressed(pbx: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(backups, "MOST_COMPRESSED", 1000)
+    name = send(pbx, "GET /backups/new").body["newbackupname"]
+    members = zipfile.ZipFile(io.BytesIO(send(pbx, f"GET /backups/{name}").body)).infolist()
+    assert {member.compress_type for member in members} == {zipfile.ZIP_STORED}
 
 
 def test_backups_are_listed_from_the_newest(pbx: Engine) -> None:

@@ -37,7 +37,7 @@ PART_UNITS = [b"a:\r\n", b"--x\r\n", b"--x", b"\n", b"\r\n--x", b"--x\r\nA: b\r\
 
 
 def request(content_type: str, before: bytes, unit: bytes, after: bytes = b"", target: str = "tenants") -> Sized:
-    method = "PUT" if "/" in target else "POST"
+    method = "PUT" if target in ("tenants/default", "globals") else "POST"
     return lambda size: Request(method, target, "", {"Content-Type": content_type},
                                 before + unit * (size // len(unit)) + after)
 
@@ -48,8 +48,8 @@ def requests() -> Iterator[tuple[str, Sized]]:
         yield f"form key {unit!r}", request(FORM, b"", unit)
         yield f"form of a PUT {unit!r}", request(FORM, b"", unit, target="tenants/default")
         yield f"query {unit!r}", queried(unit.decode("latin-1"))
-        yield f"address {unit!r}", request(FORM, b"email=a", unit, b"@b.c", "agents")
-        yield f"domain {unit!r}", request(FORM, b"email=a@", unit, b"", "agents")
+        yield f"address {unit!r}", request(FORM, b"ALERT=a", unit, b"@b.c", "globals")
+        yield f"domain {unit!r}", request(FORM, b"ALERT=a@", unit, b"", "globals")
         yield f"trunk {unit!r}", request(FORM, b"carrier=GeneralSIP&pkey=1&host=", unit, b"&username=x", "trunks")
     for unit in JSON_UNITS:
         yield f"JSON {unit!r}", request(JSON, b"", unit)
@@ -62,6 +62,8 @@ def requests() -> Iterator[tuple[str, Sized]]:
         yield f"content {unit!r}", request(MULTIPART, DISPOSITION + b"\r\n\r\n", unit, b"\r\n--x--")
         yield f"name {unit!r}", request(MULTIPART, b"--x\r\nContent-Disposition: form-data; name=", unit, END)
         yield f"upload {unit!r}", request(MULTIPART, UPLOAD, unit, END, "greetings")
+    for unit in (b'"",', b'"a",', b"1,", b'"\\n",', b'"net fw",', b'"?IF 1",'):
+        yield f"rules {unit!r}", request(JSON, b'{"rules": [', unit, b'""]}', "firewalls/ipv4")
     for word in ("boundary", "=", ";", '"', "boundary="):
         yield f"content type {word}", announced(word)
 

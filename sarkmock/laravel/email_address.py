@@ -19,14 +19,15 @@ LONGEST_LABEL, LONGEST_DOMAIN = 63, 253  # octets
 _WORDS = re.compile(r"[a-zA-Z\u017f\u212a]+[46]?|[0-9]+|.", re.DOTALL)
 _IPV6 = re.compile("(?<![a-zA-Z\u017f\u212a])IPv6")
 _GENERIC = f"[^{re.escape(SPECIAL + IPV6_WORD + LINE_END + COLONS)}]"
+# Repetitions are bounded, as Python keeps 100 bytes for each; `end_of_run` repeats the match.
 # No dot before a dot or the end, no backslash or blank before a word, a line end only if a blank follows.
 _LOCAL_PART = re.compile(rf"""(?:
     [^@"().\\,\][><:;\ \t\r\n{LINE_END}]++
     | \.(?![.@]) | \\(?!{_GENERIC}) [ \t\r\n{LINE_END}]? | [ \t](?!{_GENERIC}) | {LINE_END}(?=[ \t])
-)*""", re.VERBOSE)
+){{1,1024}}""", re.VERBOSE)
 # The character after a token must not be NUL or a blank other than a space, unless a backslash precedes it.
-_QUOTED = re.compile(r"""(?:(?:\\"|[^"])(?:(?<=\\)|(?![\0\t\r\n])))*""")
-_LITERAL = re.compile(r"(?:[^\0\\\]](?![\[\r]))*")
+_QUOTED = re.compile(r"""(?:(?:\\"|[^"])(?:(?<=\\)|(?![\0\t\r\n]))){1,1024}""")
+_LITERAL = re.compile(r"(?:[^\0\\\]](?![\[\r])){1,1024}")
 
 
 def is_address(text: str) -> bool:
@@ -46,11 +47,18 @@ def is_generic(sign: str) -> bool:
     return sign not in SPECIAL and sign not in (IPV6_WORD, LINE_END, COLONS)
 
 
+def end_of_run(pattern: re.Pattern[str], signs: str, place: int) -> int:
+    """Return the end of the consecutive matches from a position."""
+    while match := pattern.match(signs, place):
+        place = match.end()
+    return place
+
+
 def end_of_local_part(signs: str) -> int | None:
     """Return the position of the @ that ends the local part; None if the local part is invalid."""
     if signs.startswith("."):
         return None
-    place = _LOCAL_PART.match(signs).end()  # type: ignore[union-attr]
+    place = end_of_run(_LOCAL_PART, signs, 0)
     sign = signs[place:place + 1]
     if sign == "@":
         return place
@@ -64,7 +72,7 @@ def end_of_quoted(signs: str, start: int) -> int | None:
     before, ahead = signs[start - 1:start], signs[start + 1:start + 2]
     if before and ahead and is_generic(before) and is_generic(ahead):
         return None
-    end = _QUOTED.match(signs, start + 1).end()  # type: ignore[union-attr]
+    end = end_of_run(_QUOTED, signs, start + 1)
     return end + 1 if signs.startswith('"@', end) else None
 
 
@@ -87,7 +95,7 @@ def is_domain(signs: str, start: int) -> bool:
     if end is None:
         return False
     if end < len(signs):
-        end = _LITERAL.match(signs, end).end()  # type: ignore[union-attr]
+        end = end_of_run(_LITERAL, signs, end)
         if signs[end:end + 1] != "]" or signs[end + 1:end + 2] in ("[", "\r"):
             return False
     return signs[end - 1] not in ".-" and octets(signs[start:end + 1]) <= LONGEST_DOMAIN

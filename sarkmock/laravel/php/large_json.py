@@ -17,8 +17,8 @@ WINDOWS = (2**10, 2**13, ONE_CALL)  # sizes in which to look for the end of an a
 LONGEST_RUN = 2**20  # most characters to decode value by value after decoding several at once failed
 BLANKS = re.compile(r"[ \t\n\r]*")
 # A part of a string that does not split an escape or a surrogate pair.
-STRING_PART = re.compile(r'(?:[^"\\]{1,1024}|\\u[dD][89abAB][0-9A-Fa-f]{2}\\u[dD][c-fC-F][0-9A-Fa-f]{2}'
-                         r"|\\u[0-9A-Fa-f]{4}|\\[^u]){0,1024}")
+STRING_PART = re.compile(r'(?:[^"\\]{1,1024}|\\[^u]|\\u[dD][89abAB][0-9A-Fa-f]{2}\\u[dD][c-fC-F][0-9A-Fa-f]{2}'
+                         r"|\\u[0-9A-Fa-f]{4}){0,1024}")
 ENDS = ("},", "],", '",', ",")  # after these, an array or object can be cut
 NOT_WHOLE = object()
 

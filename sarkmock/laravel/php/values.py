@@ -19,6 +19,7 @@ TRIMMED = " \t\n\r\0\x0b"  # what trim() removes; not form feed, not Unicode's b
 _UNICODE = "".join(map(chr, (*range(9, 14), 0x20, 0x85, 0xA0, 0x1680, 0x180E, *range(0x2000, 0x200C), 0x2028, 0x2029,
                              0x202F, 0x205F, 0x3000, 0xFEFF)))
 BLANKS_OF_TRIM = {"ascii": TRIMMED, "unicode": _UNICODE, "unicode-marks": _UNICODE + "\u200e\0"}
+CONTAINERS = frozenset((list, dict))
 IN_ONE_CALL = 2**20  # bytes or characters; no other Python thread runs during a call
 INT_MIN, INT_MAX = -(2**63), 2**63 - 1
 MEMORY_EXHAUSTED = "Allowed memory size of 134217728 bytes exhausted (tried to allocate 67108872 bytes)"
@@ -183,12 +184,18 @@ def is_readable(value: Any, *, names: bool = False) -> bool:
             if not is_utf8(member):
                 return False
         elif isinstance(member, dict):
-            pending += member.values()
+            pending += unclear(member.values())
             if names:
-                pending += member
+                pending += unclear(member)
         elif isinstance(member, list):
-            pending += member
+            pending += unclear(member)
     return True
+
+
+def unclear(values: Iterable[Any]) -> list[Any]:
+    """Return the values that may contain text beyond ASCII; usually there are few among many."""
+    return [value for value in values
+            if type(value) in CONTAINERS or (type(value) is str and not value.isascii())]
 
 
 def mb_strlen(text: str) -> int:

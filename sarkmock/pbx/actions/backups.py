@@ -17,7 +17,7 @@ from sarkmock.laravel.php import UploadedFile
 from sarkmock.pbx import pbx_files
 from sarkmock.pbx.actions import archives
 from sarkmock.pbx.actions.archives import NotRestorable
-from sarkmock.pbx.actions.stored import FileSet, stored_at, upload_so_far
+from sarkmock.pbx.actions.stored import FileSet, store_files, stored_at, upload_so_far
 from sarkmock.pbx.database import Database
 from sarkmock.pbx.state import PbxFile, State
 
@@ -34,6 +34,7 @@ MAILBOX_FILES = VOICEMAIL + "default/"
 DIRECTORIES = (SOUNDS, VOICEMAIL, MAILBOX_FILES, ASTERISK, "etc/shorewall/")
 # The box exports its contacts directory to this file while it makes the backup.
 LDIF, CONTACTS = "tmp/sark.local.ldif", "/var/lib/ldap/sark.local.ldif"
+MOST_COMPRESSED = 2**20  # bytes of a backup's files; compression takes 20 ms for as many
 # The range of dates in a zip file.
 EARLIEST, LATEST = datetime(1980, 1, 1, tzinfo=UTC).timestamp(), datetime(2107, 12, 31, tzinfo=UTC).timestamp()
 
@@ -67,26 +68,29 @@ def store_backup(context: Context, database: PbxFile | None) -> Reply:
 
 def pack_backup(state: State, database: PbxFile | None) -> bytes:
     """Zip everything that a restore can put back, and the firewall's files and the other sounds."""
-    target = BytesIO()
-    with zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED) as archive:
-        if database:
-            write_member(archive, DATABASE, database)
-        for directory in DIRECTORIES:
-            archive.writestr(zipfile.ZipInfo(directory), b"")
-        for path, file in sorted(state.files.items()):
-            if path.startswith(tuple(f"/{directory}" for directory in DIRECTORIES)):
-                write_member(archive, path.removeprefix("/"), file)
-        if CONTACTS in state.files:
-            write_member(archive, LDIF, state.files[CONTACTS])
+    places = tuple(f"/{directory}" for directory in DIRECTORIES)
+    members: dict[str, PbxFile | None] = {DATABASE: database} if database else {}
+    members |= dict.fromkeys(DIRECTORIES)
+    members |= {path[1:]: file for path, file in sorted(state.files.items()) if path.startswith(places)}
+    members |= {LDIF: state.files[CONTACTS]} if CONTACTS in state.files else {}
+    target, size = BytesIO(), 0
+    with zipfile.ZipFile(target, "w") as archive:
+        for name, file in members.items():
+            if file is None:
+                archive.writestr(zipfile.ZipInfo(name), b"")
+            else:
+                size += len(file.content)
+                method = zipfile.ZIP_DEFLATED if size < MOST_COMPRESSED else zipfile.ZIP_STORED
+                write_member(archive, name, file, method)
     return target.getvalue()
 
 
-def write_member(archive: zipfile.ZipFile, name: str, file: PbxFile) -> None:
+def write_member(archive: zipfile.ZipFile, name: str, file: PbxFile, method: int) -> None:
     written = datetime.fromtimestamp(min(max(file.mtime, EARLIEST), LATEST), UTC).timetuple()[:6]
     # zipfile needs text: a byte that is not UTF-8 is written as a character reference, such as &#56575; for \xff.
     member = zipfile.ZipInfo(name.encode("utf-8", "xmlcharrefreplace").decode(), written)
     member.external_attr = 0o644 << 16
-    archive.writestr(member, file.content, zipfile.ZIP_DEFLATED)
+    archive.writestr(member, file.content, method)
 
 
 def backup_is_sound(context: Context) -> None:
@@ -186,7 +190,7 @@ def restore_database(state: State, backup: Backup) -> None:
 
 def restore_contacts(state: State, backup: Backup) -> None:
     if LDIF in backup.archive.namelist():
-        state.files[CONTACTS] = PbxFile(backup.archive.read(LDIF), state.clock.now())
+        store_files(state, {CONTACTS: backup.archive.read(LDIF)})
 
 
 def restore_files(prefix: str, state: State, backup: Backup) -> None:
@@ -194,11 +198,8 @@ def restore_files(prefix: str, state: State, backup: Backup) -> None:
     archive = backup.archive
     members = [name for name in archive.namelist() if name.startswith(prefix)]
     if members:
-        for path in [path for path in state.files if path.startswith(f"/{prefix}")]:
-            del state.files[path]
-    for name in members:
-        if not name.endswith("/"):
-            state.files[f"/{name}"] = PbxFile(archive.read(name), state.clock.now())
+        contents = {f"/{name}": archive.read(name) for name in members if not name.endswith("/")}
+        store_files(state, contents, [path for path in state.files if path.startswith(f"/{prefix}")])
 
 
 RESTORABLE_PARTS: dict[str, RestorePart] = {

@@ -11,7 +11,8 @@ from sarkmock.http.replies import PhpError, Reply
 from sarkmock.laravel import php
 from sarkmock.laravel.php.values import from_bytes, to_bytes
 from sarkmock.pbx import pbx_files
-from sarkmock.pbx.state import PbxFile, State
+from sarkmock.pbx.actions.stored import store_files
+from sarkmock.pbx.state import State
 
 if TYPE_CHECKING:
     from sarkmock.pbx.shorewall.site import Site
@@ -34,6 +35,7 @@ class Family:
 SHORT_WORD = re.compile(r"[a-z0-9.]{1,3}|[^\0-\x7f]")
 ASSIGNMENT = re.compile(r"(?:export )?([A-Za-z_]\w*)=(.*)", re.ASCII)
 
+NO_LINES = {list, dict, php.UploadedFile}  # types of elements
 NOT_AN_ARRAY = "The {field} must be an array."
 NOT_LINES = "The {field} must be an array of lines."
 
@@ -58,7 +60,7 @@ def are_lines(context: Context) -> None:
         return
     if not isinstance(rules, (list, dict)):
         context.reject("rules", NOT_AN_ARRAY)
-    elif any(isinstance(element, (list, dict, php.UploadedFile)) for element in elements(rules)):
+    elif NO_LINES & set(map(type, elements(rules))):
         context.reject("rules", NOT_LINES)
 
 
@@ -76,8 +78,10 @@ def save_rules(family: Family, context: Context) -> Reply:
         rules = []
     if not isinstance(rules, (list, dict)):
         raise PhpError(f"foreach() argument must be of type array|object, {php_type(rules)} given", field="rules")
-    content = "".join(f"{php.to_text(element)}\n" for element in elements(rules))
-    context.state.files[family.path] = PbxFile(to_bytes(content), context.state.clock.now())
+    lines = [element if type(element) is str else str(element) if type(element) is int else php.to_text(element)
+             for element in elements(rules)]
+    content = "\n".join([*lines, ""])
+    store_files(context.state, {family.path: to_bytes(content)})
     return Reply({"message": "saved sark_rules"})
 
 
@@ -100,7 +104,7 @@ def shorewall_output(family: Family, state: State) -> list[str]:
     """Return what `shorewall check` prints if it finds a mistake; if not, an empty list."""
     from sarkmock.pbx import shorewall  # slow to import
 
-    lines = ["" if SHORT_WORD.fullmatch(line) else line for line in lines_of(state, family.path)]
+    lines = ("" if SHORT_WORD.fullmatch(line) else line for line in lines_of(state, family.path))
     mistake = shorewall.first_mistake(lines, site(family, state))
     if mistake is None:
         return []

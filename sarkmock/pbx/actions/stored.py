@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cache
@@ -29,10 +30,23 @@ TYPE_BY_ENDING = {"wav": "audio/x-wav", "mp3": "audio/mpeg", "zip": "application
 CALENDAR_CYCLE = 146_097 * 86_400
 LARGEST_INTEGER = 2**63 - 1
 LARGEST_UPLOAD = 32 * 1024  # kilobytes
+DISK = 128 * 2**20  # bytes for files, in addition to those of the seed
 TOO_LARGE = f"The {{field}} may not be greater than {LARGEST_UPLOAD} kilobytes."
 ASCII_FILE = Path(__file__).parents[2] / "laravel" / "ascii.yaml"
 UNPRINTABLE = ("Cc", "Cf", "Cn", "Co")
 SHELL = re.compile(r"""[\s;&|<>()$`"'\\]""", re.ASCII)
+
+
+def store_files(state: State, contents: Mapping[str, bytes], instead_of: Iterable[str] = ()) -> None:
+    """Write files to the PBX's disk, some instead of others. PhpError if it is full; nothing changes then."""
+    gone, added = {*instead_of}, sum(map(len, contents.values()))
+    kept = sum(len(file.content) for path, file in state.files.items() if path not in gone and path not in contents)
+    if kept + added > DISK + sum(map(len, state.seed.files.values())):
+        raise PhpError(f"file_put_contents(): Write of {added} bytes failed with errno=28 No space left on device",
+                       "ErrorException")
+    for path in gone:
+        del state.files[path]
+    state.files |= {path: PbxFile(content, state.clock.now()) for path, content in contents.items()}
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +70,7 @@ class FileSet:
     def put(self, state: State, name: str, content: bytes) -> None:
         """Store a file; one whose name is not a single shell word is lost, as the product moves files by shell."""
         if not SHELL.search(name):
-            state.files[self.path(name)] = PbxFile(content, state.clock.now())
+            store_files(state, {self.path(name): content})
 
     def find(self, context: Context) -> PbxFile | None:
         return context.state.files.get(self.path(context.path[self.parameter]))

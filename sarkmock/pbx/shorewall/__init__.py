@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass
 
@@ -13,7 +13,7 @@ from sarkmock.pbx.shorewall.expressions import Value, evaluated, is_true, perl_t
 from sarkmock.pbx.shorewall.lists import GUNK, SPACE, BadRule, Undecided, compiled, words
 from sarkmock.pbx.shorewall.site import Exhausted, Mistake, Site
 
-WORK = 100_000  # microseconds, approximately
+WORK = 40_000  # microseconds, approximately
 INCLUDED_FROM = 20
 SECTIONS = ("ALL", "ESTABLISHED", "RELATED", "INVALID", "UNTRACKED", "NEW")
 IS_DIRECTIVE = re.compile(r"[ \t\f\v\r]*\?(?:IF|ELSE|ELSIF|ENDIF|SET|RESET|FORMAT|COMMENT|ERROR|WARNING|INFO|REQUIRE)",
@@ -46,7 +46,7 @@ class MistakeFound(Exception):
         self.mistake = mistake
 
 
-def first_mistake(lines: Sequence[str], site: Site) -> Mistake | None:
+def first_mistake(lines: Iterable[str], site: Site) -> Mistake | None:
     """Return the first mistake in the rules of the section NEW, or None.
 
     Lines that depend on the box's scripts, users or name server are accepted, and so is everything after the first
@@ -84,7 +84,7 @@ class RulesReader:
         self.omitting = False
         self.depth = 0
 
-    def read(self, lines: Sequence[str], file: str) -> None:
+    def read(self, lines: Iterable[str], file: str) -> None:
         open_before = len(self.conditions)
         Lines(self, lines, file, open_before).read()
         if len(self.conditions) > open_before:
@@ -184,7 +184,7 @@ class RulesReader:
 class Lines:
     """The lines of one file."""
 
-    def __init__(self, reader: RulesReader, lines: Sequence[str], file: str, open_before: int) -> None:
+    def __init__(self, reader: RulesReader, lines: Iterable[str], file: str, open_before: int) -> None:
         self.reader, self.lines, self.file, self.open_before = reader, lines, file, open_before
         self.held: list[str] = []
         self.begun = 0
@@ -193,7 +193,7 @@ class Lines:
     def read(self) -> None:
         for number, line in enumerate(self.lines, 1):
             try:
-                self.reader.session.spend(1 + len(line) // 16)
+                self.reader.session.spend(2 + len(line) // 16)
                 self.line(number, line)
             except Undecided:
                 self.held = []
