@@ -1,4 +1,4 @@
-"""The recorded exchanges, replayed: shipped answers as the product, documented differs only where a deviation says."""
+"""Replay of the recorded exchanges: `shipped` responds as recorded, `documented` differs only by listed deviations."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tests import fidelity, replay
 from tests.fidelity import FILES
 
 ROOT = Path(__file__).parent.parent
-# What needs a live Asterisk, or would have stopped the box that was recorded.
+# Operations that need a running Asterisk, or would have stopped the recorded box.
 UNRECORDED = {
     "extensions.create.vxt", "firewalls.ipv6.restart", "logs.cdrs.all", "logs.cdrs.limit",
     "syscommands.commit", "syscommands.pbxstart", "syscommands.pbxstop", "syscommands.reboot",
@@ -27,30 +27,30 @@ def verdict() -> fidelity.Verdict:
     return fidelity.judge(exchange for file in FILES for exchange in replay.read(file))
 
 
-def test_shipped_answers_every_exchange_as_recorded() -> None:
+def test_shipped_matches_every_recorded_exchange() -> None:
     assert [str(difference) for difference in verdict().shipped] == []
 
 
-def test_documented_differs_only_where_a_deviation_touches() -> None:
+def test_documented_differs_only_where_deviations_apply() -> None:
     assert [str(difference) for difference in verdict().unexplained] == []
 
 
-def test_documented_agrees_with_most() -> None:
-    """Else the test above would prove little."""
+def test_documented_matches_most_exchanges() -> None:
+    """Otherwise the test above would prove little."""
     assert len(verdict().documented) < sum(verdict().exchanges.values()) / 2
 
 
 def test_every_recorded_operation_is_replayed() -> None:
     engine = Engine(loading.load("shipped"), State())
-    asked = {name for file in FILES for exchange in replay.read(file) for name in operation(engine, exchange)}
-    missing = {known.id for known in engine.operations} - asked
+    replayed = {name for file in FILES for exchange in replay.read(file) for name in operations_of(engine, exchange)}
+    missing = {operation.id for operation in engine.operations} - replayed
     assert {name for name in missing if not name.startswith("astamis.")} == UNRECORDED
 
 
-def operation(engine: Engine, exchange: replay.Exchange) -> set[str]:
+def operations_of(engine: Engine, exchange: replay.Exchange) -> set[str]:
     request = exchange["request"]
-    return {found.id for found in engine.operations
-            if found.method == request["method"] and fidelity.matches(found.path, request["path"])}
+    return {operation.id for operation in engine.operations
+            if operation.method == request["method"] and fidelity.matches(operation.path, request["path"])}
 
 
 @pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
@@ -60,10 +60,10 @@ def test_exchanges_are_well_formed(file: Path) -> None:
         assert set(exchange["response"]) == {"status", "content_type", "body"}
 
 
-def test_selections_follow_one_another() -> None:
+def test_selections_are_sorted() -> None:
     for file in FILES:
-        places = [(item["selection"], item["scenario"], item["step"]) for item in replay.read(file)]
-        assert places == sorted(places, key=lambda place: (place[0], place[2]))
+        positions = [(item["selection"], item["scenario"], item["step"]) for item in replay.read(file)]
+        assert positions == sorted(positions, key=lambda position: (position[0], position[2]))
 
 
 @pytest.fixture
@@ -76,13 +76,13 @@ def recorded(status: int, body: object) -> list[dict[str, object]]:
              "response": {"status": status, "content_type": "application/json", "body": body}}]
 
 
-@pytest.mark.parametrize(("status", "body", "agree"), [
+@pytest.mark.parametrize(("status", "body", "matches"), [
     (404, {"reason": "Not Found!"}, True), (404, {"reason": "Gone"}, False), (410, {"reason": "Not Found!"}, False)])
-def test_a_wrong_answer_is_a_difference(engine: Engine, status: int, body: object, agree: bool) -> None:
-    assert (replay.replay(recorded(status, body), engine) == []) is agree
+def test_wrong_response_is_a_difference(engine: Engine, status: int, body: object, matches: bool) -> None:
+    assert (replay.replay(recorded(status, body), engine) == []) is matches
 
 
-@pytest.mark.parametrize(("one", "other", "equal"), [
+@pytest.mark.parametrize(("first", "second", "equal"), [
     ({"passwd": "a"}, {"passwd": "b"}, True),
     ({"pkey": "dateSeg12"}, {"pkey": "dateSeg7"}, True),
     ({"sarkbak.12.zip": {"filesize": 1}}, {"sarkbak.7.zip": {"filesize": 2}}, True),
@@ -91,17 +91,17 @@ def test_a_wrong_answer_is_a_difference(engine: Engine, status: int, body: objec
     ({"a": 1}, {"a": True}, False), ({"a": 1}, {"a": "1"}, False), ({"a": 1}, {"a": 1.0}, False),
     ([1, 2], [2, 1], False), ({"a": 1, "b": 2}, {"b": 2, "a": 1}, True),
 ])
-def test_only_what_is_volatile_is_masked(one: object, other: object, equal: bool) -> None:
-    assert (replay.canonical(replay.mask(one)) == replay.canonical(replay.mask(other))) is equal
+def test_only_volatile_values_are_masked(first: object, second: object, equal: bool) -> None:
+    assert (replay.canonical(replay.mask(first)) == replay.canonical(replay.mask(second))) is equal
 
 
-def test_places_and_what_lies_in_them() -> None:
+def test_overlapping_pointers() -> None:
     assert fidelity.overlap("/paths/~1x", "/paths/~1x/get")
     assert not fidelity.overlap("/paths/~1x/get", "/paths/~1x/put")
     assert not fidelity.overlap("/paths/~1x", "/paths/~1xy")
 
 
-def test_a_file_with_a_difference_fails(tmp_path: Path) -> None:
+def test_file_with_a_difference_fails(tmp_path: Path) -> None:
     file = tmp_path / "wrong.jsonl"
     file.write_text(json.dumps(recorded(200, {})[0]), encoding="utf-8")
     assert fidelity.main([str(file)]) == 1
@@ -109,7 +109,7 @@ def test_a_file_with_a_difference_fails(tmp_path: Path) -> None:
     assert fidelity.main([str(file)]) == 0
 
 
-def test_one_profile_is_told_by_resource(capsys: pytest.CaptureFixture[str]) -> None:
+def test_replay_of_one_profile_counts_by_resource(capsys: pytest.CaptureFixture[str]) -> None:
     agents = next(file for file in FILES if file.stem == "agents")
     assert replay.main([str(agents), "--profile", "shipped"]) == 0
     count = len(replay.read(agents))
@@ -118,6 +118,6 @@ def test_one_profile_is_told_by_resource(capsys: pytest.CaptureFixture[str]) -> 
     assert "expected [" in capsys.readouterr().out
 
 
-def test_the_readme_of_the_exchanges_counts_them() -> None:
+def test_readme_states_number_of_exchanges() -> None:
     readme = (ROOT / "contracts" / "exchanges" / "README.md").read_text(encoding="utf-8")
     assert f": {sum(len(replay.read(file)) for file in FILES)} of them" in readme

@@ -1,4 +1,4 @@
-"""The Flask application and the blueprint: routes, hooks, and the same bytes as the direct way."""
+"""The Flask application and the blueprint: routes, hooks, and the same bytes as direct dispatch."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def test_flask_routes_lists_every_operation():
     assert any(line.split() == ["sarkmock.tenants-update", "PUT", "/api/tenants/<tenant>"] for line in lines)
 
 
-def test_hooks_see_requests_of_the_api():
+def test_hooks_see_api_requests():
     app, seen = create_app(), []
 
     @app.before_request
@@ -57,19 +57,19 @@ def test_hooks_see_requests_of_the_api():
     assert seen == ["sarkmock.tenants-list"] * 2
 
 
-def test_a_hook_that_reads_a_form_leaves_the_body_to_the_api():
+def test_hook_that_reads_form_does_not_consume_body():
     app = create_app()
     app.before_request(lambda: flask.request.form.get("pkey") and None)
     assert app.test_client().post("/api/tenants", data={"pkey": "acme", "description": "x"}).status_code == 201
 
 
-def test_a_route_of_the_users_own_comes_before_the_api():
+def test_user_defined_route_takes_precedence():
     app = create_app()
     app.add_url_rule("/api/mine", "mine", lambda: "mine")
     assert Client(direct(app)).get("/api/mine").text == "mine"
 
 
-def test_middleware_of_the_users_own_sees_requests_of_the_api():
+def test_user_defined_middleware_sees_api_requests():
     app, seen = create_app(), []
     inner = app.wsgi_app
     app.wsgi_app = lambda environ, start_response: seen.append(environ["PATH_INFO"]) or inner(environ, start_response)
@@ -77,7 +77,7 @@ def test_middleware_of_the_users_own_sees_requests_of_the_api():
     assert seen == ["/api/tenants"]
 
 
-def test_the_blueprint_lies_under_any_prefix_of_another_application():
+def test_blueprint_with_url_prefix_in_another_application():
     engine, app = Engine(), flask.Flask("other")
     app.register_blueprint(blueprint(engine), url_prefix="/pbx/v6")
     app.add_url_rule("/", "home", lambda: "home")
@@ -90,7 +90,7 @@ def test_the_blueprint_lies_under_any_prefix_of_another_application():
     assert client.patch("/pbx/v6/tenants", headers=JSON).status_code == 405
 
 
-def test_two_blueprints_are_two_boxes():
+def test_two_blueprints_have_separate_state():
     app = flask.Flask("two")
     for name in ("left", "right"):
         app.register_blueprint(blueprint(Engine(state=State())), url_prefix=f"/{name}", name=name)
@@ -100,52 +100,52 @@ def test_two_blueprints_are_two_boxes():
 
 
 @pytest.mark.parametrize("profile", ["documented", "shipped"])
-def test_both_ways_give_the_same_bytes(profile):
-    ways = [Client(way) for way in (create_app(box(profile)), direct(create_app(box(profile))))]
+def test_flask_and_direct_dispatch_return_same_bytes(profile):
+    clients = [Client(app) for app in (create_app(engine_of(profile)), direct(create_app(engine_of(profile))))]
     for exchange in SAMPLE:
         request = replay.request_of(exchange["request"], defaultdict(str))
-        first, second = (send(client, request) for client in ways)
+        first, second = (send(client, request) for client in clients)
         assert first == second, exchange
 
 
 @pytest.fixture(scope="module")
-def odd_ways():
-    """Clients of both ways; odd requests change nothing."""
-    return [Client(way) for way in (create_app(box("shipped")), direct(create_app(box("shipped"))))]
+def both_clients():
+    """Clients of both dispatch paths. The odd requests do not change the state."""
+    return [Client(app) for app in (create_app(engine_of("shipped")), direct(create_app(engine_of("shipped"))))]
 
 
 @pytest.mark.parametrize("method", ["GET", "HEAD", "OPTIONS", "PATCH", "TRACE", "FOO"])
 @pytest.mark.parametrize("path", ["/api", "/api/", "/api//tenants", "/api/tenants/", "/api/tenants//default",
                                   "/api/a%2Fb", "/api/extensions/mailbox", "/api/nosuch", "/apitenants", "/api/t%ffn"])
-def test_both_ways_agree_on_odd_requests(odd_ways, method, path):
-    first, second = ((answer.status, list(answer.headers), answer.data)
-                     for answer in (client.open(path, method=method) for client in odd_ways))
+def test_flask_and_direct_dispatch_agree_on_odd_requests(both_clients, method, path):
+    first, second = ((response.status, list(response.headers), response.data)
+                     for response in (client.open(path, method=method) for client in both_clients))
     assert first == second
 
 
 @pytest.mark.parametrize("path", ["/tenants/x{}y", "/x{}", "/api/tenants/x{}y", "/api/x{}"])
-def test_a_line_break_in_a_path_is_a_character_as_any_other(path):
+def test_line_break_in_path_is_an_ordinary_character(path):
     for hooks in (0, 1):
         app = create_app(web_server=False)
         app.before_request_funcs.update({None: [lambda: None]} if hooks else {})
-        broken, plain = (app.test_client().get(path.format(text), headers=JSON) for text in ("%0a", "a"))
-        assert (broken.status_code, broken.json) == (plain.status_code, plain.json)
+        with_line_break, plain = (app.test_client().get(path.format(text), headers=JSON) for text in ("%0a", "a"))
+        assert (with_line_break.status_code, with_line_break.json) == (plain.status_code, plain.json)
 
 
-def test_faults_and_the_journal_work_both_ways():
-    for way in (lambda app: app, direct):
-        engine = box("documented")
+def test_faults_and_journal_work_with_flask_and_direct_dispatch():
+    for dispatch in (lambda app: app, direct):
+        engine = engine_of("documented")
         journal, faults = Journal(engine), Faults(engine, [Fault("tenants.list", status=503)])
-        client = Client(way(create_app(engine, journal=journal, faults=faults)))
+        client = Client(dispatch(create_app(engine, journal=journal, faults=faults)))
         assert client.get("/api/tenants").status_code == 503
         journal.assert_called("tenants.list", times=1)
 
 
-def box(profile):
+def engine_of(profile):
     return Engine(state=State(now=1717236000), profile=profile)
 
 
 def send(client, request):
-    answer = client.open(f"/api/{request.path}", method=request.method, query_string=request.query, data=request.body,
-                         headers={**JSON, **request.headers})
-    return answer.status, list(answer.headers), answer.data
+    response = client.open(f"/api/{request.path}", method=request.method, query_string=request.query, data=request.body,
+                           headers={**JSON, **request.headers})
+    return response.status, list(response.headers), response.data

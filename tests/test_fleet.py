@@ -1,4 +1,4 @@
-"""`sarkmock fleet`: boxes of a file, checked one after the other or by a matrix, and summed up on one page."""
+"""`sarkmock fleet`: the boxes of a file, checked in sequence or by a matrix, and summarised on one page."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def boxes(tmp_path: Path) -> Path:
     return file
 
 
-def test_a_box_is_checked_with_its_own_options_and_those_of_all(boxes: Path) -> None:
+def test_box_options_are_merged_with_defaults(boxes: Path) -> None:
     office, branch = read_boxes(boxes)
     assert office.arguments(Path("out/office")) == [
         "https://office.example:44300/api", "--report", "out/office", "--profile", "shipped", "--quick",
@@ -53,12 +53,12 @@ def test_a_box_is_checked_with_its_own_options_and_those_of_all(boxes: Path) -> 
         "--profile", "L10", "--header", "X-One: 1", "--header", "X-Two: 2", "--accept", "branch.yaml"]
 
 
-def test_every_option_of_a_check_can_stand_in_the_file() -> None:
-    single = {"url", "report", "plan", "shard", "update-accepted"}
-    assert FLEET_OPTIONS.keys() == {option.name for option in ALL} - single
+def test_every_check_option_is_allowed_in_file() -> None:
+    excluded = {"url", "report", "plan", "shard", "update-accepted"}
+    assert FLEET_OPTIONS.keys() == {option.name for option in ALL} - excluded
 
 
-@pytest.mark.parametrize(("old", "new", "line", "said"), [
+@pytest.mark.parametrize(("old", "new", "line", "message"), [
     ("boxes:\n", "boxen:\n", 1, "expected a list `boxes`"),
     ("defaults:", "default:", 1, "unknown key 'default'; did you mean defaults"),
     ("defaults:", "'':", 1, "unknown key ''; known: boxes, defaults"),
@@ -72,25 +72,25 @@ def test_every_option_of_a_check_can_stand_in_the_file() -> None:
     ("    url: https://branch.example:44300/api\n", "", 4, "url: is missing"),
     ("    profile: L10", "    report: here", 6, "unknown key 'report'"),
 ])
-def test_a_mistake_in_the_file_is_told_by_line_and_field(
-        boxes: Path, old: str, new: str, line: int, said: str) -> None:
+def test_invalid_file_is_reported_with_line_and_field(
+        boxes: Path, old: str, new: str, line: int, message: str) -> None:
     assert old in BOXES
     boxes.write_text(BOXES.replace(old, new, 1))
-    with pytest.raises(FileError, match=said) as caught:
+    with pytest.raises(FileError, match=message) as error:
         read_boxes(boxes)
-    assert caught.value.line == line
+    assert error.value.line == line
 
 
-def test_the_names_are_a_matrix_and_a_wrong_one_is_a_mistake(boxes: Path) -> None:
+def test_matrix_lists_box_names_and_unknown_box_is_an_error(boxes: Path) -> None:
     code, text = fleet(boxes, "--matrix")
     assert (code, json.loads(text)) == (0, ["office", "branch"])
-    wrong = CliRunner().invoke(cli, ["fleet", str(boxes), "--box", "ofice"], standalone_mode=False).exception
-    assert isinstance(wrong, click.ClickException)
-    assert wrong.message == "--box ofice: unknown box; known: office, branch"
+    error = CliRunner().invoke(cli, ["fleet", str(boxes), "--box", "ofice"], standalone_mode=False).exception
+    assert isinstance(error, click.ClickException)
+    assert error.message == "--box ofice: unknown box; known: office, branch"
 
 
-def report(directory: Path, **changes: Any) -> None:
-    """The report of a run that sent nothing, with some values of its own."""
+def write_run_report(directory: Path, **changes: Any) -> None:
+    """Write the report of a run that sent no request, with some values replaced."""
     run = open_run(RunOptions(only="Destinations"))
     directory.mkdir(parents=True)
     write_files(run, run.outcome(), directory)
@@ -102,19 +102,19 @@ def cause(title: str) -> dict[str, Any]:
     return {"title": title, "kind": "crash", "operations": [], "fields": [], "severity": "breaks", "findings": []}
 
 
-def test_the_summary_has_every_box_and_the_worst_verdict(boxes: Path, tmp_path: Path) -> None:
+def test_summary_lists_every_box_and_worst_result(boxes: Path, tmp_path: Path) -> None:
     output = tmp_path / "fleet"
-    report(output / "office")
+    write_run_report(output / "office")
     code, text = fleet(boxes, "--summary", "-o", output)
     assert code == 2
     assert "| branch | \u26a0\ufe0f stopped |" in text
-    report(output / "branch", result="failed", causes=[cause("crash: <b>")])
+    write_run_report(output / "branch", result="failed", causes=[cause("crash: <b>")])
     code, text = fleet(boxes, "--summary", "-o", output)
     assert code == 1
     assert text == (output / "summary.md").read_text()
     assert "| crash: &lt;b> | branch |" in text
     data = json.loads((output / "fleet.json").read_text())
-    assert [(one["name"], one["result"], one["report"]) for one in data["boxes"]] == [
+    assert [(box["name"], box["result"], box["report"]) for box in data["boxes"]] == [
         ("office", "passed", "office/report.html"), ("branch", "failed", "branch/report.html")]
     html = (output / "index.html").read_text()
     assert 'href="branch/report.html"' in html
@@ -122,24 +122,24 @@ def test_the_summary_has_every_box_and_the_worst_verdict(boxes: Path, tmp_path: 
     assert fleet(boxes, "--summary", "-o", output, "--box", "office")[0] == 0
 
 
-def test_a_box_that_is_gone_has_no_verdict_nor_its_last_report(tmp_path: Path) -> None:
+def test_unreachable_box_is_stopped_without_stale_report(tmp_path: Path) -> None:
     (tmp_path / "boxes.yaml").write_text(json.dumps({"boxes": [{"name": "gone", "url": "http://127.0.0.1:1/api"}]}))
-    report(tmp_path / "out" / "gone")
+    write_run_report(tmp_path / "out" / "gone")
     result = sarkmock("fleet", str(tmp_path / "boxes.yaml"), "-o", str(tmp_path / "out"))
     assert result.returncode == 2, result
     assert "== gone: http://127.0.0.1:1/api" in result.stdout
     data = json.loads((tmp_path / "out" / "fleet.json").read_text())
-    assert [one["result"] for one in data["boxes"]] == ["stopped"]
+    assert [box["result"] for box in data["boxes"]] == ["stopped"]
 
 
 @pytest.mark.slow
-def test_boxes_are_checked_one_after_the_other(tmp_path: Path) -> None:
-    with serving("--http") as mock, serving("--http", "--profile", "shipped") as other:
-        listed = [{"name": "one", "url": mock.url}, {"name": "two", "url": other.url, "profile": "shipped"},
-                  {"name": "gone", "url": "http://127.0.0.1:1/api"}]
-        (tmp_path / "boxes.yaml").write_text(json.dumps({"defaults": {"only": "Destinations"}, "boxes": listed}))
+def test_boxes_are_checked_in_sequence(tmp_path: Path) -> None:
+    with serving("--http") as mock, serving("--http", "--profile", "shipped") as shipped:
+        boxes = [{"name": "one", "url": mock.url}, {"name": "two", "url": shipped.url, "profile": "shipped"},
+                 {"name": "gone", "url": "http://127.0.0.1:1/api"}]
+        (tmp_path / "boxes.yaml").write_text(json.dumps({"defaults": {"only": "Destinations"}, "boxes": boxes}))
         result = sarkmock("fleet", str(tmp_path / "boxes.yaml"), "-o", str(tmp_path / "out"))
     assert result.returncode == 2, result
     data = json.loads((tmp_path / "out" / "fleet.json").read_text())
-    assert [one["result"] for one in data["boxes"]] == ["passed", "passed", "stopped"]
+    assert [box["result"] for box in data["boxes"]] == ["passed", "passed", "stopped"]
     assert (tmp_path / "out" / "two" / "report.html").is_file()

@@ -1,4 +1,4 @@
-"""The gate: whatever is thought of, nothing leaves that is not allowed, and what was there before is not touched."""
+"""The gate: only permitted requests are sent, and existing rows are not changed."""
 
 import itertools
 import posixpath
@@ -49,7 +49,7 @@ METHODS = ["GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH", "DELETE", "TRACE", 
 
 
 def pairs(boxes):
-    """Every profile as judge of every box. A box of the product judged by the documentation is not slow."""
+    """Every profile as judge of every box. All pairs but (documented, shipped) are slow."""
     return [pytest.param(*pair, marks=[] if pair == ("documented", "shipped") else pytest.mark.slow)
             for pair in itertools.product(profiles(), boxes)]
 
@@ -59,14 +59,14 @@ def decoded_twice(request):
 
 
 def tidied(request):
-    """As servers that drop path parameters, resolve dots and take the front controller's name away."""
+    """As servers that drop path parameters, resolve dot segments and remove the front controller's name."""
     path = unquote(request.path).replace("\\", "/")
     steps = "/".join(step.partition(";")[0] for step in path.split("/")).replace("/index.php", "")
     return replace(request, path=quote(posixpath.normpath("/" + steps.lstrip("/"))))
 
 
 def overridden(request):
-    """As Laravel: a POST may carry its real method in a header or a variable."""
+    """As Laravel: a header or a variable of a POST can override its method."""
     texts = [value for name, value in request.headers if name.lower() == "x-http-method-override"]
     for text in (request.query, request.body.decode("latin-1")):
         texts += [word for word in ("PUT", "DELETE", "PATCH") if "_method" in unquote(text) and word in text.upper()]
@@ -83,7 +83,7 @@ READINGS = [plain, decoded_twice, tidied, overridden]
 
 @st.composite
 def paths(draw):
-    """A path of any profile, or nearly one, in some spelling."""
+    """A path of any profile, or a similar one, in some spelling."""
     operation = draw(st.sampled_from([*OPERATIONS, *RISKY * 3]))
     path = operation.path
     for name in operation.parameters:
@@ -136,7 +136,7 @@ def requests(draw):
 
 
 def fuzz(box, safety, examples, seed):
-    """Sends random requests; how many of them left."""
+    """Send random requests. Returns the number of requests that passed the gate."""
 
     @hypothesis.seed(seed)
     @hypothesis.settings(
@@ -160,20 +160,20 @@ def fuzz(box, safety, examples, seed):
 
 @pytest.mark.parametrize(("judge", "real"), pairs(profiles()))
 @pytest.mark.parametrize("reading", READINGS, ids=lambda reading: reading.__name__)
-def test_a_read_only_run_changes_nothing(judge, real, reading):
-    """1,600 requests in all, on every profile by every profile, read by four kinds of server."""
+def test_read_only_run_changes_nothing(judge, real, reading):
+    """1,600 requests in total, for every pair of profiles and four kinds of server."""
     box = Box(real, reading)
     before = box.contents()
-    safety, _ = guarded(box, judge, READ_ONLY, hostile=True)  # so that meaning alone decides
-    assert fuzz(box, safety, 100, READINGS.index(reading)) > 0  # some must leave, or nothing was tried
+    safety, _ = guarded(box, judge, READ_ONLY, hostile=True)  # only the meaning of a request decides
+    assert fuzz(box, safety, 100, READINGS.index(reading)) > 0  # otherwise nothing was tested
     assert box.contents() == before
     assert sum(safety.gate.withheld.values()) > 20
 
 
 @pytest.mark.parametrize(("judge", "real"), pairs(name for name in profiles() if name != "L11"))  # it creates no tenant
 @pytest.mark.parametrize("hostile", [False, True], ids=["plain", "hostile"])
-def test_a_writing_run_touches_only_its_own(judge, real, hostile, tmp_path):
-    """What was there is as it was after each request, and what was made is gone after the clean-up."""
+def test_writing_run_changes_only_its_own_rows(judge, real, hostile, tmp_path):
+    """Existing rows are unchanged after each request, and created rows are removed by the clean-up."""
     box = Box(real)
     before = box.contents()
     safety, stock = guarded(box, judge, "write", tmp_path / "ledger", hostile)
@@ -221,7 +221,7 @@ def test_a_writing_run_touches_only_its_own(judge, real, hostile, tmp_path):
         ("GET", "/v2/snapshots/new"),
     ],
 )
-def test_read_only_withholds(method, path):
+def test_read_only_run_withholds_request(method, path):
     box = Box("shipped")
     safety, _ = guarded(box, "documented", READ_ONLY)
     with pytest.raises(Withheld):
@@ -229,7 +229,7 @@ def test_read_only_withholds(method, path):
     assert box.wire.left == []
 
 
-def test_what_a_disruptive_path_can_do_is_asked_with_names_of_nothing():
+def test_options_of_disruptive_path_is_sent_with_unused_names():
     box = Box("shipped")
     safety, _ = guarded(box, "documented", READ_ONLY)
     assert safety.target.send(Request("OPTIONS", "/astamis/Hangup/zza/zzb")).response.allow >= {"DELETE"}
@@ -251,7 +251,7 @@ def test_what_a_disruptive_path_can_do_is_asked_with_names_of_nothing():
     ],
 )
 @pytest.mark.parametrize("method", ["GET", "HEAD", "OPTIONS"])
-def test_reads_leave(method, path):
+def test_read_requests_are_sent(method, path):
     box = Box("shipped")
     safety, _ = guarded(box, "documented", READ_ONLY)
     safety.target.send(Request(method, path))
@@ -262,18 +262,18 @@ def test_reads_leave(method, path):
     "value", ["a%0d%0aAction: x", "..", "a%2F..%2Fb", "$(id)", "a;b", "a|b", "`x`", "%00", "a%2526b", "-rf", "%FF"]
 )
 def test_only_hostile_input_sends_metacharacters(value):
-    for hostile, leaves in ((False, 0), (True, 1)):
+    for hostile, count in ((False, 0), (True, 1)):
         box = Box("shipped")
         safety, _ = guarded(box, "shipped", READ_ONLY, hostile=hostile)
         try:
             safety.target.send(Request("GET", f"/tenants/{value}"))
         except Withheld:
             assert not hostile
-        assert len(box.wire.left) == leaves
+        assert len(box.wire.left) == count
 
 
 @pytest.mark.parametrize(
-    ("method", "path", "body", "why"),
+    ("method", "path", "body", "reason"),
     [
         ("PUT", "/tenants/default", {"chanmax": "1"}, "does not belong to this run"),
         ("DELETE", "/extensions/6001", None, "exists and does not"),
@@ -283,17 +283,17 @@ def test_only_hostile_input_sends_metacharacters(value):
         ("PUT", "/globals", {"ALERT": "a@b.cd"}, "operational"),
     ],
 )
-def test_writes_touch_only_what_the_run_made(method, path, body, why, tmp_path):
+def test_writes_require_ownership(method, path, body, reason, tmp_path):
     box = Box("documented")
     box.engine.state.tables.insert("ipphone", {"pkey": "6001", "cluster": "default"})
     safety, _ = guarded(box, "documented", "write", tmp_path / "ledger")
     box.done.clear()
-    with pytest.raises(Withheld, match=why):
+    with pytest.raises(Withheld, match=reason):
         safety.target.send(with_json(method, path, body) if body else Request(method, path))
     assert {box.hazards[name] for name in box.done} <= {"read"}
 
 
-def test_a_restore_may_not_name_another_archive(tmp_path):
+def test_restore_of_another_archive_is_withheld(tmp_path):
     box = Box("shipped")
     safety, stock = guarded(box, "shipped", "write operational disruptive", tmp_path / "ledger")
     name = stock.make(stock.contract.by_id["backups.new"]).answer["newbackupname"]
@@ -303,10 +303,10 @@ def test_a_restore_may_not_name_another_archive(tmp_path):
         )
 
 
-def test_the_firewall_is_not_restarted_with_rules_of_the_run(tmp_path):
+def test_firewall_restart_with_rules_of_the_run_is_withheld(tmp_path):
     box = Box("documented")
     safety, _ = guarded(box, "documented", "write operational disruptive", tmp_path / "ledger")
-    box.engine.handle(_engine_request("/firewalls/ipv4", b'{"rules": ["ACCEPT net $FW tcp 22"]}'))
+    box.engine.handle(engine_request("/firewalls/ipv4", b'{"rules": ["ACCEPT net $FW tcp 22"]}'))
     safety.target.send(with_json("POST", "/firewalls/ipv4", {"rules": ["DROP net all"]}))
     with pytest.raises(Withheld, match="nothing may be restarted"):
         safety.target.send(Request("PUT", "/firewalls/ipv4"))
@@ -314,7 +314,7 @@ def test_the_firewall_is_not_restarted_with_rules_of_the_run(tmp_path):
     assert safety.target.transport.inner.send(Request("GET", "/firewalls/ipv4")).json == ["ACCEPT net $FW tcp 22"]
 
 
-def _engine_request(path, body):
+def engine_request(path, body):
     from sarkmock.http.engine import Request as EngineRequest
 
     return EngineRequest("POST", path.lstrip("/"), "", {"Content-Type": JSON}, body)

@@ -1,4 +1,4 @@
-"""What a client sends takes time in proportion to its size: four times as much takes about four times as long."""
+"""Time to handle a request grows linearly with its size: four times the size takes about four times as long."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from sarkmock.spec import yaml12
 pytestmark = pytest.mark.slow
 
 SIZE = 40_000
-RATIO, QUICK = 9.0, 0.02  # quadratic time shows as 16; what takes less is not looked at
-MEGABYTE, LIMIT = 1_000_000, 0.3  # CPU seconds; 0.1 is what is promised of a machine with nothing else to do
+RATIO, QUICK = 9.0, 0.02  # quadratic time gives a ratio of 16; times below QUICK are ignored
+MEGABYTE, LIMIT = 1_000_000, 0.3  # CPU seconds; 0.1 is documented for an idle machine
 JSON, FORM = "application/json", "application/x-www-form-urlencoded"
 MULTIPART = "multipart/form-data; boundary=x"
 UPLOAD = b'--x\r\nContent-Disposition: form-data; name="greeting"; filename='
@@ -47,7 +47,7 @@ def requests() -> Iterator[tuple[str, Sized]]:
         yield f"form {unit!r}", request(FORM, b"pkey=", unit)
         yield f"form key {unit!r}", request(FORM, b"", unit)
         yield f"form of a PUT {unit!r}", request(FORM, b"", unit, target="tenants/default")
-        yield f"query {unit!r}", queried(unit.decode("latin-1"))
+        yield f"query {unit!r}", with_query(unit.decode("latin-1"))
         yield f"address {unit!r}", request(FORM, b"ALERT=a", unit, b"@b.c", "globals")
         yield f"domain {unit!r}", request(FORM, b"ALERT=a@", unit, b"", "globals")
         yield f"trunk {unit!r}", request(FORM, b"carrier=GeneralSIP&pkey=1&host=", unit, b"&username=x", "trunks")
@@ -65,14 +65,14 @@ def requests() -> Iterator[tuple[str, Sized]]:
     for unit in (b'"",', b'"a",', b"1,", b'"\\n",', b'"net fw",', b'"?IF 1",'):
         yield f"rules {unit!r}", request(JSON, b'{"rules": [', unit, b'""]}', "firewalls/ipv4")
     for word in ("boundary", "=", ";", '"', "boundary="):
-        yield f"content type {word}", announced(word)
+        yield f"content type {word}", with_content_type(word)
 
 
-def queried(unit: str) -> Sized:
+def with_query(unit: str) -> Sized:
     return lambda size: Request("GET", "tenants", unit * (size // len(unit)))
 
 
-def announced(word: str) -> Sized:
+def with_content_type(word: str) -> Sized:
     return lambda size: Request("POST", "tenants", "", {
         "Content-Type": "multipart/form-data;" + word * (size // len(word))}, b"--x\r\n")
 
@@ -81,7 +81,7 @@ REQUESTS = dict(requests())
 
 
 @pytest.mark.parametrize("unit", ["{},", "{?},", "1,", "[],", "'',", "!!str a,", "&a {},"])
-def test_a_megabyte_of_yaml_takes_at_most_two_seconds(unit):
+def test_megabyte_of_yaml_takes_at_most_two_seconds(unit):
     text = f"[{unit * (MEGABYTE // len(unit))}]"
     assert min(seconds(lambda: yaml12.parse(text, "x")) for _ in range(2)) < 2
 
@@ -92,8 +92,8 @@ def engines() -> list[Engine]:
 
 
 @pytest.fixture(autouse=True)
-def _no_collector():
-    """It looks through all objects there are, which takes as long whoever made the last ones."""
+def _no_garbage_collection():
+    """A collection traverses all objects of the process, and would distort the measurement."""
     gc.disable()
     yield
     gc.enable()
@@ -105,32 +105,32 @@ def seconds(run: Callable[[], object]) -> float:
     return time.process_time() - began
 
 
-def grows_linearly(run: Callable[[int], Callable[[], object]], size: int = SIZE) -> None:
-    """Try again where it seems not to: the machine may have been busy."""
-    told = []
+def assert_linear_growth(run: Callable[[int], Callable[[], object]], size: int = SIZE) -> None:
+    """Fail if time grows faster than linearly. Measures up to four times: the machine may have been busy."""
+    measured = []
     for _ in range(4):
         small, large = (min(seconds(run(count)) for _ in range(2)) for count in (size, 4 * size))
         if large < QUICK or large < RATIO * small:
             return
-        told.append(f"{small:.4f} s, {large:.4f} s")
-    pytest.fail(f"{size} and four times as much take {'; '.join(told)}")
+        measured.append(f"{small:.4f} s, {large:.4f} s")
+    pytest.fail(f"{size} and four times as much take {'; '.join(measured)}")
 
 
 def handled(engines: list[Engine], sized: Sized) -> Callable[[int], Callable[[], object]]:
     def run(size: int) -> Callable[[], object]:
-        asked = sized(size)
-        return lambda: [render(engine.handle(asked), asked.method) for engine in engines]
+        made = sized(size)
+        return lambda: [render(engine.handle(made), made.method) for engine in engines]
     return run
 
 
 @pytest.mark.parametrize("name", REQUESTS)
-def test_requests(engines, name):
-    grows_linearly(handled(engines, REQUESTS[name]))
+def test_request_time_grows_linearly(engines, name):
+    assert_linear_growth(handled(engines, REQUESTS[name]))
 
 
 @pytest.mark.parametrize("name", REQUESTS)
-def test_a_megabyte(engines, name):
-    asked = REQUESTS[name](MEGABYTE)
+def test_megabyte_request_is_fast(engines, name):
+    made = REQUESTS[name](MEGABYTE)
     for engine in engines:
-        answer = partial(engine.handle, asked)
-        assert min(seconds(lambda run=answer: render(run(), asked.method)) for _ in range(3)) < LIMIT
+        handle = partial(engine.handle, made)
+        assert min(seconds(lambda run=handle: render(run(), made.method)) for _ in range(3)) < LIMIT

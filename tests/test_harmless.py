@@ -1,4 +1,4 @@
-"""What a box sends is shown harmlessly: no control characters, no commands of a runner, no broken table or page."""
+"""Output from a box is escaped: no control characters, no CI runner commands, no broken tables or pages."""
 
 from __future__ import annotations
 
@@ -10,8 +10,12 @@ import pytest
 from rich.console import Console
 from sarkmock_contracts.baselines.comparing import Comparison
 from sarkmock_contracts.baselines.facts import Baseline
-from sarkmock_contracts.baselines.report import comparison_html, comparison_markdown, comparison_text
-from sarkmock_contracts.baselines.report import describe_comparison as described
+from sarkmock_contracts.baselines.report import (
+    comparison_html,
+    comparison_markdown,
+    comparison_text,
+    describe_comparison,
+)
 from sarkmock_contracts.baselines.severity import Difference
 from sarkmock_contracts.client.http import Request, Response
 from sarkmock_contracts.reports import write_files
@@ -21,11 +25,11 @@ from sarkmock_contracts.run_options import RunOptions
 from sarkmock_contracts.spec.contract import contract_of
 
 EVIL = "\x1b[31mX\x07\x9b\n::error file=a::b\n##[error]c |pipe| <script>alert(1)</script> \u202e [l](javascript:x) ]]>"
-ACTED_UPON = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]|^\\s*::\\w[^\n]*::|##\\[", re.M)
+ACTIVE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]|^\\s*::\\w[^\n]*::|##\\[", re.M)
 
 
 class Evil:
-    """A box that puts it into every place that it can."""
+    """A box that puts EVIL into every part of its responses."""
 
     url, base = "http://127.0.0.1:1/api", "/api"
 
@@ -37,7 +41,7 @@ class Evil:
 
 @pytest.fixture(scope="module")
 def files(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
-    """Every text that a run and a comparison leave."""
+    """Every output file of a run and of a comparison."""
     directory = tmp_path_factory.mktemp("evil")
     run = Run(contract_of("documented"), Evil(), RunOptions(only="tenants"))
     for request in (Request("GET", "/tenants"), Request("OPTIONS", "/tenants"), Request("DELETE", "/tenants/a")):
@@ -47,27 +51,27 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     write_files(run, run.outcome(), directory)
     terminal = io.StringIO()
     write_report(run, console=Console(file=terminal, width=400))
-    data = compared()
+    data = comparison()
     return {file.name: file.read_text() for file in directory.iterdir()} | {
         "terminal": terminal.getvalue(), "compare.txt": comparison_text(data), "compare.md": comparison_markdown(data),
         "compare.html": comparison_html(data)}
 
 
-def compared() -> dict[str, object]:
-    sides = [Baseline(EVIL, "usual", ("read",), None, None, recorded={}, name=EVIL) for _ in range(2)]
-    return described(Comparison(*sides, [
+def comparison() -> dict[str, object]:
+    baselines = [Baseline(EVIL, "usual", ("read",), None, None, recorded={}, name=EVIL) for _ in range(2)]
+    return describe_comparison(Comparison(*baselines, [
         Difference("field added", "GET /tenants", EVIL, EVIL, EVIL, (EVIL,))]))
 
 
-def test_there_is_something_to_show(files: dict[str, str]) -> None:
+def test_every_file_contains_hostile_text(files: dict[str, str]) -> None:
     assert {name for name, text in files.items() if "javascript:x" not in text} == set()
 
 
 @pytest.mark.parametrize("name", [
     "terminal", "report.html", "summary.md", "junit.xml", "report.sarif", "report.json", "compare.txt", "compare.md",
     "compare.html"])
-def test_nothing_acts(name: str, files: dict[str, str]) -> None:
-    assert ACTED_UPON.search(files[name]) is None
+def test_output_is_escaped(name: str, files: dict[str, str]) -> None:
+    assert ACTIVE.search(files[name]) is None
     if name.endswith((".html", ".md")):
         assert "<script>alert" not in files[name]
     if name.endswith(".md"):

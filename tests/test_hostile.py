@@ -1,6 +1,6 @@
-"""Hostile input at every door: the API, the control plane, files. Nothing raises, answers are HTTP, nothing hangs.
+"""Hostile input at every entry point: the API, the control plane, files. No exception, valid HTTP, no hang.
 
-A few hundred of each here; `tox -e hostile` sends a million requests in process and 200,000 over the wire.
+A few hundred of each here; `tox -e hostile` sends a million requests in process and 200,000 over a socket.
 """
 
 from __future__ import annotations
@@ -43,12 +43,12 @@ from tests.serving import serving
 pytestmark = pytest.mark.slow
 
 IN_PROCESS = int(os.environ.get("SARKMOCK_HOSTILE", "1500"))
-OVER_THE_WIRE = int(os.environ.get("SARKMOCK_HOSTILE_WIRE", "300"))
+OVER_SOCKET = int(os.environ.get("SARKMOCK_HOSTILE_WIRE", "300"))
 SEED = os.environ.get("SARKMOCK_HOSTILE_SEED", "1")
-PARTS = 1 + IN_PROCESS // 50_000  # so that each core has some
-WIRE_PARTS = 1 + OVER_THE_WIRE // 5_000
+PARTS = 1 + IN_PROCESS // 50_000  # distributed over the cores
+SOCKET_PARTS = 1 + OVER_SOCKET // 5_000
 LIMITS = Limits()
-KEPT = 100  # entries of the journal: to list more takes most of the time
+KEPT = 100  # entries of the journal: listing more would take most of the time
 LONGEST = 2.0  # CPU seconds of one request
 METHODS = ["GET", "POST", "PUT", "DELETE", "PATCH", "HEAD", "OPTIONS", "post", "X\u00e9", "TRACE"]
 TYPES = ["application/json", "application/x-www-form-urlencoded", "multipart/form-data; boundary=x", "application/yaml",
@@ -85,7 +85,7 @@ HEADERS = {"HTTP_ORIGIN": ["http://[", "null", "http://localhost", "\xff", "x" *
            "HTTP_ACCEPT_LANGUAGE": ["*;q=" + "9" * 400, "x" * 3000], "HTTP_X_PJAX": ["1", "\xff"]}
 
 
-# Lines of a head, and what may stand in the place of Content-Length: two servers could read them differently.
+# Header lines that two servers could interpret differently (request smuggling).
 LINES = ["Content-Length: 3", "Content-Length: 3, 3", "Content-Length: +3", "Content-Length: 0x3", "Content-Length : 3",
          "Transfer-Encoding: chunked", "Transfer-Encoding: identity", "Transfer-Encoding: gzip, chunked",
          "Host: localhost",
@@ -107,24 +107,24 @@ VERSIONS = ["HTTP/1.0", "HTTP/1.0", "HTTP/0.9", "HTTP/2.0", "HTTP/1.9", "http/1.
 UPGRADES = ["Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABkAAQAAP__\r\n",
             ("Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
             "Sec-WebSocket-Version: 13\r\n")]
-# What is no HTTP at all: the preface of HTTP/2, the beginning of TLS, SOCKS, a proxy's line, other protocols.
+# Not HTTP/1: the preface of HTTP/2, the beginning of TLS, SOCKS, the PROXY protocol, others.
 OTHER_PROTOCOLS = [
     b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\4\0\0\0\0\0", b"\x16\x03\x01\x02\0\1\0\1\xfc\3\3" + b"x" * 500,
     b"\5\1\0", b"PROXY TCP4 1.2.3.4 5.6.7.8 1 2\r\n", b"\r\n\r\n\0\r\nQUIT\n" + b"\0" * 90, b"SSH-2.0-x\r\n",
     b"GET /\r\n", b"\n\nGET / HTTP/1.1\n\n", b"\r\n" * 5000, b"\0" * 70_000, b"A" * 70_000, b"GET " + b"/" * 70_000,
     b"GET / HTTP/1.1\r\n" + b"a:b\r\n" * 9000, b"OPTIONS sip:x SIP/2.0\r\nVia: x\r\n\r\n",
     b"GET / HTTP/1.1\r\nHost: x\r\n" + b"x" * 300 + b": y\r\n\r\n"]
-SECOND = b"GET /_mock/health HTTP/1.1\r\nHost: localhost\r\n\r\n"  # in the same packet
+PIPELINED = b"GET /_mock/health HTTP/1.1\r\nHost: localhost\r\n\r\n"  # in the same packet
 
 
-class Attacker:
-    """Requests of chance, half of them nearly right."""
+class RequestGenerator:
+    """Generates random requests, half of them nearly valid."""
 
     def __init__(self, engine: Engine, seed: str) -> None:
         self.rng = random.Random(seed)
         self.engine = engine
         self.operations = list(engine.operations)
-        self.control = [one for one in endpoints() if one.id != "seed.start"]
+        self.control = [endpoint for endpoint in endpoints() if endpoint.id != "seed.start"]
 
     def bit(self) -> str:
         chosen = self.rng.choice(VALUES) if self.rng.random() < 0.3 else self.rng.choice(BITS)
@@ -206,12 +206,12 @@ class Attacker:
                 "wsgi.errors": io.StringIO(), "body": body, **chosen}
 
 
-def answered(app: Callable[..., Any], environ: dict[str, Any]) -> int:
-    """The status of an answer that HTTP can carry; whatever is raised is raised."""
+def send_to(app: Callable[..., Any], environ: dict[str, Any]) -> int:
+    """The status of a response, which must be valid HTTP. Exceptions are propagated."""
     started: list[Any] = []
     began = time.process_time()
     body = b"".join(app(environ, lambda *status: started.append(status)))
-    assert time.process_time() - began < LONGEST, "it takes too long"
+    assert time.process_time() - began < LONGEST, "the request takes too long"
     status, headers = started[-1][:2]
     for name, value in headers:
         assert (name + value).encode("latin-1").translate(None, b"\r\n\0") == (name + value).encode("latin-1")
@@ -222,36 +222,36 @@ def answered(app: Callable[..., Any], environ: dict[str, Any]) -> int:
 
 @pytest.mark.parametrize("part", range(PARTS))
 @pytest.mark.parametrize("profile", profiles())
-def test_requests_in_process(profile, part):
+def test_hostile_requests_in_process(profile, part):
     engine = Engine(profile=profile)
     app = create_app(engine, journal=Journal(engine, limit=KEPT))
-    app.testing = True  # what is raised in a view comes through
+    app.testing = True  # exceptions in a view are propagated
     seed = f"{SEED} {profile} {part}"
-    attacker = Attacker(engine, seed)
+    generator = RequestGenerator(engine, seed)
     for number in range(IN_PROCESS // PARTS // len(profiles())):
         control = number % 5 == 0
-        environ = attacker.environ(control)
+        environ = generator.environ(control)
         try:
-            answered(app, environ)
+            send_to(app, environ)
         except Exception as error:
             error.add_note(f"request {number} of seed {seed}: " + repr({**environ, "wsgi.input": ""})[:4000])
             raise
         if number % 400 == 399:
             for path in ("/_mock/journal", "/_mock/journal.har", "/_mock/state"):
-                answered(app, attacker.environ() | {"REQUEST_METHOD": "GET", "PATH_INFO": path, "QUERY_STRING": "",
+                send_to(app, generator.environ() | {"REQUEST_METHOD": "GET", "PATH_INFO": path, "QUERY_STRING": "",
                                                     "HTTP_HOST": "localhost", "HTTP_ORIGIN": "http://localhost"})
             engine.state.reset()
 
 
 def mutations(text: bytes, count: int) -> Iterator[bytes]:
-    """A file as other tools write it, and with some of its bytes replaced, lines repeated, or the rest missing."""
+    """A file as other tools write it, and with bytes replaced, lines repeated, or the end missing."""
     rng = random.Random(SEED)
     yield from (change(text) for change in messages.REWRITTEN)
     for _ in range(count):
         place, length = rng.randint(0, len(text)), rng.choice([0, 1, 1, 5, 80])
         changed = text[:place] + rng.choice(BITS).encode("utf-8", "replace") + text[place + length:]
         yield changed[:rng.randint(0, len(changed))] if rng.random() < 0.1 else changed
-        yield b"".join(replaced(line, rng) for line in (text.splitlines(True) if text[:1] == b"{" else [text]))
+        yield b"".join(with_replacement(line, rng) for line in (text.splitlines(True) if text[:1] == b"{" else [text]))
 
 
 DEEP: list[Any] = []
@@ -262,27 +262,27 @@ ODD: list[Any] = [[], {}, [[]], [{}], {"a": {}}, [None], "", "x", -1, 1e308, 2**
                   {"<<": 1}, {"*": {"*": []}}, ["x"] * 3000, {str(number): number for number in range(3000)}]
 
 
-def replaced(text: bytes, rng: random.Random) -> bytes:
-    """A file that is well-formed, with another value somewhere."""
-    top = [yaml12.parse(text.decode(), "x")]
-    holder: Any = top
+def with_replacement(text: bytes, rng: random.Random) -> bytes:
+    """A well-formed file with one value replaced."""
+    document = [yaml12.parse(text.decode(), "x")]
+    holder: Any = document
     while True:
-        places = list(holder) if isinstance(holder, dict) else range(len(holder))
-        place = rng.choice(places)
-        if not isinstance(holder[place], dict | list) or not holder[place] or rng.random() < 0.2:
+        keys = list(holder) if isinstance(holder, dict) else range(len(holder))
+        key = rng.choice(keys)
+        if not isinstance(holder[key], dict | list) or not holder[key] or rng.random() < 0.2:
             break
-        holder = holder[place]
+        holder = holder[key]
     kind = rng.random()
-    other = rng.choice(VALUES if kind < 0.5 else ODD)
-    if kind < 0.75 or holder is top:
-        holder[place] = other
+    value = rng.choice(VALUES if kind < 0.5 else ODD)
+    if kind < 0.75 or holder is document:
+        holder[key] = value
     elif kind < 0.85:
-        del holder[place]
+        del holder[key]
     elif isinstance(holder, dict):
-        holder[rng.choice([str(other), "x", "", "*", *places])] = holder.pop(place)
+        holder[rng.choice([str(value), "x", "", "*", *keys])] = holder.pop(key)
     else:
         holder.extend(holder)
-    return json.dumps(top[0]).encode() + b"\n"
+    return json.dumps(document[0]).encode() + b"\n"
 
 
 SEED_FILE = b"""\
@@ -346,10 +346,10 @@ FILES: dict[str, tuple[str, bytes, Callable[[Path], Any]]] = {
 
 
 @pytest.mark.parametrize("kind", FILES)
-def test_files(kind, tmp_path):
+def test_damaged_files_raise_documented_errors(kind, tmp_path):
     name, text, read = FILES[kind]
     for number, changed in enumerate([text, *mutations(text, max(IN_PROCESS // 50, 30))]):
-        file = tmp_path / f"{number}-{name}"  # each its own, as overlays are kept by their file
+        file = tmp_path / f"{number}-{name}"  # a new name each time, because overlays are cached by file
         file.write_bytes(changed)
         if not number:
             assert read(file)
@@ -362,15 +362,15 @@ def test_files(kind, tmp_path):
             raise
 
 
-def test_a_clean_up_by_a_damaged_ledger(tmp_path):
+def test_clean_up_with_damaged_ledger(tmp_path):
     rng, head, *lines = random.Random(SEED), *LEDGER.splitlines(True)
     with serving("--http", "--profile", "shipped") as server:
         for number in range(max(IN_PROCESS // 150, 10)):
             changed = [head.replace(b"https://x/api", server.url.encode()), *lines]
-            place = rng.randrange(len(changed))
-            changed[place] = replaced(changed[place], rng)
+            index = rng.randrange(len(changed))
+            changed[index] = with_replacement(changed[index], rng)
             if b"127.0.0.1" not in changed[0]:
-                continue  # no other address is asked
+                continue  # only the mock is contacted
             file = tmp_path / f"{number}.ledger"
             file.write_bytes(b"".join(changed))
             try:
@@ -378,19 +378,19 @@ def test_a_clean_up_by_a_damaged_ledger(tmp_path):
             except (yaml12.FileError, SuiteError):
                 continue
             except Exception as error:
-                error.add_note(repr(changed[place][:3000]))
+                error.add_note(repr(changed[index][:3000]))
                 raise
 
 
-@pytest.mark.parametrize("part", range(WIRE_PARTS))
-def test_requests_over_the_wire(part):
+@pytest.mark.parametrize("part", range(SOCKET_PARTS))
+def test_hostile_requests_over_socket(part):
     profile = profiles()[part % len(profiles())]
-    attacker = Attacker(Engine(profile=profile), f"{SEED} {part}")
+    generator = RequestGenerator(Engine(profile=profile), f"{SEED} {part}")
     with serving("--http", "--profile", profile, "--journal", str(KEPT)) as server:
-        for number in range(OVER_THE_WIRE // WIRE_PARTS):
-            sent = several(attacker, number)
+        for number in range(OVER_SOCKET // SOCKET_PARTS):
+            sent = raw_requests(generator, number)
             try:
-                check_answers(exchanged(server.address, sent, attacker.rng), sent)
+                check_responses(send_bytes(server.address, sent, generator.rng), sent)
             except Exception as error:
                 error.add_note(f"request {number} of part {part}: {sent[:4000]!r}")
                 raise
@@ -398,11 +398,11 @@ def test_requests_over_the_wire(part):
     assert not any("Traceback" in line for line in server.errors), server.errors[-20:]
 
 
-def exchanged(address: tuple[str, int], sent: bytes, rng: random.Random) -> bytes:
-    """All that is answered to bytes, which are sent at once or in pieces."""
+def send_bytes(address: tuple[str, int], sent: bytes, rng: random.Random) -> bytes:
+    """All bytes received in response to bytes that are sent at once or in pieces."""
     received = b""
     places = sorted(rng.randint(0, len(sent)) for _ in range(rng.choice([0, 0, 0, 1, 5])))
-    # what is not read any further may be cut off
+    # the server may close the connection before it has read everything
     with socket.create_connection(address, timeout=10) as connection, suppress(ConnectionError):
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         for begin, end in pairwise([0, *places, len(sent)]):
@@ -414,13 +414,13 @@ def exchanged(address: tuple[str, int], sent: bytes, rng: random.Random) -> byte
     return received
 
 
-def check_answers(received: bytes, sent: bytes) -> None:
-    """What came is HTTP, whole answers one after the other, not more of them than there can have been requests."""
+def check_responses(received: bytes, request_bytes: bytes) -> None:
+    """The received bytes are complete HTTP responses, at most as many as there can have been requests."""
     count = 0
     while received:
         head, blank, received = received.partition(b"\r\n\r\n")
         line, *fields = head.split(b"\r\n")
-        assert blank, "an answer breaks off in its head"
+        assert blank, "incomplete response head"
         assert re.fullmatch(rb"HTTP/1\.[01] [1-5][0-9]{2} [ -~]*", line), line
         assert all(re.fullmatch(rb"[!-9;-~]+: [^\r\n\0]*", field) for field in fields), fields
         status = int(line[9:12])
@@ -430,27 +430,27 @@ def check_answers(received: bytes, sent: bytes) -> None:
         count += 1
         assert len(lengths) == (status not in (204, 304)), head
         size = int(lengths[0]) if lengths else 0
-        if b"HEAD" in sent.upper() and (not received or received.startswith(b"HTTP/1.")):
+        if b"HEAD" in request_bytes.upper() and (not received or received.startswith(b"HTTP/1.")):
             continue
-        assert len(received) >= size, "an answer breaks off in its body"
+        assert len(received) >= size, "incomplete response body"
         received = received[size:]
-    assert count <= sent.count(b"\n") + 1
+    assert count <= request_bytes.count(b"\n") + 1
 
 
-def several(attacker: Attacker, number: int) -> bytes:
-    """One request, or some in a row; or what is no HTTP."""
-    kind = attacker.rng.random()
+def raw_requests(generator: RequestGenerator, number: int) -> bytes:
+    """One request, several pipelined requests, or bytes that are not HTTP."""
+    kind = generator.rng.random()
     if kind < 0.02:
-        return attacker.rng.choice(OTHER_PROTOCOLS)
+        return generator.rng.choice(OTHER_PROTOCOLS)
     if kind < 0.1:
-        kept = [raw(attacker, 1 + 4 * one, "keep-alive") for one in range(attacker.rng.choice([1, 2, 9]))]
-        return b"".join(kept) + raw(attacker, number)
-    return raw(attacker, number)
+        kept = [raw_request(generator, 1 + 4 * index, "keep-alive") for index in range(generator.rng.choice([1, 2, 9]))]
+        return b"".join(kept) + raw_request(generator, number)
+    return raw_request(generator, number)
 
 
-def raw(attacker: Attacker, number: int, connection: str = "close") -> bytes:
-    """A request as bytes, one in four of them broken."""
-    rng, environ = attacker.rng, attacker.environ(number % 6 == 0)
+def raw_request(generator: RequestGenerator, number: int, connection: str = "close") -> bytes:
+    """A request as bytes. One in four is damaged."""
+    rng, environ = generator.rng, generator.environ(number % 6 == 0)
     target = environ["REQUEST_URI"].encode("latin-1").translate(None, b" \r\n\0")
     method, version, extra = environ["REQUEST_METHOD"].encode("utf-8"), "HTTP/1.1", ""
     if rng.random() < 0.15:
@@ -470,17 +470,17 @@ def raw(attacker: Attacker, number: int, connection: str = "close") -> bytes:
     if rng.random() < 0.03:
         body = messages.edge_of_head(rng, LIMITS.head - len(head) - len(body), LIMITS.fields - len(fields) - 3) + body
     last = extra.encode() or b"Connection: %b\r\n" % connection.encode()
-    whole = head + last + b"Content-Type: %b\r\n%b" % (environ["CONTENT_TYPE"].encode("latin-1"), body)
+    request = head + last + b"Content-Type: %b\r\n%b" % (environ["CONTENT_TYPE"].encode("latin-1"), body)
     if number % 4:
-        return whole
-    place = rng.randint(0, len(whole))
-    return whole[:place] + attacker.bit().encode("utf-8", "replace") + whole[place + rng.randint(0, 9):]
+        return request
+    place = rng.randint(0, len(request))
+    return request[:place] + generator.bit().encode("utf-8", "replace") + request[place + rng.randint(0, 9):]
 
 
 def framed(rng: random.Random, body: bytes) -> bytes:
-    """The end of a head and a body: with its length, in chunks, or with lines that contradict each other."""
+    """The end of a head, and a body: with Content-Length, chunked, or with contradictory header lines."""
     lines = "".join(f"{rng.choice(LINES)}\r\n" for _ in range(rng.choice([0, 0, 0, 1, 2]))).encode()
-    second = SECOND if rng.random() < 0.1 else b""
+    second = PIPELINED if rng.random() < 0.1 else b""
     if rng.random() < 0.7:
         return b"%bContent-Length: %d\r\n\r\n%b%b" % (lines, len(body), body, second)
     chunks, size = [], rng.choice([1, 7, 4096])

@@ -1,4 +1,4 @@
-"""The suite against a box that means harm: one line for people and an exit code, in bounded time."""
+"""The suite against a hostile box: a one-line message and an exit code, in bounded time."""
 
 import subprocess
 import time
@@ -14,7 +14,7 @@ COMMANDS = {
     "baseline": ["baseline", "{}", "-o", "box.sark", "--max-time", "6s"],
     "import": ["import", "{}", "-o", "seed.yaml"],
 }
-# One of each kind; the others are slow.
+# One case of each kind. The remaining ones are slow.
 QUICK = {"deep": "check", "a vast integer": "import", "half a pair of surrogates": "check", "later": "check",
          "many headers": "baseline", "commands": "import"}
 PAIRS = [pair if QUICK.get(pair[0]) == pair[1] else pytest.param(*pair, marks=pytest.mark.slow)
@@ -27,20 +27,20 @@ def run(command, url, directory):
 
 
 @pytest.mark.parametrize(("answer", "command"), PAIRS)
-def test_a_hostile_answer(answer, command, tmp_path):
+def test_command_survives_hostile_response(answer, command, tmp_path):
     with hostile_box(ANSWERS[answer]) as url:
-        ended = run(command, url, tmp_path)
-    told = (ended.stdout + ended.stderr).decode("utf-8", "replace")
-    assert ended.returncode in (0, 1, 2)
-    for bad in ("Traceback", "INTERNALERROR", "\x1b", "\n::"):
-        assert bad not in told
+        result = run(command, url, tmp_path)
+    output = (result.stdout + result.stderr).decode("utf-8", "replace")
+    assert result.returncode in (0, 1, 2)
+    for forbidden in ("Traceback", "INTERNALERROR", "\x1b", "\n::"):
+        assert forbidden not in output
 
 
 @pytest.mark.slow
-def test_a_byte_a_second_does_not_outlast_the_time_limit(tmp_path):
+def test_response_of_one_byte_per_second_hits_time_limit(tmp_path):
     began = time.monotonic()
     with hostile_box(ANSWERS["deep"], pause=1.0) as url:
-        ended = run("check", url, tmp_path)
-    assert ended.returncode == 2
-    assert b"did not send a complete response" in ended.stderr + ended.stdout
+        result = run("check", url, tmp_path)
+    assert result.returncode == 2
+    assert b"did not send a complete response" in result.stderr + result.stdout
     assert time.monotonic() - began < 60

@@ -1,4 +1,4 @@
-"""`sarkmock import`: served again, what was read answers as the box did. Secrets stay behind, and only reads leave."""
+"""`sarkmock import`: the imported seed responds as the box did. Secrets are replaced, and only reads are sent."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def keyed(rows: list[dict[str, Any]], keys: list[str]) -> list[dict[str, Any]]:
 
 
 def rows_of(table: str) -> st.SearchStrategy[list[dict[str, Any]]]:
-    """Rows as a box may have them: odd texts in columns that are shown, plain keys."""
+    """Rows as a box may have them: odd texts in visible columns, plain keys."""
     if table.startswith("IPphoneCOS"):
         return st.lists(st.tuples(plain, plain), max_size=3, unique=True).map(
             lambda pairs: [dict(zip(("IPphone_pkey", "COS_pkey"), pair, strict=True)) for pair in pairs])
@@ -65,7 +65,7 @@ def rows_of(table: str) -> st.SearchStrategy[list[dict[str, Any]]]:
 
 
 def contents() -> st.SearchStrategy[dict[str, bytes]]:
-    """Files of a box, some of them with any bytes."""
+    """Files of a box, some with random bytes."""
     names = st.sampled_from([f"{pbx_files.GREETINGS}/usergreeting1000.wav", f"{pbx_files.BACKUPS}/sarkbak.1000.zip",
                              f"{pbx_files.SNAPSHOTS}/sark.db.1000", f"{pbx_files.GREETINGS}/usergreeting1001.mp3"])
     lines = st.lists(odd.filter(lambda text: "\n" not in text), max_size=3)
@@ -90,43 +90,44 @@ def seeds(draw: Any) -> Seed:
 
 
 def engine_of(seed: Seed, profile: str) -> Engine:
-    """A box with that state; what the seed does not speak of is the factory's."""
+    """A box with that state. Tables and files that the seed does not have are those of the factory seed."""
     factory = load_seed("factory")
     state = Seed(factory.tables | seed.tables, factory.files | seed.files, seed.astdb, seed.running)
     return Engine(load(profile), State(state, now=NOW))
 
 
 def imported(engine: Engine, *, secrets: bool = False) -> tuple[Seed, list[str]]:
-    """What is read from a box, by way of the file that it is written to."""
+    """The seed imported from a box, written to a file and read back, and the notes."""
     box = guarded_reader(InProcess(api_application(engine)))
     seed = read_state(box, ImportOptions(secrets=secrets))
     return Seed.of(yaml.safe_load(seed.text())), box.notes
 
 
-def answers(engine: Engine) -> dict[str, Any]:
-    """The answer to every GET that only reads, for every key there is."""
-    reads = [one for one in compile_document(engine.document) if one.method == "GET" and one.hazard == "read"]
-    found = {}
+def responses(engine: Engine) -> dict[str, Any]:
+    """The response to every read-only GET, for every key."""
+    reads = [operation for operation in compile_document(engine.document)
+             if operation.method == "GET" and operation.hazard == "read"]
+    responses_by_request = {}
     for operation in reads:
-        for path in filled(engine, operation):
-            reply = engine.handle(Request("GET", path))
-            found[f"{operation.id} {path}"] = [reply.status, reply.body, dict(reply.headers)]
-    return found
+        for path in paths_of(engine, operation):
+            response = engine.handle(Request("GET", path))
+            responses_by_request[f"{operation.id} {path}"] = [response.status, response.body, dict(response.headers)]
+    return responses_by_request
 
 
-def filled(engine: Engine, operation: Operation) -> list[str]:
-    found = [operation.path.strip("/")]
+def paths_of(engine: Engine, operation: Operation) -> list[str]:
+    paths = [operation.path.strip("/")]
     for parameter in operation.parameters:
-        found = [path.replace("{" + parameter + "}", key, 1) for path in found
+        paths = [path.replace("{" + parameter + "}", key, 1) for path in paths
                  for key in keys(engine, operation, parameter)]
-    return found
+    return paths
 
 
 def keys(engine: Engine, operation: Operation, parameter: str) -> list[str]:
-    """Keys of rows, names of files, and what functions of the PBX are asked for."""
+    """Values for a path parameter: keys of rows, names of files, arguments of AMI functions."""
     state = engine.state
     if operation.action == "crash":
-        return ["any"]  # what it is asked for cannot be read
+        return ["any"]  # the keys cannot be read
     if operation.table:
         return [str(row[operation.table.key]) for row in state.tables.rows(operation.table.name, operation.table.where)]
     if parameter in ("backup", "snapshot", "greeting"):
@@ -143,28 +144,28 @@ PHASES = set(Phase) - {Phase.explain}
 @pytest.mark.parametrize("profile", IMPORTED)
 @settings(max_examples=3, deadline=None, derandomize=True, phases=PHASES)
 @given(seed=seeds())
-def test_what_is_imported_answers_every_read(profile: str, seed: Seed) -> None:
-    answers_as_the_box(profile, seed)
+def test_imported_seed_gives_same_responses(profile: str, seed: Seed) -> None:
+    assert_same_responses(profile, seed)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("profile", IMPORTED)
 @settings(max_examples=30, deadline=None, phases=PHASES)
 @given(seed=seeds())
-def test_what_is_imported_answers_every_read_as_the_box_does(profile: str, seed: Seed) -> None:
-    answers_as_the_box(profile, seed)
+def test_imported_seed_gives_same_responses_for_more_seeds(profile: str, seed: Seed) -> None:
+    assert_same_responses(profile, seed)
 
 
-def answers_as_the_box(profile: str, seed: Seed) -> None:
+def assert_same_responses(profile: str, seed: Seed) -> None:
     engine = engine_of(seed, profile)
     copy, _ = imported(engine, secrets=True)
-    expected, found = answers(engine), answers(engine_of(copy, profile))
+    expected, actual = responses(engine), responses(engine_of(copy, profile))
     by_id = {operation.id: operation for operation in engine.operations}
-    if by_id["backups.download"].action == "crash":  # then no size of a backup is known
-        expected, found = replay.mask([expected, found])
-    assert found.keys() == expected.keys()
-    assert {name: found[name] for name in found if found[name] != expected[name]} == {
-        name: expected[name] for name in found if found[name] != expected[name]}
+    if by_id["backups.download"].action == "crash":  # backup sizes are unknown
+        expected, actual = replay.mask([expected, actual])
+    assert actual.keys() == expected.keys()
+    assert {name: actual[name] for name in actual if actual[name] != expected[name]} == {
+        name: expected[name] for name in actual if actual[name] != expected[name]}
 
 
 SECRETS = Seed.of({"tables": {
@@ -181,7 +182,7 @@ SECRETS = Seed.of({"tables": {
 REAL = ("7391", "Hq8zLm4xVt2w", "p9ssoftrunk", "8642", "0ther0ne", "t0psecret", "55512", "97531")
 
 
-def test_secrets_are_replaced_by_made_up_ones_that_the_rules_take() -> None:
+def test_secrets_are_replaced_by_valid_placeholders() -> None:
     copy, notes = imported(engine_of(SECRETS, "documented"))
     assert [secret for secret in REAL if secret in copy.text()] == []
     trunk, = copy.tables["lineio"]
@@ -197,37 +198,37 @@ def test_secrets_are_replaced_by_made_up_ones_that_the_rules_take() -> None:
     assert any(note.startswith("1 snapshots are left out") for note in notes)
 
 
-def test_a_quoted_sip_address_is_no_secret() -> None:
+def test_quoted_sip_address_is_not_a_secret() -> None:
     provision = "attendant.resourceList.$seq.address=\"sip:$value@$localip\""
     state = Seed({"device": [{"pkey": "polycom.Fkey", "technology": "BLF Template", "provision": provision}]})
     copy, _ = imported(engine_of(state, "documented"))
     assert [row["provision"] for row in copy.tables["device"] if row["pkey"] == "polycom.Fkey"] == [provision]
 
 
-def test_the_same_box_gives_the_same_seed_and_all_but_its_secrets_is_alike() -> None:
+def test_import_is_deterministic_and_preserves_everything_but_secrets() -> None:
     engine = engine_of(SECRETS, "shipped")
     copy, _ = imported(engine)
     assert copy.text() == imported(engine)[0].text()
-    assert blind(answers(engine_of(copy, "shipped"))) == blind(answers(engine))
+    assert without_secrets(responses(engine_of(copy, "shipped"))) == without_secrets(responses(engine))
 
 
-def blind(found: Any) -> Any:
-    """Answers without secrets, the texts that hold some, and snapshots."""
+def without_secrets(found: Any) -> Any:
+    """Responses without secrets, texts that contain secrets, and snapshots."""
     if isinstance(found, dict):
-        return {name: blind(value) for name, value in found.items()
+        return {name: without_secrets(value) for name, value in found.items()
                 if not (is_secret(name) or name in CONFIGURATION or "snapshot" in str(name) or "sark.db" in str(name))}
-    return [blind(value) for value in found] if isinstance(found, (list, tuple)) else found
+    return [without_secrets(value) for value in found] if isinstance(found, (list, tuple)) else found
 
 
 @pytest.mark.parametrize("profile", profiles())
-def test_nothing_but_reads_is_carried_out(profile: str) -> None:
+def test_import_sends_only_reads(profile: str) -> None:
     box = Box(profile)
     read_state(guarded_reader(box.wire), ImportOptions(secrets=True))
     assert {box.hazards[name] for name in box.done} == {"read"}
     assert {request.method for request in box.wire.left} == {"GET"}
 
 
-def test_what_could_not_be_read_is_told() -> None:
+def test_unreadable_data_is_noted() -> None:
     state = Seed({"ipphone": [{"pkey": "1001"}, {"pkey": "a;b"}]}, running=True)
     copy, notes = imported(engine_of(state, "shipped"))
     assert any(note.startswith("Extensions: not shown are abstimeout, channel, dialstring, ") for note in notes)
@@ -235,7 +236,7 @@ def test_what_could_not_be_read_is_told() -> None:
     assert [row["pkey"] for row in copy.tables["ipphone"]] == ["1001", "a;b"]
 
 
-def test_rows_that_the_api_would_reject_are_imported_and_marked() -> None:
+def test_rows_rejected_by_the_rules_are_imported_as_unchecked() -> None:
     state = Seed({"agent": [{"pkey": "1001", "cluster": "gone", "name": "Ann", "passwd": "2001"}]})
     copy, notes = imported(engine_of(state, "documented"))
     assert copy.unchecked
@@ -243,7 +244,7 @@ def test_rows_that_the_api_would_reject_are_imported_and_marked() -> None:
     assert not imported(engine_of(SECRETS, "documented"))[0].unchecked
 
 
-def test_the_command_writes_a_file_that_serve_takes(tmp_path: Path) -> None:
+def test_imported_file_can_be_served(tmp_path: Path) -> None:
     first, second = tmp_path / "first.yaml", tmp_path / "second.yaml"
     first.write_text(SECRETS.text())
     with serving("--seed", str(first)) as box:
@@ -263,7 +264,7 @@ def test_the_command_writes_a_file_that_serve_takes(tmp_path: Path) -> None:
         assert box.get("/api/greetings/usergreeting1000.wav") == b"RIFF"
 
 
-def test_a_mistake_is_one_line_and_leaves_the_file_as_it_is(tmp_path: Path) -> None:
+def test_error_is_one_line_and_keeps_existing_file(tmp_path: Path) -> None:
     file = tmp_path / "seed.yaml"
     file.write_text("mine")
     assert "refuses connections" in mistake("import", "http://127.0.0.1:9/api", "-o", str(file))
@@ -279,7 +280,7 @@ def test_a_mistake_is_one_line_and_leaves_the_file_as_it_is(tmp_path: Path) -> N
     ("L11", "cluster", {"pkey": "default", "recmaxage": "7", "usemohcustom": "1"}),
     ("L11", "ipphone", {"pkey": "1001", "cluster": "default", "callmax": "5", "pjsipuser": "x"}),
     ("L10", "queue", {"pkey": "Sales", "cluster": "default"})])
-def test_a_version_is_imported_with_the_columns_of_its_database(profile: str, table: str, row: dict[str, str]) -> None:
+def test_columns_of_the_profiles_database_are_imported(profile: str, table: str, row: dict[str, str]) -> None:
     with SarkMock(profile=profile, seed={"tables": {table: [row]}}, tls=False) as box:
         access = Access(headers=tuple(": ".join(pair) for pair in box.headers.items()))
         seed, reader = import_state(box.url, access, "1000/s", ImportOptions(tables_only=True), lambda *_: None)
@@ -287,13 +288,13 @@ def test_a_version_is_imported_with_the_columns_of_its_database(profile: str, ta
     copy = SarkMock(profile=profile, seed=seed)
     assert [note for note in reader.notes if "no column" in note] == []
     key = row["pkey"]
-    shown = next(found for found in copy.state.tables.rows(table) if found["pkey"] == key)
+    shown = next(candidate for candidate in copy.state.tables.rows(table) if candidate["pkey"] == key)
     assert {name: shown[name] for name in row} == row
 
 
 @pytest.mark.parametrize("slow", [{"faults": "latency=0.05"}, {"throttle": 15}], ids=["latency", "throttle"])
-def test_the_time_is_kept_and_the_rest_is_as_the_factory_has_it(slow: dict[str, Any]) -> None:
-    """A limit of the box that begins anew after the time is over is not waited for."""
+def test_import_stops_at_time_limit_and_keeps_factory_rows(slow: dict[str, Any]) -> None:
+    """A rate limit window that ends after the time limit is not waited for."""
     tenants = [{"pkey": "default", "description": "Ours"}]
     with SarkMock(profile="L10", seed={"tables": {"cluster": tenants}}, tls=False, **slow) as box:
         began = time.monotonic()
@@ -307,8 +308,8 @@ def test_the_time_is_kept_and_the_rest_is_as_the_factory_has_it(slow: dict[str, 
     assert len(box.requests) < 40
 
 
-def test_what_a_version_cannot_list_is_as_its_factory_has_it() -> None:
-    """L11 has no templates, and makes extensions from them."""
+def test_unlisted_resource_keeps_factory_rows() -> None:
+    """L11 does not list templates, although it creates extensions from them."""
     with SarkMock(profile="L11", tls=False) as box:
         access = Access(headers=tuple(": ".join(pair) for pair in box.headers.items()))
         seed, reader = import_state(box.url, access, "1000/s", ImportOptions(tables_only=True), lambda *_: None)
@@ -317,13 +318,13 @@ def test_what_a_version_cannot_list_is_as_its_factory_has_it() -> None:
 
 
 @pytest.mark.parametrize("keys", [["00", "0", "00"], ["1", "1", "0"], ["2", "0", "1"]])
-def test_rows_are_in_the_order_of_their_creation_also_if_two_have_one_key(keys: list[str]) -> None:
+def test_rows_keep_creation_order_even_with_duplicate_keys(keys: list[str]) -> None:
     rows = [{"pkey": key, "conf": f"row {place}", "cluster": "default"} for place, key in enumerate(keys)]
     copy, _ = imported(engine_of(Seed({"queue": rows}), "shipped"))
     assert [row["pkey"] for row in copy.tables["queue"]] == keys
 
 
-def test_accounts_are_imported_without_their_passwords() -> None:
+def test_accounts_are_imported_without_passwords() -> None:
     with SarkMock(profile="L11", tls=False) as box:
         mary = {"name": "Mary", "email": "mary@example.com", "password": "h1dden", "endpoint": 1001}
         box.session().post(f"{box.url}/auth/register", json=mary, headers=box.headers).raise_for_status()

@@ -10,7 +10,7 @@ import pytest
 from tests import replay, wire
 
 
-def test_shipped_answers_every_exchange_as_recorded() -> None:
+def test_shipped_matches_every_recorded_exchange() -> None:
     found = wire.differences(replay.read(wire.FILE), replay.engine_for("shipped"))
     assert [str(difference) for difference in found] == []
 
