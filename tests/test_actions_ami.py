@@ -1,4 +1,4 @@
-"""AMI functions that list and show what the tables hold, by requests to an engine."""
+"""AMI functions that list and show rows of the tables, called through an engine."""
 
 from __future__ import annotations
 
@@ -28,45 +28,45 @@ def engine() -> Engine:
 
 class TestEmptyBox:
     @pytest.mark.parametrize("function", LISTS_EMPTY_404)
-    def test_lists_say_that_they_are_empty(self, function: str) -> None:
+    def test_empty_list_returns_error_message(self, function: str) -> None:
         assert ami(engine_of("documented", rows=False), function) == EMPTY
 
     @pytest.mark.parametrize("function", LISTS_EMPTY_200)
-    def test_some_are_simply_empty(self, function: str) -> None:
+    def test_empty_list_returns_empty_array(self, function: str) -> None:
         assert ami(engine_of("documented", rows=False), function) == (200, [])
 
 
-class TestNames:
+class TestFunctionNames:
     @pytest.mark.parametrize("function", ["nosuch", "sippeers", "SIPPeers", "coresettings", "originate", "DBget",
                                           "DBPut", "reload"])
-    def test_names_are_case_sensitive_and_few(self, engine: Engine, function: str) -> None:
+    def test_unknown_or_misspelt_function_name_is_rejected(self, engine: Engine, function: str) -> None:
         assert ami(engine, function) == UNKNOWN
 
-    def test_the_put_functions_too(self, engine: Engine) -> None:
+    def test_misspelt_put_function_is_405(self, engine: Engine) -> None:
         request = Request("PUT", "astamis/DBput/cfim/1001/44")
         assert engine.handle(request).status == 405
         assert engine.state.astdb == {}
 
 
-    @pytest.mark.parametrize(("function", "field", "answered"), [
+    @pytest.mark.parametrize(("function", "field", "argument"), [
         ("ExtensionState", "Exten", "1001"), ("MailboxCount", "Mailbox", "1001"), ("MailboxStatus", "Mailbox", "1001"),
         ("SIPshowpeer", "ObjectName", "1001"), ("QueueStatus", "Queue", "support")])
     @pytest.mark.parametrize("end", ["\nx", "\r\nx", "\r\n"])
-    def test_a_line_break_ends_them(self, engine: Engine, function: str, field: str, answered: str, end: str) -> None:
-        assert ami(engine, f"{function}/{answered}{end}")[1][field] == answered
+    def test_line_break_ends_name(self, engine: Engine, function: str, field: str, argument: str, end: str) -> None:
+        assert ami(engine, f"{function}/{argument}{end}")[1][field] == argument
 
     @pytest.mark.parametrize("name", ["1001\r", "10\r01", "\r1001"])
-    def test_a_carriage_return_alone_does_not(self, engine: Engine, name: str) -> None:
+    def test_carriage_return_does_not_end_name(self, engine: Engine, name: str) -> None:
         assert ami(engine, f"MailboxStatus/{name}")[1]["Mailbox"] == name
 
 
-class TestStopped:
+class TestStoppedPbx:
     @pytest.mark.parametrize("function", [*LISTS_EMPTY_404, *LISTS_EMPTY_200, *INSTANCES, "nosuch"])
-    def test_get(self, engine: Engine, function: str) -> None:
+    def test_get_functions_return_503(self, engine: Engine, function: str) -> None:
         engine.state.pbx.stop()
         assert ami(engine, function) == NOT_RUNNING
 
-    def test_the_others(self, engine: Engine) -> None:
+    def test_post_and_put_functions_return_503_after_validation(self, engine: Engine) -> None:
         engine.state.pbx.stop()
         assert originate(engine).status == 503
         assert originate(engine, target="x").status == 422
@@ -76,19 +76,19 @@ class TestStopped:
 
 
 class TestPeers:
-    def test_phones_in_use_and_trunks_are_sip_peers(self, engine: Engine) -> None:
+    def test_active_phones_and_sip_trunks_are_sip_peers(self, engine: Engine) -> None:
         peers = [(peer["ObjectName"], peer["IPaddress"], peer["Dynamic"], peer["Status"])
                  for peer in events(engine, "SIPpeers")]
         assert peers == [
             ("1001", "-none-", "yes", "UNKNOWN"), ("carrier", "192.0.2.9", "no", "OK (1 ms)"),
             ("quiet", "-none-", "no", "Unmonitored")]
 
-    def test_the_list_follows_the_tables(self, engine: Engine) -> None:
+    def test_peers_of_deleted_rows_are_not_listed(self, engine: Engine) -> None:
         engine.state.tables.delete("ipphone", "pkey", "1001")
         engine.state.tables.delete("lineio", "technology", "SIP")
         assert ami(engine, "SIPpeers") == EMPTY
 
-    def test_iax_trunks(self, engine: Engine) -> None:
+    def test_iax_trunks_are_iax_peers(self, engine: Engine) -> None:
         peer, = events(engine, "IAXpeers")
         assert (peer["ObjectName"], peer["IPaddress"], peer["IPport"]) == ("branch", "2001:db8::1", "4569")
 
@@ -99,61 +99,61 @@ class TestPeers:
         iax, = events(engine, "IAXregistry")
         assert (iax["Host"], iax["Username"]) == ("2001:db8::1:4569", "sark")
 
-    def test_a_phone_in_detail(self, engine: Engine) -> None:
+    def test_sipshowpeer_of_phone(self, engine: Engine) -> None:
         phone = ami(engine, "SIPshowpeer/1001")[1]
-        wanted = {"Response": "Success", "ObjectName": "1001", "SecretExist": "Y", "Context": "internal",
+        expected = {"Response": "Success", "ObjectName": "1001", "SecretExist": "Y", "Context": "internal",
                   "Dynamic": "Y", "Callerid": '"Mary" <1001>', "VoiceMailbox": "1001@default",
                   "SIP-Encryption": "Y", "Status": "UNKNOWN"}
-        assert wanted.items() <= phone.items()
+        assert expected.items() <= phone.items()
 
-    def test_a_trunk_in_detail(self, engine: Engine) -> None:
+    def test_sipshowpeer_of_trunk(self, engine: Engine) -> None:
         trunk = ami(engine, "SIPshowpeer/carrier")[1]
         assert (trunk["Dynamic"], trunk["Address-IP"], trunk["Status"]) == ("N", "192.0.2.9", "OK (1 ms)")
 
     @pytest.mark.parametrize("name", ["9999", "1002", "1900", "branch"])
-    def test_what_is_no_sip_peer(self, engine: Engine, name: str) -> None:
-        complaint = {"Response": "Error", "Message": f"Peer {name} not found."}
-        assert ami(engine, f"SIPshowpeer/{name}") == (200, complaint)
+    def test_sipshowpeer_of_unknown_peer_returns_error(self, engine: Engine, name: str) -> None:
+        error = {"Response": "Error", "Message": f"Peer {name} not found."}
+        assert ami(engine, f"SIPshowpeer/{name}") == (200, error)
 
 
 class TestQueues:
-    def test_status_of_all(self, engine: Engine) -> None:
-        found = [(item["Event"], item["Queue"], item.get("Strategy"), item.get("Max"), item.get("Location"))
+    def test_status_of_all_queues(self, engine: Engine) -> None:
+        items = [(item["Event"], item["Queue"], item.get("Strategy"), item.get("Max"), item.get("Location"))
                  for item in events(engine, "QueueStatus")]
-        assert found == [
+        assert items == [
             ("QueueParams", "sales", "ringall", "0", None), ("QueueMember", "sales", None, None, "Agent/1022"),
             ("QueueParams", "support", "rrmemory", "7", None), ("QueueMember", "support", None, None, "Agent/1021")]
 
-    def test_status_of_one_lays_messages_over_one_another(self, engine: Engine) -> None:
+    def test_status_of_one_queue_merges_messages(self, engine: Engine) -> None:
         status = ami(engine, "QueueStatus/support")[1]
         assert (status["Strategy"], status["Name"], status["ListItems"]) == ("rrmemory", "Ann", "2")
 
-    def test_summaries(self, engine: Engine) -> None:
+    def test_queue_summaries(self, engine: Engine) -> None:
         assert [item["Queue"] for item in events(engine, "QueueSummary")] == ["sales", "support"]
         assert ami(engine, "QueueSummary/support")[1]["LoggedIn"] == "0"
 
     @pytest.mark.parametrize("function", ["QueueStatus", "QueueSummary"])
-    def test_an_unknown_queue(self, engine: Engine, function: str) -> None:
+    def test_unknown_queue_has_no_items(self, engine: Engine, function: str) -> None:
         answer = ami(engine, f"{function}/nosuch")[1]
         assert answer["ListItems"] == "0"
         assert "Queue" not in answer
 
-    def test_the_published_summary_of_one_is_its_status(self, shipped: Engine) -> None:
+    def test_published_queue_summary_equals_queue_status(self, shipped: Engine) -> None:
         assert ami(shipped, "QueueSummary/support") == ami(shipped, "QueueStatus/support")
 
-    def test_agents(self, engine: Engine) -> None:
+    def test_agents_are_listed(self, engine: Engine) -> None:
         assert [(item["Agent"], item["Name"], item["Status"]) for item in events(engine, "Agents")] == [
             ("1021", "Ann", "AGENT_LOGGEDOFF"), ("1022", "Bob", "AGENT_LOGGEDOFF")]
 
-    def test_a_value_ends_at_a_colon_and_a_blank(self, engine: Engine) -> None:
+    def test_value_ends_at_colon_and_space(self, engine: Engine) -> None:
         engine.state.tables.update("agent", "pkey", "1021", {"name": "Ann: chief"})
         assert events(engine, "Agents")[0]["Name"] == "Ann"
 
 
 class TestMailboxes:
-    def test_every_extension_has_one(self, engine: Engine) -> None:
-        found = [(item["VoiceMailbox"], item["Email"]) for item in events(engine, "VoicemailUsersList")]
-        assert found == [("1001", ""), ("1002", ""), ("1900", "desk@example.com")]
+    def test_every_extension_has_mailbox(self, engine: Engine) -> None:
+        mailboxes = [(item["VoiceMailbox"], item["Email"]) for item in events(engine, "VoicemailUsersList")]
+        assert mailboxes == [("1001", ""), ("1002", ""), ("1900", "desk@example.com")]
 
     def test_messages_are_counted(self, engine: Engine) -> None:
         box = "/var/spool/asterisk/voicemail/default/1001"
@@ -167,6 +167,6 @@ class TestMailboxes:
         user = events(engine, "VoicemailUsersList")[0]
         assert (user["NewMessageCount"], user["OldMessageCount"]) == ("2", "1")
 
-    def test_an_unknown_one_is_empty(self, engine: Engine) -> None:
+    def test_unknown_mailbox_is_empty(self, engine: Engine) -> None:
         assert ami(engine, "MailboxCount/9999")[1]["NewMessages"] == "0"
         assert ami(engine, "MailboxStatus/9999")[1]["Waiting"] == "0"

@@ -1,4 +1,4 @@
-"""AMI functions that change the PBX, and the published product's own, by requests to an engine."""
+"""AMI functions that change the PBX, and those of published versions only, called through an engine."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def engine() -> Engine:
 
 class TestCalls:
     @pytest.mark.parametrize("function", CHANNEL_LISTS)
-    def test_a_call_is_seen_until_it_ends(self, engine: Engine, function: str) -> None:
+    def test_call_is_listed_until_it_ends(self, engine: Engine, function: str) -> None:
         reply = originate(engine)
         assert (reply.status, reply.body) == (200, {"message": "Request Sent"})
         assert [item["Channel"] for item in events(engine, function)] == ["SIP/1001-00000001", "SIP/1002-00000002"]
@@ -26,7 +26,7 @@ class TestCalls:
         assert ami(engine, function) == EMPTY
         assert ami(engine, "CoreStatus")[1]["CoreCurrentCalls"] == "0"
 
-    def test_it_gets_older(self, engine: Engine) -> None:
+    def test_call_duration_follows_clock(self, engine: Engine) -> None:
         engine.state.pbx.call_seconds = 9000
         originate(engine, clid="4412", context="from-office")
         engine.state.clock.advance(3725)
@@ -34,7 +34,7 @@ class TestCalls:
         assert (shown["Duration"], shown["CallerIDNum"], shown["Context"]) == ("01:02:05", "4412", "from-office")
         assert events(engine, "Status")[0]["Seconds"] == "3725"
 
-    def test_extension_states_follow(self, engine: Engine) -> None:
+    def test_extension_states_follow_calls(self, engine: Engine) -> None:
         engine.state.tables.update("ipphone", "pkey", "1002", {"active": "YES"})
         def states() -> list[str]:
             return [item["StatusText"] for item in events(engine, "ExtensionStateList")]
@@ -48,7 +48,7 @@ class TestCalls:
         engine.state.pbx.hangup("SIP/1001-00000001")
         assert states() == ["Unavailable", "Unavailable"]
 
-    def test_a_number_does_not_stand_for_its_beginning(self, engine: Engine) -> None:
+    def test_extension_is_not_matched_by_prefix(self, engine: Engine) -> None:
         originate(engine, ringback=10011, target=10012)
         assert ami(engine, "ExtensionState/1001")[1]["StatusText"] == "Unavailable"
 
@@ -57,7 +57,7 @@ class TestCalls:
         ({"target": 1.5}, ["target"]), ({"ringback": "abc"}, ["ringback"]),
         ({"clid": "abc"}, ["clid"]), ({"context": "a b"}, ["context"]),
         ({"ringback": "01", "context": "a-b_1", "clid": "+1.5"}, [])])
-    def test_rules(self, engine: Engine, values: dict[str, Any], fields: list[str]) -> None:
+    def test_originate_rules(self, engine: Engine, values: dict[str, Any], fields: list[str]) -> None:
         reply = originate(engine, **values)
         assert reply.status == (422 if fields else 200)
         assert (list(reply.body) if fields else []) == fields
@@ -79,26 +79,26 @@ class TestCalls:
 
 
 class TestStates:
-    def test_in_a_context(self, engine: Engine) -> None:
+    def test_extension_state_in_context(self, engine: Engine) -> None:
         assert ami(engine, "ExtensionState/1001")[1]["Context"] == "extensions"
         internal = ami(engine, "ExtensionState/1001/internal")[1]
         assert (internal["Context"], internal["Hint"], internal["Status"]) == ("internal", "SIP/1001", "4")
         assert ami(engine, "ExtensionState/1001/mainmenu")[1]["Status"] == "-1"
 
-    def test_published_versions_read_the_context_from_a_variable(self) -> None:
+    def test_published_versions_read_context_from_query(self) -> None:
         reply = engine_of("shipped").handle(Request("GET", "astamis/ExtensionState/1001", "Context=internal"))
         assert (reply.body["Context"], reply.body["Hint"]) == ("internal", "SIP/1001")
 
-    def test_a_variable_without_a_name_is_ignored(self, engine: Engine) -> None:
+    def test_variable_with_empty_name_is_ignored(self, engine: Engine) -> None:
         request = Request("GET", "astamis/CoreStatus", "", {"Content-Type": "application/json"}, b'{"": "x"}')
         assert engine.handle(request).status == 200
 
     @pytest.mark.parametrize("number", ["9999", "1002", "1900"])
-    def test_what_has_no_hint(self, engine: Engine, number: str) -> None:
+    def test_extension_without_hint_is_unknown(self, engine: Engine, number: str) -> None:
         state = ami(engine, f"ExtensionState/{number}")[1]
         assert (state["Hint"], state["Status"], state["StatusText"]) == ("", "-1", "Unknown")
 
-    def test_reload_is_seen_in_the_status(self, engine: Engine) -> None:
+    def test_reload_updates_core_status(self, engine: Engine) -> None:
         engine.state.clock.advance(61)
         assert ami(engine, "Reload") == (200, {"Response": "Reload sent"})
         status = ami(engine, "CoreStatus")[1]
@@ -114,33 +114,33 @@ class TestDatabase:
         assert send(engine, "PUT", "astamis/DBdel/cfim/1001").body == {"1001": True}
         assert send(engine, "PUT", "astamis/DBdel/cfim/1001").body == {"1001": False}
 
-    def test_blanks_are_not_understood(self, engine: Engine) -> None:
+    def test_value_with_space_is_not_stored(self, engine: Engine) -> None:
         assert send(engine, "PUT", "astamis/DBPut/cfim/1001/4 4").body == {"1001": False}
         assert engine.state.astdb == {}
 
-    def test_the_key_0_is_an_index(self, engine: Engine) -> None:
+    def test_key_0_is_returned_as_array_index(self, engine: Engine) -> None:
         assert send(engine, "PUT", "astamis/DBPut/cfim/0/44").body == [True]
         assert ami(engine, "DBget/cfim/0") == (200, ["44"])
 
-    def test_reset_forgets(self, engine: Engine) -> None:
+    def test_reset_clears_database(self, engine: Engine) -> None:
         send(engine, "PUT", "astamis/DBPut/cfim/1001/44")
         engine.state.reset()
         assert ami(engine, "DBget/cfim/1001") == (200, {"1001": ""})
 
 
 class TestVariables:
-    """A variable of the request wins over the step of the path of the same name ($request->id)."""
+    """A variable of the request overrides the path parameter of the same name ($request->id)."""
 
-    def test_of_an_instance(self, engine: Engine) -> None:
+    def test_variable_overrides_instance(self, engine: Engine) -> None:
         assert send(engine, "GET", "astamis/MailboxCount/1001", {"id": "1900"}).body["Mailbox"] == "1900@default"
         assert send(engine, "GET", "astamis/ExtensionState/1001", {"id": 1002}).body["Exten"] == "1002"
 
-    def test_of_the_database(self, engine: Engine) -> None:
+    def test_variables_override_database_key(self, engine: Engine) -> None:
         send(engine, "PUT", "astamis/DBPut/cfim/1001/44", {"key": "1002", "value": 55})
         assert ami(engine, "DBget/cfim/1001") == (200, {"1001": ""})
         assert send(engine, "GET", "astamis/DBget/x/y", {"id": "cfim", "key": "1002"}).body == {"1002": "55"}
 
-    def test_null_and_arrays_are_variables_too(self, engine: Engine, shipped: Engine) -> None:
+    def test_null_and_array_variables(self, engine: Engine, shipped: Engine) -> None:
         assert send(engine, "GET", "astamis/MailboxCount/1001", {"id": None}).body["Mailbox"] == "@default"
         path, query = "astamis/MailboxCount/1001", "id[]=1001"
         assert engine.handle(Request("GET", path, query)).body == {"id": ["The id must be a string."]}
@@ -153,13 +153,13 @@ class TestShipped:
         assert send(shipped, "DELETE", "astamis/DBdel/cfim/1001").body == {"1001": True}
 
     @pytest.mark.parametrize("path", ["DBPut/cfim/1001/44", "DBdel/cfim/1001"])
-    def test_the_documentation_names_others(self, shipped: Engine, path: str) -> None:
+    def test_documented_database_functions_are_405(self, shipped: Engine, path: str) -> None:
         assert shipped.handle(Request("PUT", f"astamis/{path}")).status == 405
 
-    def test_no_context_in_the_path(self, shipped: Engine) -> None:
+    def test_context_in_path_is_404(self, shipped: Engine) -> None:
         assert shipped.handle(Request("GET", "astamis/ExtensionState/1001/internal")).status == 404
 
-    def test_originate_needs_a_caller(self, shipped: Engine) -> None:
+    def test_originate_requires_caller(self, shipped: Engine) -> None:
         reply = send(shipped, "POST", "astamis/originate", {"target": "01", "ringback": 1001})
         assert (reply.status, list(reply.body)) == (422, ["caller"])
         call = {"target": "01", "caller": 1001, "context": "a b"}
@@ -167,15 +167,15 @@ class TestShipped:
         shown = events(shipped, "CoreShowChannels")[0]
         assert (shown["Exten"], shown["Context"]) == ("01", "internal")
 
-    def test_hang_up(self, shipped: Engine) -> None:
+    def test_hangup_ends_call(self, shipped: Engine) -> None:
         send(shipped, "POST", "astamis/originate", {"target": 1002, "caller": 1001})
-        found = send(shipped, "DELETE", "astamis/Hangup/SIP/1002-00000002").body
-        assert "Response: Success" in found["1002-00000002"]
+        ended = send(shipped, "DELETE", "astamis/Hangup/SIP/1002-00000002").body
+        assert "Response: Success" in ended["1002-00000002"]
         assert ami(shipped, "CoreShowChannels") == EMPTY
         gone = send(shipped, "DELETE", "astamis/Hangup/SIP/1002-00000002").body
         assert gone == {"1002-00000002": "\r\nResponse: Error\r\nMessage: No such channel\r\n\r\n"}
 
-    def test_more_lists(self, shipped: Engine) -> None:
+    def test_published_list_functions(self, shipped: Engine) -> None:
         assert [item["Device"] for item in events(shipped, "DeviceStateList")] == ["SIP/1001"]
         assert ami(shipped, "ConfbridgeList") == (200, [])
 
@@ -187,6 +187,6 @@ class TestShipped:
 
 
 @pytest.mark.parametrize(("query", "status"), [("id=1", 200), ("id[]=1", 500)])
-def test_an_array_as_the_name_of_a_conference_crashes_the_product(query: str, status: int) -> None:
+def test_array_as_conference_name_crashes_published_version(query: str, status: int) -> None:
     request = Request("GET", "astamis/ConfbridgeList", query)
     assert Engine(profile="shipped").handle(request).status == status

@@ -1,4 +1,4 @@
-"""Backups: what is in them, what their restore puts back, what is rejected; in both profiles."""
+"""Backups in both profiles: content, restore and rejected uploads."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def test_a_backup_is_a_zip_file_of_the_pbx(pbx: Engine) -> None:
     assert send(pbx, "GET /backups").body == {NAME: {"filesize": len(reply.body), "date": "Sat 01 Jun 10:00:00 2024"}}
 
 
-def test_a_full_disk_stores_nothing_more(pbx: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_full_disk_is_reported_and_stores_nothing(pbx: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(stored, "DISK", 2 * len(WAV))
     upload(pbx, "/greetings", "greeting", "usergreeting1001.wav", WAV)
     before = dict(pbx.state.files)
@@ -55,7 +55,7 @@ def test_a_large_backup_is_not_compressed(pbx: Engine, monkeypatch: pytest.Monke
     assert {member.compress_type for member in members} == {zipfile.ZIP_STORED}
 
 
-def test_backups_are_listed_from_the_newest(pbx: Engine) -> None:
+def test_backups_are_listed_by_descending_name(pbx: Engine) -> None:
     for second in (5, 500_000_000, 70):
         pbx.state.clock.frozen = second
         send(pbx, "GET /backups/new")
@@ -72,7 +72,7 @@ def change_everything(engine: Engine) -> None:
 
 
 def differing(engine: Engine, before: dict[str, bytes]) -> set[str]:
-    """Which parts differ from what they were."""
+    """The parts that differ from ``before``."""
     parts = {"db": tenants(engine) != ["default"]}
     now = {path: file.content for path, file in engine.state.files.items()}
     for part, prefix in {"asterisk": "/etc/asterisk/", "greetings": "/usr/share/asterisk/sounds/usergreeting",
@@ -106,7 +106,7 @@ def changed_pbx(profile: str) -> tuple[Engine, dict[str, bytes]]:
 
 
 @pytest.mark.parametrize("flag", FLAGS)
-def test_only_what_is_flagged_is_restored(flag: str) -> None:
+def test_restore_restores_only_flagged_parts(flag: str) -> None:
     engine, before = changed_pbx("documented")
     assert send(engine, f"PUT /backups/{NAME}", {flag: True}).body == {"restored": NAME}
     assert differing(engine, before) == ALL - {FLAGS[flag]}
@@ -119,14 +119,14 @@ def test_all_parts_can_be_restored_at_once() -> None:
 
 
 @pytest.mark.parametrize("value", [1, "1", False, 0, "0", None])
-def test_only_the_json_value_true_restores(value: Any) -> None:
+def test_restore_flag_must_be_json_true(value: Any) -> None:
     engine, before = changed_pbx("documented")
     reply = send(engine, f"PUT /backups/{NAME}", dict.fromkeys(FLAGS, value))
     assert reply.status == (422 if value is None else 200)
     assert differing(engine, before) == ALL
 
 
-def test_the_shipped_restore_of_greetings_has_another_flag() -> None:
+def test_shipped_restore_uses_different_flag_for_greetings() -> None:
     engine, before = changed_pbx("shipped")
     send(engine, f"PUT /backups/{NAME}", dict.fromkeys(FLAGS, True))
     assert differing(engine, before) == {"greetings"}
@@ -134,7 +134,7 @@ def test_the_shipped_restore_of_greetings_has_another_flag() -> None:
     assert differing(engine, before) == set()
 
 
-def test_the_shipped_restore_prefers_a_name_in_the_body() -> None:
+def test_shipped_restore_prefers_name_in_body() -> None:
     engine, before = changed_pbx("shipped")
     upload(engine, "/backups", "uploadzip", "sarkbak.1.zip", zipped({}))
     assert send(engine, "PUT /backups/sarkbak.1.zip", {"backup": NAME, "restoreldap": True}).status == 200
@@ -145,7 +145,7 @@ def test_the_shipped_restore_prefers_a_name_in_the_body() -> None:
     assert (reply.status, reply.body) == (404, {"Error": f"{NAME} has errors see logs for details"})
 
 
-def test_what_a_backup_lacks_stays(pbx: Engine) -> None:
+def test_restore_keeps_parts_missing_from_backup(pbx: Engine) -> None:
     upload(pbx, "/backups", "uploadzip", NAME, zipped({}))
     change_everything(pbx)
     before = {path: file.content for path, file in pbx.state.files.items()}
@@ -154,7 +154,7 @@ def test_what_a_backup_lacks_stays(pbx: Engine) -> None:
     assert tenants(pbx) == ["default", "later"]
 
 
-def test_an_upload_joins_the_backups_and_is_restored(pbx: Engine) -> None:
+def test_uploaded_backup_is_listed_and_restored(pbx: Engine) -> None:
     send(pbx, "GET /backups/new")
     content = send(pbx, f"GET /backups/{NAME}").body
     send(pbx, f"DELETE /backups/{NAME}")
@@ -167,17 +167,17 @@ def test_an_upload_joins_the_backups_and_is_restored(pbx: Engine) -> None:
 
 REJECTED = {
     "not a zip file": (b"hello", "must be a file of type: application/zip"),
-    "a damaged one": (zipped({"a": bytes(range(256))})[:-4], "is damaged"),
-    "a way out": (zipped({"../../etc/passwd": b"x"}), "has a member outside of it"),
+    "damaged zip file": (zipped({"a": bytes(range(256))})[:-4], "is damaged"),
+    "path traversal": (zipped({"../../etc/passwd": b"x"}), "has a member outside of it"),
     "no database": (zipped({"opt/sark/db/sark.db": b"x" * 4096}), "it is not a SQLite database"),
-    "half a database": (zipped({"opt/sark/db/sark.db": b"SQLite format 3\0" + bytes(999)}), "cannot be restored"),
-    "another database": (zipped({"opt/sark/db/sark.db": database("create table a (b)")}), "it is not a SARK database"),
+    "truncated database": (zipped({"opt/sark/db/sark.db": b"SQLite format 3\0" + bytes(999)}), "cannot be restored"),
+    "foreign database": (zipped({"opt/sark/db/sark.db": database("create table a (b)")}), "it is not a SARK database"),
     "50 MB": (b"PK\3\4" + bytes(50 * 1024 * 1024), "may not be greater than 32768 kilobytes"),
 }
 
 
 @pytest.mark.parametrize("kind", REJECTED)
-def test_a_hostile_upload_changes_nothing(kind: str) -> None:
+def test_rejected_upload_changes_nothing(kind: str) -> None:
     content, reason = REJECTED[kind]
     pbx = box()
     before = (pbx.state.tables.dump(), dict(pbx.state.files))
@@ -188,8 +188,8 @@ def test_a_hostile_upload_changes_nothing(kind: str) -> None:
     assert (pbx.state.tables.dump(), pbx.state.files) == before
 
 
-@pytest.mark.parametrize("kind", ["a way out", "no database", "half a database", "another database"])
-def test_the_shipped_product_looks_at_the_type_alone(kind: str) -> None:
+@pytest.mark.parametrize("kind", ["path traversal", "no database", "truncated database", "foreign database"])
+def test_shipped_product_checks_only_file_type_of_upload(kind: str) -> None:
     engine = box("shipped")
     assert upload(engine, "/backups", "uploadzip", NAME, REJECTED[kind][0]).status == 200
     before = engine.state.tables.dump()
@@ -197,7 +197,7 @@ def test_the_shipped_product_looks_at_the_type_alone(kind: str) -> None:
     assert engine.state.tables.dump() == before
 
 
-def test_a_backup_on_the_server_that_went_bad_restores_nothing(pbx: Engine) -> None:
+def test_corrupt_backup_on_server_restores_nothing(pbx: Engine) -> None:
     bad = zipped({"opt/sark/db/sark.db": b"x", "etc/asterisk/sip.conf": b"evil"})
     pbx.state.files[f"/opt/sark/bkup/{NAME}"] = PbxFile(bad, NOW)
     before = dict(pbx.state.files)
@@ -209,20 +209,20 @@ def test_a_backup_on_the_server_that_went_bad_restores_nothing(pbx: Engine) -> N
     assert pbx.state.files == before
 
 
-def test_an_upload_must_be_named_like_a_backup() -> None:
+def test_upload_must_have_backup_file_name() -> None:
     for name in ("backup.zip", "sarkbak.zip", "sarkbak.1.zip.exe", "sarkbak.99999999999.zip"):
         reply = upload(box(), "/backups", "uploadzip", name, zipped({}))
         assert reply.body == {"uploadzip": ["The uploadzip must be named sarkbak.<epoch seconds>.zip."]}
 
 
-def test_the_shipped_product_takes_any_name_and_never_lists_it() -> None:
+def test_shipped_product_accepts_any_name_but_does_not_list_it() -> None:
     engine = box("shipped")
     assert upload(engine, "/backups", "uploadzip", "backup.zip", zipped({})).body == ["Uploaded bkups/backup.zip"]
     assert send(engine, "GET /backups").body == []
     assert send(engine, "DELETE /backups/backup.zip").status == 204
 
 
-def test_a_number_beyond_php_in_a_name_crashes_the_shipped_list_as_the_product_does() -> None:
+def test_number_too_large_for_php_in_name_crashes_shipped_list() -> None:
     engine = box("shipped")
     upload(engine, "/backups", "uploadzip", "sarkbak.9223372036854775807.zip", zipped({}))
     dates = send(engine, "GET /backups").body
@@ -232,12 +232,12 @@ def test_a_number_beyond_php_in_a_name_crashes_the_shipped_list_as_the_product_d
 
 
 @pytest.mark.parametrize(("profile", "status"), [("documented", 404), ("shipped", 500)])
-def test_downloading_what_is_not_there(profile: str, status: int) -> None:
+def test_download_of_missing_backup(profile: str, status: int) -> None:
     assert send(box(profile), "GET /backups/sarkbak.1.zip").status == status
 
 
 @pytest.mark.parametrize("name", ["..", ".", "..%2F..%2Fetc%2Fasterisk%2Fsip.conf", "sark.db"])
-def test_a_name_leads_nowhere_else(pbx: Engine, name: str) -> None:
+def test_backup_name_cannot_escape_directory(pbx: Engine, name: str) -> None:
     before = dict(pbx.state.files)
     deleted = 204 if pbx.program.debug and name in (".", "..") else 404  # as `rm` does, which leaves directories alone
     assert send(pbx, f"DELETE /backups/{name}").status == deleted

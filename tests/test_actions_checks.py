@@ -1,4 +1,4 @@
-"""Keys that are taken, as Laravel's query builder sees them; and the statement that a rejected row answers with."""
+"""Duplicate keys as Laravel's query builder compares them, and the SQL statement in the error response."""
 
 from __future__ import annotations
 
@@ -12,22 +12,22 @@ APP = {"pkey": "1", "cluster": "default"}
 
 
 @pytest.mark.parametrize("key", [1, True, [1], {"a": "1"}, [[], ["1"]]])
-def test_a_key_is_sought_by_the_first_scalar_in_it(key: Any) -> None:
+def test_duplicate_key_check_uses_first_scalar_of_key(key: Any) -> None:
     shipped = box("shipped")
     send(shipped, "POST /customapps", APP)
     reply = send(shipped, "POST /customapps", {"pkey": key, "cluster": "default", "span": "nowhere"})
     assert reply.status == (500 if isinstance(key, (list, dict)) else 422)
 
 
-def test_a_key_that_is_no_text_is_rejected_where_nothing_may_crash() -> None:
+def test_array_as_key_is_rejected_by_documented_profile() -> None:
     documented = box()
     send(documented, "POST /customapps", APP)
     reply = send(documented, "POST /customapps", {"pkey": [1], "cluster": "default"})
     assert (reply.status, reply.body) == (422, {"pkey": ["The pkey must be a string."]})
 
 
-def test_the_statement_of_a_rejected_row_names_no_stamps() -> None:
-    """False is sought as 0 but stored as nothing, so only the database notices the second one."""
+def test_statement_of_rejected_row_omits_timestamps() -> None:
+    """False is compared as 0 but stored as an empty string, so only the database detects the duplicate."""
     shipped = box("shipped")
     body = {"pkey": False, "description": "none"}
     assert send(shipped, "POST /tenants", body).status == 201

@@ -1,4 +1,4 @@
-"""Class of Service pairs and rules, by requests to an engine of either profile."""
+"""Class of Service pairs and rules in both profiles, called through an engine."""
 
 from __future__ import annotations
 
@@ -29,28 +29,28 @@ def pair(extension: str, rule: str) -> dict[str, str]:
 
 @pytest.mark.parametrize("resource", ["coscloses", "cosopens"])
 class TestDocumented:
-    def test_the_path_gives_the_extension(self, documented: Engine, resource: str) -> None:
+    def test_extension_is_taken_from_path(self, documented: Engine, resource: str) -> None:
         reply = send(documented, "POST", f"{resource}/1001", {"COS_pkey": "abroad"})
         assert (reply.status, reply.body) == (201, pair("1001", "abroad"))
         assert send(documented, "GET", f"{resource}/1001").body == pair("1001", "abroad") | NO_STAMPS
 
-    def test_the_body_wins_over_the_path(self, documented: Engine, resource: str) -> None:
+    def test_extension_in_body_overrides_path(self, documented: Engine, resource: str) -> None:
         assert send(documented, "POST", f"{resource}/9999", pair("1002", "abroad")).body == pair("1002", "abroad")
         assert send(documented, "GET", f"{resource}/9999").status == 404
 
-    def test_half_a_pair_is_rejected(self, documented: Engine, resource: str) -> None:
+    def test_incomplete_pair_is_rejected(self, documented: Engine, resource: str) -> None:
         reply = send(documented, "POST", f"{resource}/9999", {})
         assert reply.status == 422
         assert reply.body == {"IPphone_pkey": ["The selected i pphone pkey is invalid."],
                               "COS_pkey": ["The c o s pkey field is required."]}
 
-    def test_a_pair_that_the_path_completes_is_no_duplicate_of_another(self, documented: Engine, resource: str) -> None:
+    def test_same_rule_for_different_extension_is_not_a_duplicate(self, documented: Engine, resource: str) -> None:
         send(documented, "POST", f"{resource}/1001", {"COS_pkey": "abroad"})
         assert send(documented, "POST", f"{resource}/1002", {"COS_pkey": "abroad"}).status == 201
         reply = send(documented, "POST", f"{resource}/1001", {"COS_pkey": "abroad"})
         assert (reply.status, reply.body) == (422, {"save": ["Duplicate Keys, relationship already exists - "]})
 
-    def test_deleting_frees_the_extension_of_all_its_rules(self, documented: Engine, resource: str) -> None:
+    def test_delete_removes_all_rules_of_extension(self, documented: Engine, resource: str) -> None:
         for extension, rule in (("1001", "premium"), ("1001", "abroad"), ("1002", "premium")):
             send(documented, "POST", f"{resource}/{extension}", pair(extension, rule))
         assert send(documented, "GET", f"{resource}/1001").body["COS_pkey"] == "abroad"
@@ -58,19 +58,19 @@ class TestDocumented:
         assert send(documented, "GET", resource).body == [pair("1002", "premium") | NO_STAMPS]
         assert send(documented, "DELETE", f"{resource}/1001").status == 404
 
-    def test_there_is_no_update(self, documented: Engine, resource: str) -> None:
+    def test_update_is_405(self, documented: Engine, resource: str) -> None:
         assert send(documented, "PUT", f"{resource}/1001", {}).status == 405
         assert send(documented, "POST", resource, pair("1001", "abroad")).status == 405
 
 
 @pytest.mark.parametrize(("resource", "table"), PAIRS)
 class TestShipped:
-    def test_pairs_are_created_on_the_collection(self, shipped: Engine, resource: str, table: str) -> None:
+    def test_pairs_are_created_by_post_to_collection(self, shipped: Engine, resource: str, table: str) -> None:
         assert send(shipped, "POST", resource, pair("1001", "abroad")).status == 201
         assert shipped.state.tables.count(table, "IPphone_pkey", "1001") == 1
         assert send(shipped, "POST", f"{resource}/1001", pair("1001", "abroad")).status == 405
 
-    def test_both_halves_are_required(self, shipped: Engine, resource: str, table: str) -> None:
+    def test_extension_and_rule_are_required(self, shipped: Engine, resource: str, table: str) -> None:
         reply = send(shipped, "POST", resource, {})
         assert (reply.status, list(reply.body)) == (422, ["IPphone_pkey", "COS_pkey"])
         assert shipped.state.tables.rows(table) == []
@@ -82,7 +82,7 @@ class TestShipped:
         assert (reply.status, reply.body) == (200, pair("1002", "abroad") | NO_STAMPS)
         assert shipped.state.tables.count(table, "IPphone_pkey", "1002") == 2
 
-    def test_an_update_that_would_double_a_pair_is_a_conflict(self, shipped: Engine, resource: str, table: str) -> None:
+    def test_update_that_duplicates_pair_is_409(self, shipped: Engine, resource: str, table: str) -> None:
         shipped.state.tables.insert(table, pair("1001", "abroad"))
         shipped.state.tables.insert(table, pair("1001", "premium"))
         reply = send(shipped, "PUT", f"{resource}/1001", {"COS_pkey": "premium"})
@@ -95,7 +95,7 @@ class TestShipped:
 
 @pytest.mark.parametrize(("resource", "table", "first"), [
     ("coscloses", "IPphoneCOSclosed", pair("1002", "abroad")), ("cosopens", "IPphoneCOSopen", pair("1001", "premium"))])
-def test_closed_pairs_come_by_rule_and_open_ones_by_extension(
+def test_closed_pairs_are_sorted_by_rule_and_open_pairs_by_extension(
         documented: Engine, resource: str, table: str, first: dict[str, str]) -> None:
     for row in (pair("1001", "premium"), pair("1002", "abroad")):
         documented.state.tables.insert(table, row)
@@ -110,7 +110,7 @@ def test_deleting_a_closed_pair_always_crashes(shipped: Engine, extension: str) 
 
 
 @pytest.mark.parametrize(("profile", "path"), [("documented", "cosrules/local"), ("shipped", "cosrules")])
-def test_a_rule_is_made_of_what_the_body_says(profile: str, path: str) -> None:
+def test_rule_is_created_from_body(profile: str, path: str) -> None:
     engine = engine_of(profile)
     reply = send(engine, "POST", path, {"pkey": "local", "dialplan": 7, "defaultopen": "YES"})
     assert (reply.status, reply.body) == (201, {
@@ -119,7 +119,7 @@ def test_a_rule_is_made_of_what_the_body_says(profile: str, path: str) -> None:
     assert send(engine, "POST", path, {"pkey": "local", "dialplan": "x"}).body == {"save": ["Duplicate Key - local"]}
 
 
-def test_pairs_outlive_their_rule(documented: Engine) -> None:
+def test_deleting_rule_keeps_its_pairs(documented: Engine) -> None:
     send(documented, "POST", "cosopens/1001", pair("1001", "abroad"))
     assert send(documented, "DELETE", "cosrules/abroad").status == 204
     assert send(documented, "GET", "cosopens").body == [pair("1001", "abroad") | NO_STAMPS]

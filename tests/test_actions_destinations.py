@@ -1,4 +1,4 @@
-"""Destinations follow the state; and a route keeps no outcome."""
+"""The list of destinations follows the state. A route requires an outcome and does not store it."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ from sarkmock.http.engine import Engine
 from tests.engines import send
 
 
-def test_a_fresh_pbx_has_none(documented: Engine) -> None:
+def test_factory_pbx_has_no_destinations(documented: Engine) -> None:
     assert send(documented, "GET", "destinations").body == []
 
 
-def test_they_come_and_go(documented: Engine) -> None:
+def test_destinations_follow_created_and_deleted_rows(documented: Engine) -> None:
     send(documented, "POST", "queues", {"pkey": "support", "cluster": "default"})
     send(documented, "POST", "queues", {"pkey": "sales", "cluster": "default"})
     send(documented, "POST", "ringgroups", {"pkey": "all", "cluster": "default", "outcome": "None"})
@@ -20,15 +20,15 @@ def test_they_come_and_go(documented: Engine) -> None:
     for carrier in ("GeneralSIP", "GeneralIAX2"):
         trunk = {"pkey": carrier, "carrier": carrier, "cluster": "default", "username": "u", "host": "h"}
         send(documented, "POST", "trunks", trunk)
-    everything = {"RingGroups": ["all"], "Queues": ["support", "sales"], "IVRs": ["menu"],
+    expected = {"RingGroups": ["all"], "Queues": ["support", "sales"], "IVRs": ["menu"],
                   "Trunks": ["GeneralSIP", "GeneralIAX2"]}
-    assert send(documented, "GET", "destinations").body == everything
+    assert send(documented, "GET", "destinations").body == expected
     send(documented, "DELETE", "ringgroups/all")
-    del everything["RingGroups"]
-    assert send(documented, "GET", "destinations").body == everything
+    del expected["RingGroups"]
+    assert send(documented, "GET", "destinations").body == expected
 
 
-def test_only_kinds_with_a_text_for_a_key_come_sorted(documented: Engine) -> None:
+def test_only_sections_with_text_keys_are_sorted(documented: Engine) -> None:
     for key in ("2002", "2001"):
         send(documented, "POST", "extensions/mailbox", {"pkey": key, "cluster": "default"})
         send(documented, "POST", "customapps", {"pkey": f"app{key}", "cluster": "default"})
@@ -39,7 +39,7 @@ def test_only_kinds_with_a_text_for_a_key_come_sorted(documented: Engine) -> Non
         "IVRs": ["ivr2002", "ivr2001"]}
 
 
-def test_a_route_demands_an_outcome_and_keeps_none(documented: Engine) -> None:
+def test_route_requires_outcome_and_does_not_store_it(documented: Engine) -> None:
     rejected = send(documented, "POST", "routes", {"pkey": "national", "cluster": "default"})
     assert rejected.body == {"outcome": ["The outcome field is required."]}
     created = send(documented, "POST", "routes", {"pkey": "national", "cluster": "default", "outcome": "nosuch"})

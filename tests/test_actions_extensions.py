@@ -1,4 +1,4 @@
-"""New extensions of every kind, by requests to an engine of either profile."""
+"""Creating every kind of extension in both profiles, called through an engine."""
 
 from __future__ import annotations
 
@@ -12,36 +12,36 @@ from tests import extensions
 from tests.engines import send
 from tests.extensions import KINDS, SNOM, UNKNOWN, YEALINK, create, joined, show, update
 
-engine_of = extensions.engine_of  # which the fixtures take
+engine_of = extensions.engine_of  # used by the fixtures
 
 
 class TestKinds:
     @pytest.mark.parametrize(("kind", "desc", "device"), [
         ("mailbox", "MAILBOX", "MAILBOX"), ("unprovisioned", "Ext1001", "General SIP"), ("provisioned", None, "snom")])
-    def test_what_tells_them_apart(self, documented: Engine, kind: str, desc: str | None, device: str) -> None:
+    def test_kind_sets_desc_and_device(self, documented: Engine, kind: str, desc: str | None, device: str) -> None:
         created = create(documented, kind)
         assert created.status == 201
         shown = show(documented)
         assert (shown["desc"], shown["device"], shown["location"], shown["transport"]) == (desc, device, "local", "udp")
         assert created.body.items() <= shown.items()
 
-    def test_webrtc_is_published_only(self, documented: Engine, shipped: Engine) -> None:
+    def test_webrtc_exists_in_published_versions_only(self, documented: Engine, shipped: Engine) -> None:
         assert create(documented, "webrtc").status == 405
         assert create(shipped, "webrtc").status == 201
         shown = show(shipped)
         assert (shown["device"], shown["transport"], shown["desc"]) == ("WebRTC", "wss", "Ext1001")
 
-    def test_vxt_crashes(self, documented: Engine, shipped: Engine) -> None:
+    def test_vxt_crashes_in_published_versions(self, documented: Engine, shipped: Engine) -> None:
         assert create(documented, "vxt").status == 405
         reply = create(shipped, "vxt")
         assert (reply.status, reply.body["exception"]) == (500, "BadMethodCallException")
 
-    def test_a_kind_is_no_extension(self, documented: Engine) -> None:
+    def test_name_of_kind_is_not_an_extension(self, documented: Engine) -> None:
         assert send(documented, "GET", "extensions/mailbox").body == {"reason": "Not Found!"}
         assert send(documented, "POST", "extensions").status == 405
 
     @pytest.mark.parametrize("kind", ["mailbox", "unprovisioned"])
-    def test_passwords_are_made(self, documented: Engine, kind: str) -> None:
+    def test_passwords_are_generated(self, documented: Engine, kind: str) -> None:
         passwords = [create(documented, kind, pkey=str(number)).body["passwd"] for number in range(1001, 1011)]
         assert len(set(passwords)) == 10
         assert {len(set(password)) for password in passwords} == {12}
@@ -52,21 +52,21 @@ class TestKinds:
 
     @pytest.mark.parametrize(("kind", "location"), [
         ("mailbox", "local"), ("unprovisioned", "remote"), ("provisioned", "remote")])
-    def test_the_globals_say_where_phones_are(self, documented: Engine, kind: str, location: str) -> None:
+    def test_default_location_comes_from_globals(self, documented: Engine, kind: str, location: str) -> None:
         documented.state.tables.update("globals", "pkey", "global", {"NATDEFAULT": "remote"})
         assert create(documented, kind).body["location"] == location
 
     @pytest.mark.parametrize("value", [1001, 1001.0, " 1001 "])
-    def test_a_number_is_text_when_it_is_read_again(self, documented: Engine, value: Any) -> None:
+    def test_numeric_key_is_stored_as_text(self, documented: Engine, value: Any) -> None:
         assert create(documented, pkey=value).body["pkey"] in (1001, "1001")
         assert show(documented)["pkey"] == "1001"
 
-    def test_truth_is_one(self, documented: Engine) -> None:
+    def test_key_true_is_stored_as_1(self, documented: Engine) -> None:
         assert create(documented, pkey=True).body["desc"] == "Ext1"
         assert show(documented, "1")["pkey"] == "1"
 
     @pytest.mark.parametrize("profile", ["documented", "shipped"])
-    def test_the_query_satisfies_the_rules_only(self, profile: str) -> None:
+    def test_query_parameters_are_validated_but_not_stored(self, profile: str) -> None:
         engine = engine_of(profile)
         reply = send(engine, "POST", "extensions/mailbox", query="pkey=1001&cluster=default")
         assert (reply.status, "NOT NULL constraint failed: master_xref.pkey" in reply.body["Error"]) == (409, True)
@@ -75,17 +75,17 @@ class TestKinds:
 
 class TestRejections:
     @pytest.mark.parametrize("kind", KINDS)
-    def test_number_and_tenant_are_required(self, documented: Engine, kind: str) -> None:
+    def test_key_and_tenant_are_required(self, documented: Engine, kind: str) -> None:
         assert create(documented, kind, pkey=None).body == {"pkey": ["The pkey field is required."]}
         assert create(documented, kind, cluster="nosuch").body == {"cluster": ["The selected cluster is invalid."]}
 
     @pytest.mark.parametrize("kind", ["unprovisioned", "provisioned"])
-    def test_a_number_that_is_taken(self, documented: Engine, kind: str) -> None:
+    def test_duplicate_key_is_rejected(self, documented: Engine, kind: str) -> None:
         create(documented)
         reply = create(documented, kind)
         assert (reply.status, reply.body) == (422, {"save": ["Duplicate Key - 1001"]})
 
-    def test_a_mailbox_number_that_is_taken_is_a_conflict(self, documented: Engine) -> None:
+    def test_duplicate_mailbox_key_is_409(self, documented: Engine) -> None:
         create(documented)
         before = show(documented)
         reply = create(documented, "mailbox")
@@ -94,17 +94,17 @@ class TestRejections:
 
     @pytest.mark.parametrize("kind", KINDS)
     @pytest.mark.parametrize("value", [["1001"], {"a": 1}])
-    def test_arrays(self, documented: Engine, kind: str, value: Any) -> None:
+    def test_array_as_key_is_rejected(self, documented: Engine, kind: str, value: Any) -> None:
         reply = create(documented, kind, pkey=value)
         assert (reply.status, list(reply.body)) == (422, ["pkey"])
 
     @pytest.mark.parametrize("kind", ["mailbox", "unprovisioned", "webrtc"])
-    def test_the_published_api_catches_arrays(self, shipped: Engine, kind: str) -> None:
+    def test_array_as_key_is_409_in_published_versions(self, shipped: Engine, kind: str) -> None:
         reply = create(shipped, kind, pkey={"a": 1})
         assert (reply.status, reply.body) == (409, {"Error": "Array to string conversion"})
         assert send(shipped, "GET", "extensions").body == []
 
-    def test_the_published_update_stores_arrays_of_existing_values_as_json(self, shipped: Engine) -> None:
+    def test_published_update_stores_arrays_of_existing_values_as_json(self, shipped: Engine) -> None:
         create(shipped)
         assert update(shipped, cluster=["default"]).body["cluster"] == ["default"]
         assert show(shipped)["cluster"] == '["default"]'
@@ -112,7 +112,7 @@ class TestRejections:
 
 
     @pytest.mark.parametrize("value", [True, False])
-    def test_truth_is_a_number_like_any_other(self, documented: Engine, value: bool) -> None:
+    def test_boolean_key_can_be_a_duplicate(self, documented: Engine, value: bool) -> None:
         assert create(documented, pkey=value).status == 201
         assert list(create(documented, pkey=value).body) == ["save"]
 
@@ -120,12 +120,12 @@ class TestRejections:
 class TestMacAddresses:
     @pytest.mark.parametrize(("mac", "device"), [
         (SNOM, "snom"), (YEALINK, "Yealink"), ("649EF3000000", "CiscoSPA"), ("080023000000", "Panasonic")])
-    def test_the_vendor_is_the_device(self, documented: Engine, mac: str, device: str) -> None:
+    def test_device_is_vendor_of_mac_address(self, documented: Engine, mac: str, device: str) -> None:
         reply = create(documented, "provisioned", macaddr=mac)
         assert (reply.status, reply.body["device"], reply.body["macaddr"]) == (201, device, mac)
         assert reply.body["provision"] == f"#INCLUDE {device}\n#INCLUDE {device}.udp\n#INCLUDE {device}.ipv4\n"
 
-    def test_every_vendor_of_the_factory_works(self, documented: Engine) -> None:
+    def test_every_factory_vendor_is_recognised(self, documented: Engine) -> None:
         prefixes = documented.state.tables.rows("mfgmac")
         assert len(prefixes) == 24
         for number, row in enumerate(prefixes, 1001):
@@ -133,62 +133,62 @@ class TestMacAddresses:
             reply = create(documented, "provisioned", pkey=number, macaddr=mac)
             assert (reply.status, reply.body["device"]) == (201, row["name"])
 
-    def test_an_unknown_vendor(self, documented: Engine) -> None:
+    def test_unknown_vendor_is_rejected(self, documented: Engine) -> None:
         reply = create(documented, "provisioned", macaddr=UNKNOWN)
         assert reply.body == {"macaddr": [f"Can't find Manufacturer for this MAC! {UNKNOWN}"]}
 
-    def test_an_address_that_is_used(self, documented: Engine) -> None:
+    def test_duplicate_mac_address_is_rejected(self, documented: Engine) -> None:
         create(documented, "provisioned")
         reply = create(documented, "provisioned", pkey="1002")
         assert reply.body == {"macaddr": [f"This MAC already exists in the DB! {SNOM}"]}
 
     @pytest.mark.parametrize("mac", ["00:04:13:67:89:ab", "000413", "zzzzzz000000", ["000413000000"]])
-    def test_what_is_no_address(self, documented: Engine, mac: Any) -> None:
+    def test_malformed_mac_address_is_rejected(self, documented: Engine, mac: Any) -> None:
         reply = create(documented, "provisioned", macaddr=mac)
         assert (reply.status, list(reply.body)) == (422, ["macaddr"])
         assert reply.body["macaddr"][0] == "The macaddr format is invalid."
 
     @pytest.mark.parametrize("profile", ["documented", "shipped"])
-    def test_without_one(self, profile: str) -> None:
+    def test_missing_mac_address_is_rejected(self, profile: str) -> None:
         """Recorded exchange 1037/2."""
         reply = create(engine_of(profile), "provisioned", macaddr=None)
         assert reply.body == {"macaddr": ["The macaddr field is required.", "Can't find Manufacturer for this MAC! "]}
 
     @pytest.mark.parametrize(("mac", "key"), [(SNOM, 2), (UNKNOWN, 2), ("xyz", 1), (1, 1)])
-    def test_the_published_lookup_crashes(self, shipped: Engine, mac: Any, key: int) -> None:
-        """Recorded exchange 1001/0; whatever else is wrong does not matter (1041/14)."""
+    def test_published_vendor_lookup_crashes(self, shipped: Engine, mac: Any, key: int) -> None:
+        """Recorded exchange 1001/0. Other invalid fields make no difference (1041/14)."""
         reply = create(shipped, "provisioned", macaddr=mac, cluster=None)
         assert (reply.status, reply.body["message"]) == (500, f"Undefined array key {key}")
 
     @pytest.mark.parametrize("mac", ["0", 0, False])
-    def test_the_published_lookup_is_not_made_for_nothing(self, shipped: Engine, mac: Any) -> None:
+    def test_published_vendor_lookup_is_skipped_for_falsy_address(self, shipped: Engine, mac: Any) -> None:
         reply = create(shipped, "provisioned", macaddr=mac)
         assert reply.status == 422
         assert reply.body["macaddr"][-1].startswith("Can't find Manufacturer")
 
 
-class TestOptionalVariables:
+class TestOptionalFields:
     @pytest.mark.parametrize("kind", KINDS)
-    def test_they_are_checked_and_stored(self, documented: Engine, kind: str) -> None:
+    def test_optional_fields_are_validated_and_stored(self, documented: Engine, kind: str) -> None:
         assert create(documented, kind, active="MAYBE").body == {"active": ["The selected active is invalid."]}
         values = {"active": "NO", "cellphone": 7700900123, "location": "remote", "transport": "tls", "protocol": "IPV6"}
         assert values.items() <= create(documented, kind, **values).body.items()
         assert (values | {"cellphone": "7700900123"}).items() <= show(documented).items()
 
-    def test_provisioning_fits_them(self, documented: Engine) -> None:
+    def test_provisioning_follows_transport_and_protocol(self, documented: Engine) -> None:
         reply = create(documented, "provisioned", transport="tls", protocol="IPV6")
         assert reply.body["provision"] == "#INCLUDE snom\n#INCLUDE snom.tls\n#INCLUDE snom.ipv6\n"
         own = create(documented, "provisioned", pkey="1002", macaddr=YEALINK, provision="mine")
         assert own.body["provision"] == "mine"
 
     @pytest.mark.parametrize("kind", ["mailbox", "unprovisioned"])
-    def test_the_published_api_ignores_them(self, shipped: Engine, kind: str) -> None:
+    def test_published_versions_ignore_optional_fields(self, shipped: Engine, kind: str) -> None:
         reply = create(shipped, kind, active="MAYBE", cellphone="123")
         assert (reply.status, reply.body["active"]) == (201, "YES")
         assert show(shipped)["cellphone"] is None
 
     @pytest.mark.parametrize("profile", ["documented", "shipped"])
-    def test_hidden_and_unknown_ones_are_ignored(self, profile: str) -> None:
+    def test_hidden_and_unknown_fields_are_ignored(self, profile: str) -> None:
         engine = engine_of(profile)
         create(engine, desc="mine", passwd="mine", device="mine", channel="mine", nosuch="mine")
         row = engine.state.tables.first("ipphone", "pkey", "1001")
@@ -199,20 +199,20 @@ class TestOptionalVariables:
 
 class TestClassOfService:
     @pytest.mark.parametrize("kind", ["unprovisioned", "provisioned"])
-    def test_phones_get_the_default_rules(self, documented: Engine, kind: str) -> None:
+    def test_phone_gets_default_rules(self, documented: Engine, kind: str) -> None:
         create(documented, kind)
         assert sorted(joined(documented, "IPphoneCOSopen")) == [("1001", "both"), ("1001", "open")]
         assert sorted(joined(documented, "IPphoneCOSclosed")) == [("1001", "both"), ("1001", "closed")]
 
-    def test_mailboxes_get_none(self, documented: Engine) -> None:
+    def test_mailbox_gets_no_rules(self, documented: Engine) -> None:
         create(documented, "mailbox")
         assert joined(documented, "IPphoneCOSopen") == joined(documented, "IPphoneCOSclosed") == []
 
-    def test_a_pair_may_be_there_already(self, documented: Engine) -> None:
+    def test_existing_pair_is_kept(self, documented: Engine) -> None:
         documented.state.tables.insert("IPphoneCOSopen", {"IPphone_pkey": "1001", "COS_pkey": "open"})
         assert create(documented).status == 201
 
-    def test_what_belongs_to_an_extension_goes_with_it(self, documented: Engine) -> None:
+    def test_delete_removes_dependent_rows(self, documented: Engine) -> None:
         create(documented)
         create(documented, pkey="1002")
         for number in ("1001", "1002"):
@@ -226,18 +226,18 @@ class TestClassOfService:
 
 
 class TestNumbers:
-    """A key may be any number; the answer shows it as json_encode writes it, the database keeps PHP's text."""
+    """A key may be any number. The response has json_encode's form, the database PHP's string form."""
 
-    @pytest.mark.parametrize(("sent", "shown", "kept"), [
+    @pytest.mark.parametrize(("sent", "shown", "stored"), [
         (1e5, 100000, "100000"), (1e15, 10**15, "1.0E+15"), (-0.0, 0, "-0"), (1.5, 1.5, "1.5"), (1e17, 1e17, "1.0E+17"),
     ])
-    def test_a_fraction_of_nothing_is_not_shown(self, shipped, sent, shown, kept):
+    def test_numeric_key_in_response_and_in_database(self, shipped, sent, shown, stored):
         body = create(shipped, "mailbox", pkey=sent).body
         assert json.dumps(body["pkey"]) == json.dumps(shown)
-        assert show(shipped, kept)["pkey"] == kept
+        assert show(shipped, stored)["pkey"] == stored
 
     @pytest.mark.parametrize(("profile", "status"), [("documented", 422), ("shipped", 500)])
-    def test_a_number_beyond_all_bounds_has_no_place_in_json(self, profile, status):
+    def test_infinite_key_is_rejected_or_crashes(self, profile, status):
         engine = engine_of(profile)
         body = b'{"pkey": 1e999, "cluster": "default"}'
         reply = engine.handle(Request("POST", "extensions/mailbox", "", {"Content-Type": "application/json"}, body))
@@ -245,7 +245,7 @@ class TestNumbers:
 
 
 @pytest.mark.parametrize(("profile", "status", "keys"), [("documented", 422, []), ("shipped", 500, ["INF"])])
-def test_a_number_that_json_cannot_hold_crashes_the_product_after_it_is_stored(profile, status, keys):
+def test_infinite_key_crashes_shipped_product_after_it_is_stored(profile, status, keys):
     engine = Engine(profile=profile)
     body = b'{"pkey": 1e309, "cluster": "default"}'
     headers = {"Content-Type": "application/json"}

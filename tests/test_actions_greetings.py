@@ -1,4 +1,4 @@
-"""Greetings: judged by content and name, sent with their type, never replaced; in both profiles."""
+"""Greetings in both profiles: validated by content and name, downloaded with their type, never replaced."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ def post(engine: Engine, name: str, content: bytes = WAV) -> tuple[int | None, o
 
 
 @pytest.mark.parametrize(("content", "kind"), [(WAV, "audio/x-wav"), (MPEG, "video/mpeg")])
-def test_a_greeting_is_sent_as_what_it_is(pbx: Engine, content: bytes, kind: str) -> None:
+def test_greeting_is_downloaded_with_its_content_type(pbx: Engine, content: bytes, kind: str) -> None:
     assert post(pbx, NAME, content) == (200, [f"Uploaded {NAME}"])
     reply = send(pbx, f"GET /greetings/{NAME}")
     assert (reply.body, reply.content_type) == (content, kind)
     assert reply.headers["Content-Disposition"] == f"attachment; filename={NAME}"
 
 
-def test_greetings_are_listed_from_the_highest(pbx: Engine) -> None:
+def test_greetings_are_listed_in_descending_order(pbx: Engine) -> None:
     for number in (1001, 3003, 2002):
         post(pbx, f"usergreeting{number}.wav")
     assert send(pbx, "GET /greetings").body == [f"usergreeting{number}.wav" for number in (3003, 2002, 1001)]
@@ -42,7 +42,7 @@ def test_a_greeting_is_not_replaced(pbx: Engine) -> None:
 
 
 @pytest.mark.parametrize("content", [b"no audio", b"RIFF\0\0\0\0AVI ", b"\x89PNG\r\n\x1a\n", b"ID3\3\0"])
-def test_content_counts_and_not_the_name(pbx: Engine, content: bytes) -> None:
+def test_type_is_detected_from_content(pbx: Engine, content: bytes) -> None:
     assert post(pbx, NAME, content) == (422, {"greeting": ["The greeting must be a file of type: wav, mpeg."]})
 
 
@@ -62,13 +62,13 @@ def test_other_names_are_rejected(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", OTHER_NAMES)
-def test_the_shipped_product_crashes_on_other_names(name: str) -> None:
+def test_shipped_product_crashes_on_other_names(name: str) -> None:
     engine = box("shipped")
     assert post(engine, name)[0] == 500
     assert send(engine, "GET /greetings").body == []
 
 
-def test_the_shipped_product_looks_at_the_end_of_a_name_only() -> None:
+def test_shipped_product_checks_only_end_of_name() -> None:
     engine = box("shipped")
     assert post(engine, "my-usergreeting1234.wav") == (200, ["Uploaded usergreeting1234.wav"])
     assert send(engine, "GET /greetings").body == []
@@ -76,7 +76,7 @@ def test_the_shipped_product_looks_at_the_end_of_a_name_only() -> None:
 
 
 @pytest.mark.parametrize(("profile", "status"), [("documented", 404), ("shipped", 500)])
-def test_downloading_what_is_not_there(profile: str, status: int) -> None:
+def test_download_of_missing_greeting(profile: str, status: int) -> None:
     assert send(box(profile), f"GET /greetings/{NAME}").status == status
 
 

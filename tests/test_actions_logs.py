@@ -1,4 +1,4 @@
-"""The call detail records: Asterisk's format, the last rows, finished calls; in both profiles."""
+"""Call detail records in both profiles: Asterisk's format, the last rows, finished calls."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def rows(content: bytes) -> list[list[str]]:
     return list(csv.reader(io.StringIO(content.decode())))
 
 
-def test_the_records_are_a_download(pbx: Engine) -> None:
+def test_records_are_downloaded_as_csv(pbx: Engine) -> None:
     reply = send(pbx, "GET /logs/cdrs")
     assert reply.content_type == "text/csv; charset=UTF-8"
     assert reply.headers == {
@@ -44,46 +44,46 @@ def test_the_seeded_records_are_plausible() -> None:
     assert [record[9] for record in records] == sorted(record[9] for record in records)
 
 
-@pytest.mark.parametrize(("wanted", "first", "last"), [
+@pytest.mark.parametrize(("range_header", "first", "last"), [
     ("bytes=0-9", 0, 10), ("bytes=10-", 10, None), ("bytes=-5", -5, None), ("bytes=3-99999999", 3, None),
     ("bytes=7", None, None), ("bytes=0", 0, 1), ("bytes=9-3", None, None), ("bytes=0-", None, None),
     ("items=0-9", None, None), ("bytes=x-9", 0, 10)])
-def test_a_part_of_the_download(wanted: str, first: int | None, last: int | None) -> None:
-    """As Symfony reads Range: what is no range is the whole file."""
+def test_range_request(range_header: str, first: int | None, last: int | None) -> None:
+    """As in Symfony: an invalid range returns the complete file."""
     engine = box()
-    whole = send(engine, "GET /logs/cdrs").body
-    reply = client_of(engine).get("/api/logs/cdrs", headers={"Range": wanted})
+    content = send(engine, "GET /logs/cdrs").body
+    reply = client_of(engine).get("/api/logs/cdrs", headers={"Range": range_header})
     assert reply.status_code == (200 if first is None else 206)
-    assert reply.data == whole[first:last]
+    assert reply.data == content[first:last]
     if first is not None:
-        start = first % len(whole)
-        assert reply.headers["Content-Range"] == f"bytes {start}-{start + len(reply.data) - 1}/{len(whole)}"
+        start = first % len(content)
+        assert reply.headers["Content-Range"] == f"bytes {start}-{start + len(reply.data) - 1}/{len(content)}"
 
 
-@pytest.mark.parametrize("wanted", ["bytes=99999999-", "bytes=99999998-99999999", "bytes=-99999999"])
-def test_a_part_that_is_not_there(wanted: str) -> None:
+@pytest.mark.parametrize("range_header", ["bytes=99999999-", "bytes=99999998-99999999", "bytes=-99999999"])
+def test_range_beyond_end_of_file(range_header: str) -> None:
     engine = box()
     size = len(send(engine, "GET /logs/cdrs").body)
-    reply = client_of(engine).get("/api/logs/cdrs", headers={"Range": wanted})
-    open_end = wanted.endswith("9-")  # begins behind the end that is put in
+    reply = client_of(engine).get("/api/logs/cdrs", headers={"Range": range_header})
+    open_end = range_header.endswith("9-")  # begins after the end that Symfony fills in
     assert reply.status_code == (200 if open_end else 416)
     assert reply.headers.get("Content-Range") == (None if open_end else f"bytes */{size}")
 
 
 @pytest.mark.parametrize(("limit", "count"), [(0, 0), (1, 1), (7, 7), (20, 20), (21, 20), (10**17, 20)])
-def test_the_last_rows(limit: int, count: int) -> None:
+def test_limit_returns_last_rows(limit: int, count: int) -> None:
     engine = box()
-    everything = send(engine, "GET /logs/cdrs").body.splitlines(keepends=True)
-    assert send(engine, f"GET /logs/cdrs/{limit}").body == b"".join(everything[20 - count:])
+    lines = send(engine, "GET /logs/cdrs").body.splitlines(keepends=True)
+    assert send(engine, f"GET /logs/cdrs/{limit}").body == b"".join(lines[20 - count:])
 
 
 @pytest.mark.parametrize("limit", ["ten", "-1", "1.5", "+1", "1e3", "\u0663", "9" * 5000])
-def test_anything_but_a_whole_number_is_rejected(limit: str) -> None:
+def test_limit_must_be_an_integer(limit: str) -> None:
     reply = send(box(), f"GET /logs/cdrs/{limit}")
     assert (reply.status, reply.body) == (422, {"limit": ["The limit must be an integer."]})
 
 
-def test_the_shipped_product_cannot_count() -> None:
+def test_limit_crashes_shipped_product() -> None:
     engine = box("shipped")
     assert send(engine, "GET /logs/cdrs/10").status == 500
     assert send(engine, "GET /logs").body == {"Log": "Master.csv"}
@@ -104,7 +104,7 @@ def test_a_finished_call_is_recorded_once(pbx: Engine) -> None:
     assert last[9:15] == ["2024-06-01 10:00:00", "2024-06-01 10:00:05", "2024-06-01 10:00:30", "30", "25", "ANSWERED"]
 
 
-def test_a_call_that_nobody_took_is_recorded_too(pbx: Engine) -> None:
+def test_unanswered_call_is_recorded(pbx: Engine) -> None:
     call = pbx.state.pbx.originate("1001", "1002", "internal", "")
     pbx.state.clock.advance(2)
     assert pbx.state.pbx.hangup(call.names()[0])
@@ -117,6 +117,6 @@ def test_a_call_that_nobody_took_is_recorded_too(pbx: Engine) -> None:
     ("cdrs", 200), ("cdrs?limit=", 422), ("cdrs?limit=x", 422), ("cdrs?limit[]=5", 422), ("cdrs?limit=5", 500),
     ("cdrs/5", 500), ("cdrs/x", 500), ("cdrs/5?limit=", 422), ("cdrs/5?limit=x", 422), ("cdrs/5?limit[]=5", 422),
     ("cdrs/x?limit=3", 500)])
-def test_the_product_checks_the_variable_before_it_crashes_on_any_limit(target: str, status: int) -> None:
+def test_shipped_product_validates_limit_before_it_crashes(target: str, status: int) -> None:
     path, _, query = target.partition("?")
     assert Engine(profile="shipped").handle(Request("GET", f"logs/{path}", query)).status == status

@@ -1,4 +1,4 @@
-"""Global settings: one row, merged, and answered as the database holds it."""
+"""Global settings: a single row, merged by PUT and returned as stored."""
 
 from __future__ import annotations
 
@@ -15,27 +15,27 @@ def documented() -> Engine:
     return box()
 
 
-def test_settings_are_one_object_of_77_variables(documented: Engine) -> None:
+def test_settings_are_an_object_with_77_fields(documented: Engine) -> None:
     settings = send(documented, "GET /globals").body
     assert len(settings) == 77
     assert not HIDDEN & settings.keys()
     assert (settings["ABSTIMEOUT"], settings["EMERGENCY"], settings["z_updater"]) == (14400, "911 999 112", "system")
 
 
-def test_put_merges(documented: Engine) -> None:
+def test_put_merges_fields(documented: Engine) -> None:
     before = send(documented, "GET /globals").body
     documented.state.clock.advance(60)
-    answer = send(documented, "PUT /globals", {"RINGDELAY": 30, "COUNTRYCODE": "de"}).body
-    assert answer == before | {"RINGDELAY": "30", "COUNTRYCODE": "de", "z_updated": "2024-06-01 10:01:00"}
-    assert send(documented, "GET /globals").body == answer
+    body = send(documented, "PUT /globals", {"RINGDELAY": 30, "COUNTRYCODE": "de"}).body
+    assert body == before | {"RINGDELAY": "30", "COUNTRYCODE": "de", "z_updated": "2024-06-01 10:01:00"}
+    assert send(documented, "GET /globals").body == body
 
 
 @pytest.mark.parametrize(("sent", "stored"), [(700, 700), ("700", 700), (" 700 ", 700), ("+7", 7), (True, 1)])
-def test_columns_of_numbers_answer_numbers(documented: Engine, sent: object, stored: int) -> None:
+def test_numeric_columns_return_numbers(documented: Engine, sent: object, stored: int) -> None:
     assert send(documented, "PUT /globals", {"SESSIONTIMOUT": sent}).body["SESSIONTIMOUT"] == stored
 
 
-def test_nothing_else_is_updated(documented: Engine) -> None:
+def test_hidden_columns_are_not_updated(documented: Engine) -> None:
     before = send(documented, "GET /globals").body
     assert send(documented, "PUT /globals", {"pkey": "x", "HASECNODE": "x", "VCL": 9, "SNO": 1}).body == before
     row = documented.state.tables.first("globals", "pkey", "global")
@@ -52,7 +52,7 @@ def test_nothing_else_is_updated(documented: Engine) -> None:
     ("EURL", "HTTP://example.com", "The e u r l format is invalid."),
     ("SUPEMAIL", "nobody", "The s u p e m a i l must be a valid email address."),
 ])
-def test_a_wrong_value_is_named(documented: Engine, field: str, value: object, message: str) -> None:
+def test_invalid_value_is_rejected_with_message(documented: Engine, field: str, value: object, message: str) -> None:
     reply = send(documented, "PUT /globals", {field: value, "RINGDELAY": 99})
     assert (reply.status, reply.body) == (422, {field: [message]})
     assert send(documented, "GET /globals").body["RINGDELAY"] != "99"
@@ -63,11 +63,11 @@ def test_a_wrong_value_is_named(documented: Engine, field: str, value: object, m
     ("FQDN", "sark.example.com"), ("EURL", "https://sark.example.com/prov"), ("LOCALIP", "192.0.2.1"),
     ("BLINDBUSY", None), ("SUPEMAIL", ""),
 ])
-def test_a_right_value_is_taken(documented: Engine, field: str, value: object) -> None:
+def test_valid_value_is_accepted(documented: Engine, field: str, value: object) -> None:
     assert send(documented, "PUT /globals", {field: value}).status == 200
 
 
-def test_shipped_has_them_elsewhere() -> None:
+def test_shipped_profile_serves_sysglobals() -> None:
     shipped = box("shipped")
     assert send(shipped, "GET /globals").status == 404
     assert send(shipped, "PUT /sysglobals", {"RINGDELAY": 30}).body["RINGDELAY"] == "30"

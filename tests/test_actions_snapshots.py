@@ -1,4 +1,4 @@
-"""Snapshots: taken, sent, uploaded and restored, also those of a real SARK; in both profiles."""
+"""Snapshots in both profiles: created, downloaded, uploaded and restored, including those of a real SARK."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from sarkmock.pbx.state import PbxFile
 from tests.boxes import NOW, box, database, send, tables, upload, upload_all, zipped
 
 NAME = f"sark.db.{NOW}"
-# A SARK of another version: columns in another order, more of them, more tables, a view and a trigger.
+# A SARK of a different version: different column order, additional columns and tables, a view and a trigger.
 REAL = (
     "create table cluster (id integer primary key, extra text, operator text, pkey text unique, abstimeout text)",
     "insert into cluster values (1, 'x', 'System Operator', 'default', 14400), (2, 'x', '0', 'acme', 60)",
@@ -50,7 +50,7 @@ def test_a_snapshot_is_the_database_itself(pbx: Engine) -> None:
     assert send(pbx, "GET /snapshots").body == {NAME: {"filesize": len(reply.body), "date": "Sat 01 Jun 10:00:00 2024"}}
 
 
-def test_a_restore_brings_all_of_it_back(pbx: Engine) -> None:
+def test_restore_restores_all_tables(pbx: Engine) -> None:
     send(pbx, "GET /snapshots/new")
     before = tables(pbx)
     send(pbx, "POST /tenants", {"pkey": "acme", "description": "Acme"})
@@ -83,7 +83,7 @@ def test_a_database_in_wal_mode_is_restored(pbx: Engine) -> None:
 
 
 @pytest.mark.parametrize("name", ["sark.db.7", "sark.db.7.zip"])
-def test_a_zipped_snapshot_joins_the_set(name: str) -> None:
+def test_uploaded_zip_is_listed_as_snapshot(name: str) -> None:
     engine = box()
     reply = upload(engine, "/snapshots", "uploadsnap", name, zipped({"whatever": database(*REAL)}))
     assert (reply.status, reply.body) == (200, ["Uploaded snaps/sark.db.7"])
@@ -93,8 +93,8 @@ def test_a_zipped_snapshot_joins_the_set(name: str) -> None:
     assert tenants(engine) == ["acme", "default"]
 
 
-def endless() -> bytes:
-    """A view in the place of a table, which would never end."""
+def infinite() -> bytes:
+    """A database with an infinite view in place of a table."""
     rows = "with recursive n(pkey) as (select 1 union all select pkey + 1 from n) select pkey from n"
     return database("create table globals (pkey); insert into globals values (1)", f"create view cluster as {rows}")
 
@@ -105,14 +105,14 @@ def crowded() -> bytes:
 
 
 REJECTED = {
-    "the bare database": (lambda: database(*REAL), "must be a file of type: application/zip"),
-    "nothing in it": (lambda: zipped({}), "must hold one database, not 0 files"),
+    "unzipped database": (lambda: database(*REAL), "must be a file of type: application/zip"),
+    "empty zip file": (lambda: zipped({}), "must hold one database, not 0 files"),
     "two files": (lambda: zipped({"a": b"", "b": b""}), "must hold one database, not 2 files"),
     "text": (lambda: zipped({"sark.db": b"hello"}), "it is not a SQLite database"),
-    "half a database": (lambda: zipped({"sark.db": database(*REAL)[:5000]}), "cannot be restored"),
-    "another database": (lambda: zipped({"sark.db": database("create table a (b)")}), "it is not a SARK database"),
+    "truncated database": (lambda: zipped({"sark.db": database(*REAL)[:5000]}), "cannot be restored"),
+    "foreign database": (lambda: zipped({"sark.db": database("create table a (b)")}), "it is not a SARK database"),
     "no tenant": (lambda: zipped({"a": database(*REAL, "delete from cluster")}), "its table cluster is empty"),
-    "an endless view": (lambda: zipped({"a": endless()}), "its table cluster is empty"),
+    "infinite view": (lambda: zipped({"a": infinite()}), "its table cluster is empty"),
     "too many rows": (lambda: zipped({"a": crowded()}), "more than 100000 rows"),
     "binary data": (lambda: zipped({"a": database(*REAL, "update cluster set operator = x'ff00'")}), "binary data"),
     "infinity": (lambda: zipped({"a": database(*REAL, "update globals set VOIPMAX = 9e999")}), "out-of-range number"),
@@ -121,7 +121,7 @@ REJECTED = {
 
 
 @pytest.mark.parametrize("kind", REJECTED)
-def test_a_hostile_upload_changes_nothing(kind: str) -> None:
+def test_rejected_upload_changes_nothing(kind: str) -> None:
     engine, (make, reason) = box(), REJECTED[kind]
     before = (engine.state.tables.dump(), dict(engine.state.files))
     content, began = make(), time.monotonic()
@@ -132,19 +132,19 @@ def test_a_hostile_upload_changes_nothing(kind: str) -> None:
     assert (engine.state.tables.dump(), engine.state.files) == before
 
 
-def test_an_upload_must_be_named_like_a_snapshot() -> None:
+def test_upload_must_have_snapshot_file_name() -> None:
     reply = upload(box(), "/snapshots", "uploadsnap", "snapshot.zip", zipped({"a": database(*REAL)}))
     assert reply.body == {
         "uploadsnap": ["The uploadsnap must be named sark.db.<epoch seconds> or sark.db.<epoch seconds>.zip."]}
 
 
 @pytest.mark.parametrize("content", [zipped({"a": database(*REAL)}), database(*REAL)])
-def test_the_shipped_product_takes_no_real_snapshot(content: bytes) -> None:
+def test_shipped_product_rejects_real_snapshot(content: bytes) -> None:
     reply = upload(box("shipped"), "/snapshots", "uploadsnap", "sark.db.1", content)
     assert reply.body == {"uploadsnap": ["The uploadsnap must be a file of type: application/octet-stream."]}
 
 
-def test_the_shipped_product_checks_one_file_and_stores_another() -> None:
+def test_shipped_product_checks_uploadsnap_and_stores_uploadzip() -> None:
     engine = box("shipped")
     assert upload(engine, "/snapshots", "uploadsnap", "sark.db.1", b"\0\1\2").status == 500
     files = {"uploadsnap": ("x", b"\0\1\2"), "uploadzip": ("sark.db.1", b"text")}
@@ -156,10 +156,10 @@ def test_the_shipped_product_checks_one_file_and_stores_another() -> None:
 
 
 @pytest.mark.parametrize(("profile", "status"), [("documented", 404), ("shipped", 500)])
-def test_downloading_what_is_not_there(profile: str, status: int) -> None:
+def test_download_of_missing_snapshot(profile: str, status: int) -> None:
     assert send(box(profile), "GET /snapshots/sark.db.1").status == status
 
 
-def test_deleting_and_restoring_what_is_not_there(pbx: Engine) -> None:
+def test_delete_and_restore_of_missing_snapshot(pbx: Engine) -> None:
     assert send(pbx, "DELETE /snapshots/sark.db.1").body == {"Error": "sark.db.1 not found in snapshot set"}
     assert send(pbx, "PUT /snapshots/sark.db.1").body == {"Error": "snapshot file not found"}

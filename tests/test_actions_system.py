@@ -1,4 +1,4 @@
-"""System commands, by requests to an engine; what they do to AMI functions and runtime values."""
+"""System commands and their effect on AMI functions, called through an engine."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def get(engine: Engine, path: str) -> tuple[int | None, object]:
     return reply.status, reply.body
 
 
-def test_the_run_state_follows_stop_and_start(engine: Engine) -> None:
+def test_run_state_follows_stop_and_start(engine: Engine) -> None:
     assert command(engine, "pbxrunstate") == (200, {"pbxrunstate": True})
     assert command(engine, "pbxstart") == (503, {"message": "PBX already running"})
     assert command(engine, "pbxstop") == (200, {"message": "PBX stopped"})
@@ -35,7 +35,7 @@ def test_the_run_state_follows_stop_and_start(engine: Engine) -> None:
     assert command(engine, "pbxrunstate") == (200, {"pbxrunstate": True})
 
 
-def test_a_reboot_takes_the_pbx_down_for_a_while(engine: Engine) -> None:
+def test_pbx_is_down_during_reboot(engine: Engine) -> None:
     engine.state.pbx.boot_seconds = 90
     assert command(engine, "reboot") == (200, {"message": "Reboot issued"})
     assert command(engine, "pbxrunstate") == (200, {"pbxrunstate": False})
@@ -45,7 +45,7 @@ def test_a_reboot_takes_the_pbx_down_for_a_while(engine: Engine) -> None:
     assert command(engine, "pbxstop") == (200, {"message": "PBX stopped"})
 
 
-def test_a_pbx_can_be_started_while_the_machine_boots(engine: Engine) -> None:
+def test_pbx_can_be_started_during_reboot(engine: Engine) -> None:
     command(engine, "reboot")
     assert command(engine, "pbxstart") == (200, {"message": "PBX started"})
     assert command(engine, "pbxrunstate") == (200, {"pbxrunstate": True})
@@ -57,18 +57,18 @@ def test_commit_reloads_a_running_pbx(engine: Engine) -> None:
     assert engine.state.pbx.reloaded == 1_700_000_060
 
 
-def test_commit_works_without_the_pbx(engine: Engine) -> None:
+def test_commit_works_with_stopped_pbx(engine: Engine) -> None:
     command(engine, "pbxstop")
     assert command(engine, "commit") == (200, {"message": "System Commit issued"})
     assert command(engine, "pbxrunstate") == (200, {"pbxrunstate": False})
 
 
-def test_an_unknown_command_is_no_page(engine: Engine) -> None:
+def test_unknown_command_is_404(engine: Engine) -> None:
     assert command(engine, "nosuch")[0] == 404
     assert command(engine, "Commit")[0] == 404
 
 
-def test_only_the_published_api_lists_its_commands() -> None:
+def test_commands_are_listed_in_published_versions_only() -> None:
     documented, shipped = (Engine(loading.load(profile)) for profile in ("documented", "shipped"))
     assert get(documented, "syscommands")[0] == 404
     status, body = get(shipped, "syscommands")

@@ -1,4 +1,4 @@
-"""Targets of inbound routes, IVRs and ring groups: which lead somewhere, and the class that is kept of them."""
+"""Targets of inbound routes, IVRs and ring groups: how they are resolved, and the route class that is stored."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ NUMBER = {"pkey": "01924566170", "carrier": "DiD", "cluster": "default", "trunkn
 
 @pytest.fixture(scope="module")
 def tables() -> Database:
-    """One target of every kind; 1003 is an extension and a ring group at once."""
+    """One target of every kind; 1003 is an extension."""
     tables = Database()
     for table, keys in {"ipphone": ["1003", "42", "1000000"], "speed": ["sales", "both"], "queue": ["support", "both"],
                         "ivrmenu": ["menu"], "appl": ["app"]}.items():
@@ -41,18 +41,18 @@ def tables() -> Database:
     ("42", None), ("1000000", None), ("lost", None), ("bare", None), ("default", None), ("'; DROP", None),
     ("\u0661\u0660\u0660\u0663", None),
 ])
-def test_the_class_of_a_target(tables: Database, target: Any, expected: int | None) -> None:
+def test_route_class_of_target(tables: Database, target: Any, expected: int | None) -> None:
     assert route_class(tables, target) == expected
 
 
 @pytest.mark.parametrize("target", [["1003"], {"a": 1}])
-def test_an_array_is_no_target(tables: Database, target: Any) -> None:
+def test_array_as_target_raises(tables: Database, target: Any) -> None:
     with pytest.raises(PhpError, match="preg_match") as error:
         route_class(tables, target, "outcome")
     assert error.value.field == "outcome"
 
 
-def test_an_inbound_route_keeps_the_classes_of_its_targets(documented: Engine) -> None:
+def test_inbound_route_stores_classes_of_its_targets(documented: Engine) -> None:
     send(documented, "POST", "queues", {"pkey": "support", "cluster": "default"})
     created = send(documented, "POST", "inboundroutes", {**NUMBER, "openroute": "support"})
     assert (created.status, created.body["routeclassopen"], created.body["routeclassclosed"]) == (201, 4, 100)
@@ -62,7 +62,7 @@ def test_an_inbound_route_keeps_the_classes_of_its_targets(documented: Engine) -
     assert send(documented, "GET", "inboundroutes/01924566170").body["routeclassclosed"] == "101"
 
 
-def test_targets_that_lead_nowhere_are_rejected_together(documented: Engine) -> None:
+def test_all_unresolved_targets_are_reported_together(documented: Engine) -> None:
     body = {**NUMBER, "openroute": "nosuch", "closeroute": "1004", "moh": "loud"}
     assert send(documented, "POST", "inboundroutes", body).body == {
         "moh": ["The selected moh is invalid."],
@@ -70,13 +70,13 @@ def test_targets_that_lead_nowhere_are_rejected_together(documented: Engine) -> 
         "closeroute": ["The target could not be resolved 1004"]}
 
 
-def test_a_key_that_is_taken_ends_the_search(documented: Engine) -> None:
+def test_duplicate_key_is_reported_before_unresolved_targets(documented: Engine) -> None:
     send(documented, "POST", "inboundroutes", NUMBER)
     again = send(documented, "POST", "inboundroutes", {**NUMBER, "openroute": "nosuch"})
     assert (again.status, again.body) == (422, {"save": ["Duplicate Key - 01924566170"]})
 
 
-def test_trunks_and_inbound_routes_share_their_keys(documented: Engine) -> None:
+def test_trunks_and_inbound_routes_share_keys(documented: Engine) -> None:
     send(documented, "POST", "inboundroutes", NUMBER)
     trunk = {"pkey": NUMBER["pkey"], "carrier": "GeneralSIP", "cluster": "default", "username": "u", "host": "h"}
     assert send(documented, "POST", "trunks", trunk).body == {"save": ["Duplicate Key - 01924566170"]}
@@ -84,7 +84,7 @@ def test_trunks_and_inbound_routes_share_their_keys(documented: Engine) -> None:
     assert send(documented, "GET", "trunks/01924566170").body["carrier"] == "DiD"
 
 
-def test_a_class_that_was_lost_rejects_updates_that_do_not_mend_it(documented: Engine) -> None:
+def test_unresolved_class_rejects_update_until_target_is_sent(documented: Engine) -> None:
     send(documented, "POST", "inboundroutes", NUMBER)
     documented.state.tables.update("lineio", "pkey", NUMBER["pkey"], {"routeclassopen": "404"})
     rejected = send(documented, "PUT", "inboundroutes/01924566170", {"moh": "ON"})
@@ -92,7 +92,7 @@ def test_a_class_that_was_lost_rejects_updates_that_do_not_mend_it(documented: E
     assert send(documented, "PUT", "inboundroutes/01924566170", {"openroute": "Hangup"}).status == 200
 
 
-def test_a_ring_group_keeps_the_class_of_its_outcome(documented: Engine) -> None:
+def test_ring_group_stores_class_of_its_outcome(documented: Engine) -> None:
     created = send(documented, "POST", "ringgroups", {"pkey": "sales", "cluster": "default", "outcome": "Operator"})
     assert (created.status, created.body["outcome"]) == (201, "Operator")
     row = documented.state.tables.first("speed", "pkey", "sales")
@@ -102,7 +102,7 @@ def test_a_ring_group_keeps_the_class_of_its_outcome(documented: Engine) -> None
         "outcome": ["The outcome must be a string.", "The target could not be resolved -1"]}
 
 
-def test_the_options_of_an_ivr_are_resolved(documented: Engine) -> None:
+def test_ivr_options_are_resolved(documented: Engine) -> None:
     body = {"pkey": "menu", "cluster": "default", "option1": "Hangup", "option11": "menu"}
     assert send(documented, "POST", "ivrs", body).body == {"option11": ["The target could not be resolved menu"]}
     assert send(documented, "POST", "ivrs", {**body, "option11": None}).status == 201
@@ -113,12 +113,12 @@ def test_the_options_of_an_ivr_are_resolved(documented: Engine) -> None:
 
 
 @pytest.mark.parametrize("body", [{"pkey": "menu", "cluster": "default"}, {}, {"pkey": "menu", "cluster": ["default"]}])
-def test_the_published_product_creates_no_ivr(shipped: Engine, body: Any) -> None:
+def test_ivr_create_crashes_in_shipped_product(shipped: Engine, body: Any) -> None:
     assert send(shipped, "POST", "ivrs", body).status == 500
     assert send(shipped, "GET", "ivrs").body == []
 
 
-def test_the_published_product_updates_an_ivr_without_resolving(shipped: Engine) -> None:
+def test_shipped_product_updates_ivr_without_resolving_options(shipped: Engine) -> None:
     shipped.state.tables.insert("ivrmenu", {"pkey": "menu", "cluster": "default"})
     changed = send(shipped, "PUT", "ivrs/menu", {"pkey": "main", "option1": "nosuch", "z_updater": "me"})
     assert (changed.status, changed.body["option1"], changed.body["z_updater"]) == (200, "nosuch", "me")
@@ -129,7 +129,7 @@ def test_the_published_product_updates_an_ivr_without_resolving(shipped: Engine)
     assert send(shipped, "PUT", "ivrs/main", {"timeoutrouteclass": 5}).status == 500
 
 
-def test_the_published_product_stops_at_the_first_key_that_leads_nowhere(shipped: Engine) -> None:
+def test_shipped_product_stops_at_first_unresolved_option(shipped: Engine) -> None:
     shipped.state.tables.insert("ivrmenu", {"pkey": "menu", "cluster": "default", "routeclass2": 0})
     keys = {"option0": "Hangup", "option1": "nosuch", "option2": "Operator", "option12": "None"}
     assert send(shipped, "PUT", "ivrs/menu", keys).status == 200
@@ -137,13 +137,13 @@ def test_the_published_product_stops_at_the_first_key_that_leads_nowhere(shipped
     assert row is not None
     assert (row["routeclass0"], row["routeclass1"], row["routeclass2"]) == ("101", "404", "0")
     assert row["option2"] == "Operator"
-    send(shipped, "PUT", "ivrs/menu", {"option3": "Hangup"})  # still stops there
+    send(shipped, "PUT", "ivrs/menu", {"option3": "Hangup"})  # still stops at option1
     row = shipped.state.tables.first("ivrmenu", "pkey", "menu")
     assert row is not None
     assert row["routeclass3"] is None
 
 
-def test_the_published_product_looks_at_a_thirteenth_key(shipped: Engine) -> None:
+def test_shipped_product_reads_a_thirteenth_option(shipped: Engine) -> None:
     shipped.state.tables.insert("ivrmenu", {"pkey": "menu", "cluster": "default"})
     rejected = send(shipped, "PUT", "ivrs/menu", {"option12": "None"})
     assert rejected.status == 409

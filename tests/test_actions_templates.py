@@ -1,4 +1,4 @@
-"""Templates: what is listed, what may be deleted, and when a BLF template may be named, on both profiles."""
+"""Templates in both profiles: listing, deletion, and references to BLF templates."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def shipped() -> Engine:
     return box("shipped")
 
 
-def test_a_fresh_pbx_lists_what_is_supported(documented: Engine) -> None:
+def test_factory_pbx_lists_supported_templates(documented: Engine) -> None:
     listed = [template["pkey"] for template in send(documented, "GET /templates").body]
     assert len(listed) == 56
     assert listed == sorted(listed)
@@ -38,11 +38,11 @@ def test_a_fresh_pbx_lists_what_is_supported(documented: Engine) -> None:
     assert documented.state.tables.first("device", "pkey", "Snom 300") is not None
 
 
-def test_what_is_no_longer_supported_can_be_shown(documented: Engine) -> None:
+def test_unsupported_template_can_be_shown(documented: Engine) -> None:
     assert send(documented, "GET /templates/SipStack").body["desc"] == "Local H/S Stack"
 
 
-def test_a_new_template_is_the_customers(documented: Engine) -> None:
+def test_new_template_is_owned_by_customer(documented: Engine) -> None:
     created = send(documented, "POST /templates", {"pkey": "Lobby", "technology": "SIP", "blfkeyname": KEYS})
     assert created.status == 201
     assert created.body == {"pkey": "Lobby", "technology": "SIP", "blfkeyname": KEYS, "owner": "cust"}
@@ -51,12 +51,12 @@ def test_a_new_template_is_the_customers(documented: Engine) -> None:
     assert "Lobby" in [template["pkey"] for template in send(documented, "GET /templates").body]
 
 
-def test_a_name_that_is_taken_is_rejected(documented: Engine) -> None:
+def test_duplicate_name_is_rejected(documented: Engine) -> None:
     assert send(documented, "POST /templates", {"pkey": "Aastra", "technology": "SIP"}).status == 409
     assert send(documented, "GET /templates/Aastra").body["owner"] == "system"
 
 
-def test_only_templates_of_users_can_be_deleted(documented: Engine) -> None:
+def test_system_template_cannot_be_deleted(documented: Engine) -> None:
     send(documented, "POST /templates", {"pkey": "Lobby", "technology": "Descriptor"})
     assert send(documented, "DELETE /templates/Lobby").status == 204
     rejected = send(documented, "DELETE /templates/Aastra")
@@ -72,7 +72,7 @@ def test_only_templates_of_users_can_be_deleted(documented: Engine) -> None:
     ({"technology": "Descriptor", "blfkeyname": KEYS}, [FOR_SIP]),
     ({"technology": "BLF Template", "blfkeyname": "Aastra"}, [FOR_SIP, NOT_BLF]),
 ])
-def test_a_new_template_may_name_a_blf_template(documented: Engine, body: object, messages: list[str] | None) -> None:
+def test_blf_reference_in_new_template(documented: Engine, body: object, messages: list[str] | None) -> None:
     reply = send(documented, "POST /templates", {"pkey": "Lobby", **body})  # type: ignore[dict-item]
     assert (reply.status, reply.body.get("blfkeyname") if reply.status == 422 else None) == (
         (422, messages) if messages else (201, None))
@@ -87,7 +87,7 @@ def test_a_new_template_may_name_a_blf_template(documented: Engine, body: object
     ("AnalogFXS", {"blfkeyname": KEYS, "technology": "SIP"}, [IN_SIP]),
     ("Aastra", {"blfkeyname": KEYS, "technology": "Descriptor"}, None),
 ])
-def test_a_template_may_name_a_blf_template(
+def test_blf_reference_in_update(
         documented: Engine, template: str, body: object, messages: list[str] | None) -> None:
     reply = send(documented, f"PUT /templates/{template}", body)
     assert (reply.status, reply.body.get("blfkeyname") if reply.status == 422 else None) == (
@@ -99,7 +99,7 @@ def test_shipped_rejects_every_creation(shipped: Engine) -> None:
     assert (reply.status, reply.body) == (422, {"blfkeyname": [NOT_BLF]})
 
 
-def test_shipped_updates_when_a_blf_template_is_named(shipped: Engine) -> None:
+def test_shipped_update_requires_blf_reference(shipped: Engine) -> None:
     assert send(shipped, "PUT /templates/Aastra", {"desc": "Phones"}).body == {"blfkeyname": [NOT_BLF]}
     assert send(shipped, "PUT /templates/Aastra", {"blfkeyname": [KEYS]}).body["exception"] == "TypeError"
     assert send(shipped, "PUT /templates/Aastra", {"desc": "Phones", "blfkeyname": KEYS}).body["desc"] == "Phones"
@@ -111,14 +111,14 @@ def test_shipped_deletes_system_templates(shipped: Engine) -> None:
 
 
 @pytest.mark.parametrize("value", [0, False, [], {}, 0.0])
-def test_what_php_takes_for_nothing_is_no_name(documented: Engine, value: object) -> None:
-    """`!= NULL` does not count it as given, so that the technology does not matter; but it is no BLF template."""
+def test_falsy_blf_reference_is_rejected(documented: Engine, value: object) -> None:
+    """For `!= NULL` it is missing, so the technology is not checked, but it is not a BLF template either."""
     rejected = send(documented, "POST /templates", {"pkey": "x", "technology": "Descriptor", "blfkeyname": value})
     assert FOR_SIP not in json.dumps(rejected.body)
     assert NOT_BLF in json.dumps(rejected.body)
 
 
-def test_the_seed_has_the_texts_that_were_recorded() -> None:
+def test_seed_has_recorded_provisioning_texts() -> None:
     file = Path(__file__).parent.parent / "contracts" / "exchanges" / "templates.jsonl"
     recorded = next(item["response"]["body"] for item in replay.read(file)
                     if item["request"]["path"] == "/templates" and item["response"]["status"] == 200)
@@ -128,6 +128,6 @@ def test_the_seed_has_the_texts_that_were_recorded() -> None:
         template["pkey"]: template["provision"] for template in recorded}
 
 
-def test_the_document_lists_no_other_technology() -> None:
+def test_document_lists_three_technologies() -> None:
     schemas = loading.load()["components"]["schemas"]
     assert schemas["TemplateCreate"]["properties"]["technology"]["enum"] == ["SIP", "Descriptor", "BLF Template"]

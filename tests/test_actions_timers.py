@@ -1,4 +1,4 @@
-"""Recurring and non recurring timers, by requests to an engine of either profile."""
+"""Recurring and non-recurring timers in both profiles, called through an engine."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from sarkmock.http.engine import Engine
 from tests.engines import send
 
 
-def test_a_daytimer_gets_its_keys_from_the_pbx(documented: Engine) -> None:
+def test_daytimer_keys_are_generated(documented: Engine) -> None:
     created = send(documented, "POST", "daytimers", {"cluster": "default", "dayofweek": "fri"})
     assert created.status == 201
     name = created.body.pop("pkey")
@@ -23,7 +23,7 @@ def test_a_daytimer_gets_its_keys_from_the_pbx(documented: Engine) -> None:
 
 
 @pytest.mark.parametrize(("resource", "body"), [("daytimers", {"cluster": "default"}), ("holidaytimers", {})])
-def test_the_highest_id_is_given_again(documented: Engine, resource: str, body: dict[str, Any]) -> None:
+def test_highest_id_is_reused_after_delete(documented: Engine, resource: str, body: dict[str, Any]) -> None:
     ids = [send(documented, "POST", resource, body).body["id"] for _ in range(3)]
     send(documented, "DELETE", f"{resource}/1")
     send(documented, "DELETE", f"{resource}/3")
@@ -31,12 +31,12 @@ def test_the_highest_id_is_given_again(documented: Engine, resource: str, body: 
 
 
 @pytest.mark.parametrize("path", ["daytimers/01", "daytimers/1.0", "daytimers/ 1"])
-def test_an_id_is_compared_as_a_number(documented: Engine, path: str) -> None:
+def test_id_is_compared_as_number(documented: Engine, path: str) -> None:
     send(documented, "POST", "daytimers", {"cluster": "default"})
     assert send(documented, "GET", path).status == 200
 
 
-def test_the_keys_of_a_daytimer_stay(documented: Engine) -> None:
+def test_daytimer_keys_cannot_be_set(documented: Engine) -> None:
     body = {"cluster": "default", "pkey": "mine", "id": 7, "state": "BUSY"}
     before = send(documented, "POST", "daytimers", body).body
     after = send(documented, "PUT", "daytimers/1", body).body
@@ -45,14 +45,14 @@ def test_the_keys_of_a_daytimer_stay(documented: Engine) -> None:
 
 
 @pytest.mark.parametrize(("method", "path"), [("POST", "daytimers"), ("PUT", "daytimers/1")])
-def test_only_the_documentation_demands_a_tenant(documented: Engine, shipped: Engine, method: str, path: str) -> None:
+def test_tenant_is_required_by_documentation_only(documented: Engine, shipped: Engine, method: str, path: str) -> None:
     for engine in (documented, shipped):
         engine.state.tables.insert("dateseg", {"pkey": "dateSeg100000", "cluster": "default"})
     assert send(documented, method, path).body == {"cluster": ["The cluster field is required."]}
     assert send(shipped, method, path).body["cluster"] == "default"
 
 
-def test_the_route_of_a_holiday_is_classified(documented: Engine) -> None:
+def test_route_class_of_holiday_timer(documented: Engine) -> None:
     documented.state.tables.insert("ipphone", {"pkey": "1001", "cluster": "default"})
     created = send(documented, "POST", "holidaytimers", {"route": "1001", "stime": "1735084800", "pkey": "mine"}).body
     assert created == {"id": 1, "cluster": "default", "route": "1001", "routeclass": 1,
@@ -63,7 +63,7 @@ def test_the_route_of_a_holiday_is_classified(documented: Engine) -> None:
 
 
 @pytest.mark.parametrize(("method", "path"), [("POST", "holidaytimers"), ("PUT", "holidaytimers/1")])
-def test_a_route_that_leads_nowhere_is_rejected(documented: Engine, method: str, path: str) -> None:
+def test_unresolved_route_is_rejected(documented: Engine, method: str, path: str) -> None:
     send(documented, "POST", "holidaytimers")
     reply = send(documented, method, path, {"route": "nowhere", "stime": "7"})
     assert (reply.status, reply.body) == (422, {
@@ -71,17 +71,17 @@ def test_a_route_that_leads_nowhere_is_rejected(documented: Engine, method: str,
     assert [row["route"] for row in send(documented, "GET", "holidaytimers").body] == ["None"]
 
 
-def test_a_route_that_is_no_text_is_judged_all_the_same(documented: Engine) -> None:
+def test_route_that_is_not_a_string_is_also_resolved(documented: Engine) -> None:
     reply = send(documented, "POST", "holidaytimers", {"route": 4711})
     assert reply.body == {"route": ["The route must be a string.", "The routing target could not be resolved 4711"]}
 
 
-def test_the_documentation_keeps_routeclass_to_the_pbx(documented: Engine) -> None:
+def test_documented_routeclass_is_read_only(documented: Engine) -> None:
     assert send(documented, "POST", "holidaytimers", {"routeclass": "404"}).body["routeclass"] == "0"
     assert send(documented, "PUT", "holidaytimers/1", {"routeclass": "nonsense"}).body["routeclass"] == "0"
 
 
-def test_the_product_believes_the_client(shipped: Engine) -> None:
+def test_shipped_routeclass_is_taken_from_client(shipped: Engine) -> None:
     body = {"routeclass": 7, "route": "Hangup", "pkey": "mine"}
     assert send(shipped, "POST", "holidaytimers", body).body["routeclass"] == "7"
     assert shipped.state.tables.rows("holiday")[0]["pkey"].startswith("sched")
@@ -90,9 +90,9 @@ def test_the_product_believes_the_client(shipped: Engine) -> None:
     assert send(shipped, "PUT", "holidaytimers/1", {"pkey": 7}).body == {"pkey": ["The pkey must be a string."]}
 
 
-@pytest.mark.parametrize("lost", ["404", "+404"])
-def test_a_class_of_404_locks_the_row_until_a_route_is_sent(shipped: Engine, lost: str) -> None:
-    send(shipped, "POST", "holidaytimers", {"routeclass": lost})
+@pytest.mark.parametrize("unresolved", ["404", "+404"])
+def test_class_404_rejects_updates_until_route_is_sent(shipped: Engine, unresolved: str) -> None:
+    send(shipped, "POST", "holidaytimers", {"routeclass": unresolved})
     rejected = send(shipped, "PUT", "holidaytimers/1", {"desc": "x"})
     assert (rejected.status, rejected.body) == (422, {"route": ["The routing target could not be resolved "]})
     assert send(shipped, "PUT", "holidaytimers/1", {"route": "None"}).body["routeclass"] == 0

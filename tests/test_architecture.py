@@ -1,4 +1,4 @@
-"""The import ladder as a table, who may use which library, and the sizes and manners of the house style."""
+"""Import order of the modules, permitted users of each library, and size limits of the house style."""
 
 import ast
 import re
@@ -19,8 +19,8 @@ ROOT = Path(__file__).parent.parent
 PLUGIN = ROOT / "pytest_sarkmock.py"
 SOURCES = sorted([PLUGIN, *(ROOT / "sarkmock").rglob("*.py"), *(ROOT / "contracts").rglob("*.py")])
 
-# The ladder of sarkmock/: a unit may import only units of the steps above it in this list.
-LADDER = [
+# Layers of sarkmock/: a unit may import only units of earlier layers in this list.
+LAYERS = [
     {"atomic", "redaction", "server.addresses", "spec.data_files", "spec.pointers", "spec.yaml_values",
      "suggest"},
     {"spec.overlay", "spec.yaml12", "http.replies", "pbx.sql"},
@@ -47,8 +47,8 @@ LADDER = [
     {"suite_api", "proxy_api"},
     {"__init__", "__main__"},
 ]
-# The ladder of the contract suite: its packages and modules, in the same way.
-SUITE_LADDER = [
+# Layers of the contract suite: its packages and modules, in the same way.
+SUITE_LAYERS = [
     {"__init__", "errors", "options", "pytest_entry"},
     {"client"},
     {"spec"},
@@ -66,8 +66,8 @@ SUITE_LADDER = [
 ]
 # Packages whose modules are units; any other package is one unit.
 SPLIT = {"spec", "laravel", "pbx", "http", "server"}
-# Libraries that one place alone may know, so that another can take their part.
-KEEPERS = {
+# Libraries that only the listed units may import, so that they can be replaced.
+LIBRARY_USERS = {
     "click": {"cli"},
     "cryptography": {"server.tls"},
     "flask": {"http.flask_app", "server.mock", "control"},
@@ -77,13 +77,13 @@ KEEPERS = {
     "trustme": {"server.tls"},
     "yaml": {"spec.yaml12", "spec.yaml_values"},
 }
-OF_OPTIONS = "sarkmock.spec.data_files.BASE"  # the default of options, whose help loads no library but click
-# What is used where it is installed, and not needed.
+OPTION_DEFAULT = "sarkmock.spec.data_files.BASE"  # the default of options: their help must load no library but click
+# Used if installed, not required.
 OPTIONAL = {"anyio", "httpx"}
-# The validator is there for its lowest version.
+# A dependency only to pin its lowest version.
 NEVER_IMPORTED = {"openapi-spec-validator"}
 MODULE_LINES, FUNCTION_LINES = 350, 40
-# Terms of both halves, a hook of pytest, and a command with the name of what it lists.
+# Terms of both packages, a pytest hook, and a command that is named after what it lists.
 DEFINED_TWICE = {"JSON", "Request", "profiles", "pytest_configure"}
 
 
@@ -98,7 +98,7 @@ def nodes(path):
 
 
 def imported(path):
-    """Every module a file imports, absolute; `from package import name` as package.name for packages of ours."""
+    """Absolute names of all modules that a file imports; `package.name` for names imported from our packages."""
     for node in nodes(path):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
@@ -109,7 +109,7 @@ def imported(path):
 
 
 def absolute(path, node):
-    """The module that an import names; only the suite imports relatively."""
+    """The module of an import. Only the suite uses relative imports."""
     if not node.level:
         return node.module
     package = path.relative_to(ROOT / "contracts").parts[:-node.level]
@@ -117,7 +117,7 @@ def absolute(path, node):
 
 
 def unit(module):
-    """The unit of a module below sarkmock: a package, or a module of a package that is split."""
+    """The unit of a module of sarkmock: a package, or a module of a package in SPLIT."""
     names = module.split(".")
     return ".".join(names[:2]) if names[0] in SPLIT else names[0]
 
@@ -129,12 +129,12 @@ def module_of(path):
 
 @cache
 def units():
-    """Unit of sarkmock/ -> everything it imports. A package that is split has nothing but a docstring itself."""
-    found = {}
+    """Unit of sarkmock/ -> everything it imports. A package in SPLIT contains only a docstring."""
+    imports = {}
     for path in SOURCES:
         if path.is_relative_to(ROOT / "sarkmock") and unit(module_of(path)) not in SPLIT:
-            found.setdefault(unit(module_of(path)), set()).update(imported(path))
-    return found
+            imports.setdefault(unit(module_of(path)), set()).update(imported(path))
+    return imports
 
 
 def functions():
@@ -144,16 +144,16 @@ def functions():
                 yield f"{path.relative_to(ROOT)}:{node.lineno} {node.name}", node.end_lineno - node.lineno + 1
 
 
-def test_every_unit_has_its_step_on_the_ladder():
-    assert set(units()) == set().union(*LADDER)
+def test_every_unit_is_in_a_layer():
+    assert set(units()) == set().union(*LAYERS)
 
 
-@pytest.mark.parametrize("name", sorted(set().union(*LADDER)))
-def test_imports_go_up_the_list(name):
-    step = next(number for number, names in enumerate(LADDER) if name in names)
-    above = set().union(*LADDER[:step])
+@pytest.mark.parametrize("name", sorted(set().union(*LAYERS)))
+def test_units_import_earlier_layers_only(name):
+    layer = next(number for number, names in enumerate(LAYERS) if name in names)
+    earlier = set().union(*LAYERS[:layer])
     used = {unit(module.removeprefix("sarkmock.")) for module in units()[name] if module.startswith("sarkmock.")}
-    assert used - {name, "__version__"} <= above
+    assert used - {name, "__version__"} <= earlier
 
 
 def suite_unit(module):
@@ -164,25 +164,25 @@ def suite_unit(module):
 def suite_units():
     """Package or module of the suite -> everything of the suite that it imports."""
     home = ROOT / "contracts" / "sarkmock_contracts"
-    found = {}
+    imports = {}
     for path in home.rglob("*.py"):
         name = path.relative_to(home).parts[0].removesuffix(".py")
         used = {suite_unit(module) for module in imported(path) if module.startswith("sarkmock_contracts.")}
-        found.setdefault(name, set()).update(used)
-    return found
+        imports.setdefault(name, set()).update(used)
+    return imports
 
 
-def test_every_part_of_the_suite_has_its_step():
-    assert set(suite_units()) == set().union(*SUITE_LADDER)
+def test_every_unit_of_suite_is_in_a_layer():
+    assert set(suite_units()) == set().union(*SUITE_LAYERS)
 
 
-@pytest.mark.parametrize("name", sorted(set().union(*SUITE_LADDER)))
-def test_the_suite_imports_up_the_list(name):
-    step = next(number for number, names in enumerate(SUITE_LADDER) if name in names)
-    assert suite_units()[name] - {name} <= set().union(*SUITE_LADDER[:step])
+@pytest.mark.parametrize("name", sorted(set().union(*SUITE_LAYERS)))
+def test_suite_units_import_earlier_layers_only(name):
+    layer = next(number for number, names in enumerate(SUITE_LAYERS) if name in names)
+    assert suite_units()[name] - {name} <= set().union(*SUITE_LAYERS[:layer])
 
 
-def test_the_mock_never_imports_its_judge_and_the_judge_only_public_names():
+def test_mock_does_not_import_suite_and_suite_imports_public_names_only():
     for path in SOURCES:
         for module in imported(path):
             first, _, name = module.partition(".")
@@ -190,36 +190,36 @@ def test_the_mock_never_imports_its_judge_and_the_judge_only_public_names():
             if path.is_relative_to(ROOT / "sarkmock"):
                 assert first != "sarkmock_contracts", path
             elif first == "sarkmock" and path != PLUGIN:
-                assert name.partition(".")[0] in ("suite_api", "proxy_api") or module == OF_OPTIONS, path
+                assert name.partition(".")[0] in ("suite_api", "proxy_api") or module == OPTION_DEFAULT, path
 
 
-def test_a_check_does_not_load_the_server():
+def test_check_does_not_import_server():
     code = ("import sarkmock_contracts.plugin, sys; "  # Hypothesis may load asyncio
             "print({'flask', 'cryptography', 'sarkmock.server.https_server'} & sys.modules.keys())")
-    ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert ended.stdout == "set()\n"
+    process = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert process.stdout == "set()\n"
 
 
-def test_the_plugin_imports_nothing_of_ours_before_a_test_asks_for_it():
+def test_pytest_plugin_imports_sarkmock_lazily():
     first, *_ = subprocess.run([sys.executable, "-c", "import pytest_sarkmock, sys; print('sarkmock' in sys.modules)"],
                                capture_output=True, text=True, check=True).stdout.splitlines()
     assert first == "False"
 
 
-def test_one_module_alone_names_a_profile():
+def test_profile_names_occur_in_one_module_only():
     names = {name for profile in map(describe_profile, profiles()) for name in (profile.name, *profile.aliases)}
     users = {path for path in SOURCES for node in nodes(path)
              if isinstance(node, ast.Constant) and node.value in names}
     assert users == {ROOT / "sarkmock" / "spec" / "data_files.py"}
 
 
-@pytest.mark.parametrize("library", KEEPERS)
-def test_a_library_has_one_keeper(library):
+@pytest.mark.parametrize("library", LIBRARY_USERS)
+def test_library_is_imported_by_its_listed_units_only(library):
     users = {name for name, modules in units().items() if library in {module.partition(".")[0] for module in modules}}
-    assert users == KEEPERS[library]
+    assert users == LIBRARY_USERS[library]
 
 
-def test_what_is_imported_is_declared_and_nothing_else():
+def test_dependencies_are_exactly_the_imported_libraries():
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     lines = [*project["dependencies"], *project["optional-dependencies"]["check"]]
     declared = {re.match(r"[\w-]+", line)[0].lower() for line in lines} - NEVER_IMPORTED
@@ -229,7 +229,7 @@ def test_what_is_imported_is_declared_and_nothing_else():
 
 
 @pytest.mark.parametrize("path", SOURCES, ids=lambda path: str(path.relative_to(ROOT)))
-def test_a_module_opens_with_a_sentence_and_is_not_long(path):
+def test_module_has_docstring_and_limited_length(path):
     sentence = (ast.get_docstring(tree(path)) or "").split("\n\n")[0]
     assert len(sentence) > 20, sentence
     assert sentence.endswith((".", ":", "`")), sentence
@@ -243,7 +243,7 @@ def test_functions_are_short():
     assert sorted(lengths.values())[int(len(lengths) * 0.9)] <= 20
 
 
-def defined(path):
+def public_names(path):
     """The public names that a module defines at its top level."""
     for node in tree(path).body:
         targets = getattr(node, "targets", [getattr(node, "target", node)])
@@ -251,16 +251,16 @@ def defined(path):
         yield from (name for name in names if not name.startswith("_"))
 
 
-def test_a_name_is_defined_once():
-    """A reader who searches for a name finds one thing."""
-    modules = Counter(name for path in SOURCES for name in set(defined(path)))
+def test_public_name_is_defined_once():
+    """A search for a name finds one definition."""
+    modules = Counter(name for path in SOURCES for name in set(public_names(path)))
     assert {name for name, count in modules.items() if count > 1} <= DEFINED_TWICE
 
 
-def test_no_repeated_group_of_an_expression_is_possessive():
-    """Before Python 3.11.5 (Debian 12 has 3.11.2) such a group goes on behind a repetition that failed.
+def test_regexes_have_no_possessive_repeated_groups():
+    """Before Python 3.11.5 (Debian 12 has 3.11.2) such a group continues after a failed repetition.
 
-    Unless their number is fixed.
+    A fixed number of repetitions is safe.
     """
     possessive = re.compile(r"\(\?[:P].*(?<!\\)\)(?:[*+?]|\{+\d*,\d*\}+)\+|\(\?>", re.DOTALL)
     assert [f"{path.relative_to(ROOT)}:{node.lineno}" for path in SOURCES
@@ -270,8 +270,8 @@ def test_no_repeated_group_of_an_expression_is_possessive():
             if possessive.search(ast.unparse(node))] == []
 
 
-def test_text_files_are_read_and_written_in_utf_8():
-    """A C locale, or Windows, has another default."""
+def test_text_files_are_read_and_written_as_utf_8():
+    """The default differs in a C locale and on Windows."""
     calls = {(path, node) for path in SOURCES for node in nodes(path)
              if isinstance(node, ast.Call) and getattr(node.func, "attr", "") in {"read_text", "write_text"}}
     assert calls
@@ -279,6 +279,6 @@ def test_text_files_are_read_and_written_in_utf_8():
             if "encoding" not in {keyword.arg for keyword in node.keywords}] == []
 
 
-def test_nothing_is_left_undone():
+def test_sources_contain_no_todo_markers():
     marks = re.compile(r"\b(TODO|FIXME|XXX|HACK)\b|raise NotImplementedError")
     assert [str(path) for path in SOURCES if marks.search(path.read_text())] == []

@@ -1,4 +1,4 @@
-"""Bearer tokens: which routes exist for whom, what a login gives and ends, and what a browser gets instead."""
+"""Bearer tokens: protected routes, login and logout, and responses to browsers."""
 
 import json
 import re
@@ -21,14 +21,14 @@ UNAUTHENTICATED = {"message": "Unauthenticated."}
 BASE = "http://sark.invalid/api"
 
 
-def guarded_document():
+def document_with_authentication():
     actions = Path(__file__).parent / "cases" / "authentication.yaml"
     return apply_overlay(load("shipped"), yaml.safe_load(actions.read_text()))
 
 
 @pytest.fixture(scope="module")
 def program():
-    return Program(guarded_document(), "guarded")
+    return Program(document_with_authentication(), "authenticated")
 
 
 @pytest.fixture
@@ -52,24 +52,24 @@ def bearer(token):
     return f"Bearer {token}"
 
 
-STRANGERS = [None, "", "Basic YWRtaW46c2VjcmV0", "Bearer", "Bearer 2|unknown", "Token " + TOKEN]
+UNAUTHENTICATED_HEADERS = [None, "", "Basic YWRtaW46c2VjcmV0", "Bearer", "Bearer 2|unknown", "Token " + TOKEN]
 
 
-@pytest.mark.parametrize("authorization", STRANGERS)
+@pytest.mark.parametrize("authorization", UNAUTHENTICATED_HEADERS)
 @pytest.mark.parametrize(("method", "path", "status", "body"), [
     ("GET", "/tenants", 404, NO_SUCH), ("GET", "/auth/users", 404, NO_SUCH), ("GET", "/nosuch", 404, NO_SUCH),
     ("GET", "/auth/whoami", 401, UNAUTHENTICATED), ("GET", "/auth/logout", 401, UNAUTHENTICATED)])
-def test_without_a_token_admin_routes_do_not_exist(send, authorization, method, path, status, body):
+def test_admin_routes_are_404_without_token(send, authorization, method, path, status, body):
     reply = send(method, path, authorization)
     assert (reply.status_code, reply.json()) == (status, body)
     assert "WWW-Authenticate" not in reply.headers
 
 
-@pytest.mark.parametrize("authorization", STRANGERS)
+@pytest.mark.parametrize("authorization", UNAUTHENTICATED_HEADERS)
 @pytest.mark.parametrize(("method", "path", "allowed"), [
     ("POST", "/tenants", "GET, HEAD"), ("DELETE", "/tenants/default", "GET, HEAD"), ("PUT", "/nosuch", "GET, HEAD"),
     ("PUT", "/auth/login", "GET, HEAD, POST"), ("POST", "/auth/register", "GET, HEAD")])
-def test_other_methods_are_405(send, authorization, method, path, allowed):
+def test_unsupported_method_is_405_without_token(send, authorization, method, path, allowed):
     reply = send(method, path, authorization)
     assert (reply.status_code, reply.headers["Allow"]) == (405, allowed)
     assert send("OPTIONS", path, authorization).headers["Allow"] == allowed.replace(" ", "")
@@ -78,7 +78,7 @@ def test_other_methods_are_405(send, authorization, method, path, allowed):
 @pytest.mark.parametrize("authorization", [
     bearer(TOKEN), f"bearer {TOKEN}", f"BEARER {TOKEN}", f"Bearer {TOKEN}, Basic x", f"Bearer 9|x Bearer {TOKEN}",
     bearer("0" + TOKEN)])
-def test_an_administrators_token_opens_everything(send, authorization):
+def test_admin_token_gives_access_to_all_routes(send, authorization):
     assert send("GET", "/tenants", authorization).status_code == 200
     assert send("GET", "/auth/whoami", authorization).json()["email"] == ADMIN["email"]
 
@@ -86,7 +86,7 @@ def test_an_administrators_token_opens_everything(send, authorization):
 @pytest.mark.parametrize(("authorization", "admin", "user"), [
     (bearer("7|" + TOKEN[2:]), 401, 200), (bearer("x|" + TOKEN[2:]), 401, 200), (f"Bearer  {TOKEN}", 401, 200),
     (bearer(TOKEN + "|more"), 401, 200)])
-def test_only_the_users_operations_look_at_the_secret_alone(send, authorization, admin, user):
+def test_only_user_operations_ignore_token_id(send, authorization, admin, user):
     assert send("GET", "/tenants", authorization).status_code == admin
     assert send("GET", "/auth/whoami", authorization).status_code == admin
     assert send("GET", "/auth/users", authorization).status_code == user
@@ -94,17 +94,17 @@ def test_only_the_users_operations_look_at_the_secret_alone(send, authorization,
 
 @pytest.mark.parametrize("path", ["/tenants", "/auth/login", "/nosuch"])
 @pytest.mark.parametrize("method", ["GET", "POST", "OPTIONS"])
-def test_a_token_without_a_bar_crashes_every_route(send, method, path):
+def test_token_without_separator_crashes_every_route(send, method, path):
     reply = send(method, path, "Bearer nobar")
     assert (reply.status_code, reply.json()["message"]) == (500, "Undefined array key 1")
 
 
-def test_a_token_in_the_query_or_the_body_is_none(send):
+def test_token_in_query_or_body_is_ignored(send):
     assert send("GET", "/tenants", params={"token": TOKEN, "api_token": TOKEN}).status_code == 404
     assert send("GET", "/auth/whoami", json={"token": TOKEN}).status_code == 401
 
 
-def test_a_login_ends_the_earlier_tokens_of_the_user(send):
+def test_login_revokes_earlier_tokens_of_user(send):
     reply = send("POST", "/auth/login", json=ADMIN)
     assert reply.status_code == 200
     assert reply.json()["token_type"] == "Bearer"
@@ -115,7 +115,7 @@ def test_a_login_ends_the_earlier_tokens_of_the_user(send):
     assert send("GET", "/auth/whoami", bearer(TOKEN)).status_code == 401
 
 
-def test_a_logout_ends_every_token_of_the_user(send):
+def test_logout_revokes_all_tokens_of_user(send):
     assert send("GET", "/auth/logout", bearer(TOKEN)).json() == {"message": "Successfully logged out"}
     assert send("GET", "/auth/logout", bearer(TOKEN)).json() == UNAUTHENTICATED
     assert send("POST", "/tenants", bearer(TOKEN)).status_code == 405
@@ -124,12 +124,12 @@ def test_a_logout_ends_every_token_of_the_user(send):
 @pytest.mark.parametrize("body", [
     {**ADMIN, "password": "wrong"}, {**ADMIN, "password": " secret"}, {**ADMIN, "email": "ADMIN@example.com"},
     {**ADMIN, "email": "nobody@example.com"}, {**ADMIN, "password": "secret\0"}, {**ADMIN, "password": "x" * 100}])
-def test_a_wrong_password_or_an_unknown_address_is_401(send, body):
+def test_wrong_password_or_unknown_email_is_401(send, body):
     reply = send("POST", "/auth/login", json=body)
     assert (reply.status_code, reply.json()) == (401, {"message": "Unauthorized"})
 
 
-def test_an_address_is_trimmed_and_a_login_takes_forms(send):
+def test_login_accepts_form_and_trims_email(send):
     assert send("POST", "/auth/login", data={**ADMIN, "email": " admin@example.com "}).status_code == 200
 
 
@@ -138,7 +138,7 @@ def test_an_address_is_trimmed_and_a_login_takes_forms(send):
     ({"email": "a@b.c"}, "The password field is required.", ["password"]),
     ({"email": "x", "password": 5, "remember_me": 2}, "The email must be a valid email address. (and 2 more errors)",
      ["email", "password", "remember_me"])])
-def test_invalid_input_is_summarised(send, body, message, fields):
+def test_validation_errors_are_summarised(send, body, message, fields):
     reply = send("POST", "/auth/login", json=body)
     assert reply.status_code == 422
     assert reply.json()["message"] == message
@@ -148,7 +148,7 @@ def test_invalid_input_is_summarised(send, body, message, fields):
 @pytest.mark.parametrize(("method", "path", "status", "text"), [
     ("GET", "/auth/whoami", 500, "Route [login] not defined."), ("POST", "/auth/login", 302, "http://sark.invalid")])
 @pytest.mark.parametrize("accept", ["text/html", "*/*", "text/html, application/json"])
-def test_what_a_browser_gets(send, accept, method, path, status, text):
+def test_unauthenticated_browser_gets_html(send, accept, method, path, status, text):
     reply = send(method, path, accept=accept)
     assert reply.status_code == status
     assert reply.headers["Content-Type"].lower() == "text/html; charset=utf-8"
@@ -156,7 +156,7 @@ def test_what_a_browser_gets(send, accept, method, path, status, text):
     assert reply.headers.get("Location") == ("http://sark.invalid" if status == 302 else None)
 
 
-def test_a_registered_user_is_no_administrator_before_its_login(send):
+def test_registered_admin_has_admin_rights_only_after_login(send):
     new = {"name": "Mary", "email": "mary@example.com", "password": "a word", "role": "isAdmin", "endpoint": "1001"}
     reply = send("POST", "/auth/register", bearer(TOKEN), json=new)
     assert (reply.status_code, reply.json()["message"]) == (201, "Created new user mary@example.com!")
@@ -176,7 +176,7 @@ def test_a_registered_user_is_no_administrator_before_its_login(send):
     ({"role": 5}, 201, "5"), ({"role": True}, 201, "1"), ({}, 201, None), ({"role": ["isAdmin"]}, 500, None),
     ({"email": ADMIN["email"]}, 422, None), ({"email": "ADMIN@example.com"}, 201, None),
     ({"endpoint": "x"}, 422, None), ({"endpoint": None}, 422, None), ({"password": "a\0b"}, 500, None)])
-def test_what_a_new_user_may_have(send, change, status, role):
+def test_register_validates_new_user(send, change, status, role):
     new = {"name": "Mary", "email": "mary@example.com", "password": "a word"} | change
     reply = send("POST", "/auth/register", bearer(TOKEN), json=new)
     assert reply.status_code == status
@@ -184,29 +184,29 @@ def test_what_a_new_user_may_have(send, change, status, role):
     assert [user["role"] for user in users[1:]] == ([role] if status == 201 else [])
 
 
-def test_passwords_are_hashed_and_tokens_digested(send, state):
+def test_passwords_and_tokens_are_stored_hashed(send, state):
     token = send("POST", "/auth/login", json=ADMIN).json()["accessToken"]
     send("POST", "/auth/register", bearer(token), json={"name": "M", "email": "m@example.com", "password": "a word"})
-    everything = json.dumps(state.to_seed().content())
-    assert re.findall(r"\$2y\$\d\d\$", everything) == ["$2y$04$"] * 2
-    assert "a word" not in everything
-    assert token.partition("|")[2] not in everything
+    content = json.dumps(state.to_seed().content())
+    assert re.findall(r"\$2y\$\d\d\$", content) == ["$2y$04$"] * 2
+    assert "a word" not in content
+    assert token.partition("|")[2] not in content
 
 
-def test_tokens_end_with_a_reset_and_the_first_is_back(send, state):
+def test_reset_revokes_tokens_and_restores_first_token(send, state):
     token = send("POST", "/auth/login", json=ADMIN).json()["accessToken"]
     state.reset()
     assert send("GET", "/tenants", bearer(token)).status_code == 404
     assert send("GET", "/tenants", bearer(TOKEN)).status_code == 200
 
 
-def test_the_same_requests_have_the_same_tokens(send, state):
+def test_tokens_are_reproducible(send, state):
     first = send("POST", "/auth/login", json=ADMIN).json()
     state.reset()
     assert send("POST", "/auth/login", json=ADMIN).json() == first
 
 
-def test_a_seed_may_have_users_or_none(program):
+def test_seed_with_and_without_users(program):
     hashed = accounts.hash_password("word", State().draw())
     rows = [{"id": 5, "name": "Boss", "email": "boss@example.com", "role": "isAdmin", "password": hashed}]
     for users, name in ((rows, "Boss"), ([], "admin")):
@@ -218,7 +218,7 @@ def test_a_seed_may_have_users_or_none(program):
 
 @pytest.mark.parametrize("token", ["x", "1", "1|short", "|0123456789", "0|0123456789", "a|0123456789", "1|01234 6789",
                                    "1|0123456789|x", "1234567890|0123456789"])
-def test_a_token_of_another_shape_is_told(program, token):
+def test_malformed_api_token_is_rejected(program, token):
     with pytest.raises(ValueError, match="API token"):
         api_token_of(program, token)
 
@@ -228,7 +228,7 @@ def test_a_profile_without_authentication_has_no_token():
     assert api_token_of(Program.of("shipped"), None) is None
 
 
-def test_a_random_token_is_made_where_none_is_given(program):
+def test_random_token_is_generated_by_default(program):
     first, second = api_token_of(program, None), api_token_of(program, None)
     assert first != second
     assert State(Seed.factory("sark-6.5"), token=first).token == first
