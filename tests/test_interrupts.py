@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM end a run between two requests: nothing in between can swallow them, nothing is cut in half."""
+"""Ctrl-C and SIGTERM end a run between two requests: signals are not lost, and no request is interrupted."""
 
 import gc
 import os
@@ -17,36 +17,36 @@ from tests.prefork import PROCESS
 
 @pytest.fixture(autouse=True)
 def handlers():
-    """The handlers that were there are there again."""
+    """Restore the signal handlers after each test."""
     before = {number: signal.getsignal(number) for number in interrupts.STOPPING}
     yield
     with interrupts.signals_deferred(""):
-        pass  # forgets what was noted
+        pass  # clears pending signals
     for number, handler in before.items():
         signal.signal(number, handler)
 
 
-def raised(number):
+def send_signal(number):
     os.kill(os.getpid(), number)
 
 
 @pytest.mark.parametrize("number", interrupts.STOPPING)
-def test_a_signal_ends_the_run_before_its_next_request(number):
+def test_signal_ends_run_before_next_request(number):
     suite = open_run(RunOptions())
     interrupts.install()
     assert suite.get("/tenants").ok
-    raised(number)
+    send_signal(number)
     sent = suite.target.requests
     with pytest.raises(KeyboardInterrupt):
         suite.get("/tenants")
     assert suite.target.requests == sent
-    assert suite.get("/tenants").ok  # whoever cleans up can send again
+    assert suite.get("/tenants").ok  # the clean-up can still send requests
 
 
-def test_a_signal_in_a_callback_that_swallows_exceptions_is_not_lost():
+def test_signal_in_callback_that_swallows_exceptions_is_not_lost():
     def raise_once(*_):
         gc.callbacks.remove(raise_once)  # the report of the exception allocates, too
-        raised(signal.SIGINT)
+        send_signal(signal.SIGINT)
 
     interrupts.install()
     gc.callbacks.append(raise_once)
@@ -55,61 +55,61 @@ def test_a_signal_in_a_callback_that_swallows_exceptions_is_not_lost():
         interrupts.raise_if_stopped()
 
 
-def test_asked_twice_it_does_not_wait():
+def test_second_signal_is_raised_immediately():
     interrupts.install()
-    raised(signal.SIGINT)
+    send_signal(signal.SIGINT)
     with pytest.raises(KeyboardInterrupt):
-        raised(signal.SIGINT)
+        send_signal(signal.SIGINT)
     interrupts.raise_if_stopped()
 
 
-def test_a_process_stops_when_another_says_so():
-    told = []
-    interrupts.obey(lambda: bool(told))
+def test_process_stops_when_condition_is_true():
+    stopped = []
+    interrupts.obey(lambda: bool(stopped))
     interrupts.raise_if_stopped()
-    told.append("stop")
+    stopped.append("stop")
     with pytest.raises(KeyboardInterrupt):
         interrupts.raise_if_stopped()
     interrupts.raise_if_stopped()
 
 
-def test_a_wait_ends_with_a_signal():
+def test_signal_ends_sleep():
     interrupts.install()
-    raised(signal.SIGINT)
+    send_signal(signal.SIGINT)
     with pytest.raises(KeyboardInterrupt):
         interrupts.sleep(600)
 
 
-def test_what_must_be_finished_is_finished(capfd):
+def test_deferred_signal_is_raised_after_block(capfd):
     interrupts.install()
     with interrupts.signals_deferred("cleaning up"):
-        raised(signal.SIGINT)
-        raised(signal.SIGTERM)
+        send_signal(signal.SIGINT)
+        send_signal(signal.SIGTERM)
         interrupts.raise_if_stopped()
     assert capfd.readouterr().out == "cleaning up\n" * 2
-    raised(signal.SIGINT)
+    send_signal(signal.SIGINT)
     with pytest.raises(KeyboardInterrupt):
         interrupts.raise_if_stopped()
 
 
-def wait_for_work(pid, children):
-    """Until the process handles signals itself, and has the children that it wants."""
-    ends = time.monotonic() + 60
+def wait_until_started(pid, children):
+    """Wait until the process has installed its signal handlers and started its children."""
+    deadline = time.monotonic() + 60
     caught = 1 << (signal.SIGTERM - 1)
-    while time.monotonic() < ends:
+    while time.monotonic() < deadline:
         status = dict(line.split(":\t", 1) for line in Path(f"/proc/{pid}/status").read_text().splitlines())
         started = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
         if int(status["SigCgt"], 16) & caught and len(started) >= 2 * children:
             return
         time.sleep(0.05)
-    pytest.fail("it does not begin")
+    pytest.fail("the process did not start")
 
 
-@pytest.mark.parametrize("options", [(), ("-n", "2")], ids=["one process", "spread"])
-def test_a_run_of_the_embedded_mock_ends_with_a_signal(options):
+@pytest.mark.parametrize("options", [(), ("-n", "2")], ids=["one process", "distributed"])
+def test_signal_ends_run_of_embedded_mock(options):
     process = subprocess.Popen([*PROCESS, "check", *options], text=True, stdout=subprocess.PIPE,
                                stderr=subprocess.STDOUT)
-    wait_for_work(process.pid, children=bool(options))
+    wait_until_started(process.pid, children=bool(options))
     process.send_signal(signal.SIGTERM)
     output, _ = process.communicate(timeout=60)
     assert process.returncode == 2, output

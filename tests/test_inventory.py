@@ -1,4 +1,4 @@
-"""Nothing that is documented is missing from the document: operations, rules, errata, behaviours, silences."""
+"""The document covers the documentation completely: operations, rules, errata, behaviours, silences."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def body(operation: str) -> dict[str, Any]:
 
 
 def field(rule: dict[str, Any]) -> dict[str, Any]:
-    """The property that a rule of the documentation belongs to; empty if there is none."""
+    """The property that a rule of the documentation belongs to, or an empty mapping."""
     if rule["operation"] not in operations():
         return {}
     return body(rule["operation"]).get("properties", {}).get(rule["field"], {})  # type: ignore[no-any-return]
@@ -54,29 +54,29 @@ def sources(place: dict[str, Any]) -> set[int]:
 
 
 def errata_in(value: Any) -> Iterator[str]:
-    """Every erratum that a part of the document carries."""
-    for _, key, found in loading.extensions(value):
+    """Every erratum in a part of the document."""
+    for _, key, errata in loading.extensions(value):
         if key == "x-errata":
-            yield from found
+            yield from errata
         elif key == "x-documented":
-            yield from found["errata"]
+            yield from errata["errata"]
 
 
 def errata_of(operation: str) -> set[str]:
-    """The errata at an operation, its path's parameters and its body."""
+    """The errata of an operation, of its path's parameters and of its body."""
     if operation not in operations():
         return set()
-    _, path, found = operations()[operation]
+    _, path, operation_object = operations()[operation]
     parameters = loading.load()["paths"][path].get("parameters", [])
-    return set(errata_in([found, parameters, body(operation)]))
+    return set(errata_in([operation_object, parameters, body(operation)]))
 
 
-def places(rule: dict[str, Any]) -> str:
+def describe_rule(rule: dict[str, Any]) -> str:
     return f"{rule['operation']}.{rule['field']} (line {rule['line']})"
 
 
 @pytest.mark.parametrize(("name", "count"), COUNTS.items())
-def test_the_inventory_is_complete(name: str, count: int) -> None:
+def test_inventory_is_complete(name: str, count: int) -> None:
     assert len(inventory(name)) == count
 
 
@@ -85,75 +85,75 @@ def test_every_operation_is_in_the_document() -> None:
     assert documented - described() == set()
 
 
-def test_the_document_invents_no_operation() -> None:
-    """But for that of unknown AMI functions; the documentation says of names what it rejects (line 134)."""
-    known = {item["id"] for item in inventory("operations")}
-    assert {name for name, _, _ in described()} - known == {"astamis.function"}
+def test_document_has_no_additional_operations() -> None:
+    """Except the one for unknown AMI functions: the documentation states which names are rejected (line 134)."""
+    documented = {item["id"] for item in inventory("operations")}
+    assert {name for name, _, _ in described()} - documented == {"astamis.function"}
 
 
 def described() -> set[tuple[str, str, str]]:
     return {(name, method, path) for name, (method, path, _) in operations().items()}
 
 
-def test_every_operation_points_to_its_lines() -> None:
+def test_every_operation_names_its_source_lines() -> None:
     missing = [f"{item['id']}: one of {item['lines']}" for item in inventory("operations")
                if item["id"] in operations() and not sources(operations()[item["id"]][2]) & set(item["lines"])]
     assert missing == []
 
 
 def test_every_rule_is_enforced() -> None:
-    wrong = [f"{places(rule)}: {rules_of(field(rule))}, not {rule['rules']}" for rule in inventory("rules")
+    wrong = [f"{describe_rule(rule)}: {rules_of(field(rule))}, not {rule['rules']}" for rule in inventory("rules")
              if rules_of(field(rule)) != rule["rules"]]
     assert wrong == []
 
 
-def test_every_rule_points_to_its_line() -> None:
-    assert [places(rule) for rule in inventory("rules") if rule["line"] not in sources(field(rule))] == []
+def test_every_rule_names_its_source_line() -> None:
+    assert [describe_rule(rule) for rule in inventory("rules") if rule["line"] not in sources(field(rule))] == []
 
 
-def test_every_required_variable_is_required_by_the_schema_too() -> None:
+def test_required_rules_match_schema_required() -> None:
     required = {(rule["operation"], rule["field"]) for rule in inventory("rules") if "required" in rule["rules"]}
     assert {(name, key) for name in operations() for key in body(name).get("required", [])} == required
 
 
-def test_every_corrected_rule_shows_the_documented_text() -> None:
+def test_corrected_rules_quote_the_documentation() -> None:
     corrected = [rule for rule in inventory("rules") if "documented" in rule]
-    assert [places(rule) for rule in corrected if not shows(field(rule), rule["documented"])] == []
+    assert [describe_rule(rule) for rule in corrected if not quotes_source(field(rule), rule["documented"])] == []
 
 
-def shows(schema: dict[str, Any], lines: list[str]) -> bool:
-    """Whether x-documented is the documentation's own text, line breaks aside."""
+def quotes_source(schema: dict[str, Any], lines: list[str]) -> bool:
+    """Whether x-documented is the documentation's text, ignoring whitespace."""
     text = schema.get("x-documented", {}).get("text", "")
-    return text != "" and squeezed(text) in squeezed("".join(lines))
+    return text != "" and without_whitespace(text) in without_whitespace("".join(lines))
 
 
-def squeezed(text: str) -> str:
+def without_whitespace(text: str) -> str:
     return re.sub(r"\s", "", text)
 
 
-def test_every_rule_carries_its_errata() -> None:
-    missing = [f"{places(rule)}: {sorted(lacking)}" for rule in inventory("rules")
+def test_every_rule_lists_its_errata() -> None:
+    missing = [f"{describe_rule(rule)}: {sorted(lacking)}" for rule in inventory("rules")
                if (lacking := set(rule["errata"]) - set(errata_in(field(rule))))]
     assert missing == []
 
 
-def test_every_operation_carries_its_errata() -> None:
+def test_every_operation_lists_its_errata() -> None:
     missing = [f"{item['id']}: {sorted(lacking)}" for item in inventory("operations")
                if (lacking := set(item["errata"]) - errata_of(item["id"]))]
     assert missing == []
 
 
 def test_every_erratum_is_in_the_document() -> None:
-    known = {item["id"] for item in inventory("errata")}
-    assert set(errata_in(loading.load())) == known
+    errata = {item["id"] for item in inventory("errata")}
+    assert set(errata_in(loading.load())) == errata
 
 
-def test_creating_takes_the_variables_of_updating() -> None:
-    """sark-v6-api.txt line 110: a POST may carry what the PUT may, by the same rules unless the POST has its own."""
-    own = {(rule["operation"], rule["field"]) for rule in inventory("rules")}
+def test_create_accepts_variables_of_update() -> None:
+    """sark-v6-api.txt line 110: a POST accepts the variables of the PUT, with the same rules by default."""
+    documented = {(rule["operation"], rule["field"]) for rule in inventory("rules")}
     wrong = [f"{name}.{key}" for name in operations() for update in updates_of(name)
              for key, schema in body(update).get("properties", {}).items()
-             if (name, key) not in own and rules_of(body(name)["properties"].get(key, {})) != rules_of(schema)]
+             if (name, key) not in documented and rules_of(body(name)["properties"].get(key, {})) != rules_of(schema)]
     assert wrong == []
 
 

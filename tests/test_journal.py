@@ -1,4 +1,4 @@
-"""The journal from outside: what it keeps, what it finds, and how it tells what came instead of what was expected."""
+"""The journal: recorded entries, limits, filters, and messages of failed assertions."""
 
 import json
 
@@ -30,7 +30,7 @@ def client(engine, journal):
     return client_of(engine, journal=journal)
 
 
-def test_an_entry_has_what_was_asked_and_answered(client, journal, engine):
+def test_entry_has_request_and_response(client, journal, engine):
     client.post("/api/tenants?x=1", json=ACME, headers={"X-Trace": "7"})
     entry, = journal
     assert (entry.number, entry.method, entry.path, entry.query) == (1, "POST", "/api/tenants", "x=1")
@@ -44,23 +44,23 @@ def test_an_entry_has_what_was_asked_and_answered(client, journal, engine):
     assert entry.seconds > 0
 
 
-def test_a_form_is_read_as_the_api_reads_it(client, journal):
+def test_form_body_is_parsed_as_the_api_does(client, journal):
     client.post("/api/tenants", data={"pkey": " acme ", "description": ""})
     assert journal[0].request_json == {"pkey": "acme", "description": None}
 
 
-def test_what_is_no_operation_is_kept_too(client, journal):
+def test_requests_without_operation_are_recorded(client, journal):
     client.get("/api/tenant")
     client.patch("/api/tenants")
     assert [(entry.operation, entry.status) for entry in journal] == [(None, 404), (None, 405)]
 
 
-def test_the_control_plane_is_not_recorded(client, journal):
+def test_control_plane_requests_are_not_recorded(client, journal):
     client.get("/_mock/health")
     assert len(journal) == 0
 
 
-def test_it_forgets_the_oldest_beyond_its_limit(engine):
+def test_oldest_entries_are_dropped_beyond_limit(engine):
     journal = Journal(engine, limit=3)
     client = client_of(engine, journal=journal)
     for number in range(5):
@@ -69,7 +69,7 @@ def test_it_forgets_the_oldest_beyond_its_limit(engine):
     assert (journal.count, journal.entry(2), journal.entry(4).path) == (5, None, "/api/tenants/3")
 
 
-def test_it_is_bounded_in_bytes_and_says_what_it_cut(engine):
+def test_size_is_bounded_and_truncated_bodies_are_marked(engine):
     journal = Journal(engine, max_bytes=5000, max_body=1000)
     client = client_of(engine, journal=journal)
     for _ in range(9):
@@ -79,7 +79,7 @@ def test_it_is_bounded_in_bytes_and_says_what_it_cut(engine):
     assert (journal[0].sizes[0], journal[0].whole) == (3000, False)
 
 
-def test_it_can_be_sliced(filled):
+def test_journal_can_be_sliced(filled):
     assert [entry.number for entry in filled[-2:]] == [3, 4]
     assert filled[-1].number == 4
 
@@ -91,7 +91,7 @@ def test_clear_starts_over(client, journal):
     assert [(entry.number, entry.operation) for entry in journal] == [(1, "agents.list")]
 
 
-def test_an_entry_keeps_the_operation_of_the_profile_that_answered(client, journal, engine):
+def test_entry_keeps_operation_of_serving_profile(client, journal, engine):
     client.put("/api/astamis/DBdel/a/b")
     engine.use("shipped")
     client.put("/api/astamis/DBdel/a/b")
@@ -128,27 +128,27 @@ def test_find_filters(filled, criteria, numbers):
     assert [entry.number for entry in filled.find(**criteria)] == numbers
 
 
-@pytest.mark.parametrize(("criteria", "told"), [
+@pytest.mark.parametrize(("criteria", "message"), [
     ({"operation": "tenants.creat"}, "unknown operation 'tenants.creat'; did you mean tenants.create"),
     ({"status": "4x"}, "status '4x' is neither a number nor one of 1xx, 2xx, 3xx, 4xx, 5xx"),
     ({"metod": "GET"}, "unknown criterion 'metod'; did you mean method?"),
 ])
-def test_a_criterion_that_cannot_be_met_is_an_error(filled, criteria, told):
-    with pytest.raises(CriteriaError, match=told.replace("?", "[?]")):
+def test_invalid_criterion_is_an_error(filled, criteria, message):
+    with pytest.raises(CriteriaError, match=message.replace("?", "[?]")):
         filled.find(**criteria)
 
 
-def test_assert_called_returns_what_it_found(filled):
+def test_assert_called_returns_matching_entries(filled):
     assert [entry.number for entry in filled.assert_called("tenants.create", times=2)] == [2, 3]
     assert [entry.number for entry in filled.assert_called(body=ACME)] == [2]
     filled.assert_called("tenants.*", at_least=2, at_most=3)
     filled.assert_not_called("tenants.delete")
 
 
-def test_assert_called_tells_what_came_nearest(filled):
-    with pytest.raises(AssertionError) as caught:
+def test_assert_called_describes_nearest_entries(filled):
+    with pytest.raises(AssertionError) as error:
         filled.assert_called("tenants.create", times=1, body={"pkey": "acme", "description": "Other"})
-    assert str(caught.value).splitlines() == [
+    assert str(error.value).splitlines() == [
         'expected operation=tenants.create, body={"pkey": "acme", "description": "Other"}, exactly once; found 0 times',
         "  nearest #2 POST /api/tenants -> 201",
         '    body.description: expected "Other", got "A tenant"',
@@ -167,26 +167,26 @@ def test_assert_called_tells_what_came_nearest(filled):
     ({"times": 2}, True), ({"times": 1}, False), ({"times": 3}, False), ({"at_least": 2}, True),
     ({"at_least": 3}, False), ({"at_most": 2}, True), ({"at_most": 1}, False), ({}, True),
     ({"at_least": 1, "at_most": 2}, True)])
-def test_how_often(filled, bounds, ok):
+def test_number_of_calls(filled, bounds, ok):
     assert filled.verify("tenants.create", **bounds).ok is ok
 
 
-def test_too_many_are_named(filled):
+def test_surplus_calls_are_listed(filled):
     with pytest.raises(AssertionError, match=r"at most once; found 2 times\n  matched by #2 .*\n  matched by #3 "):
         filled.assert_called("tenants.create", at_most=1)
 
 
-def test_times_and_bounds_exclude_each_other(filled):
+def test_times_and_bounds_are_mutually_exclusive(filled):
     with pytest.raises(CriteriaError, match="times cannot be combined"):
         filled.verify(times=1, at_least=1)
 
 
-def test_an_empty_journal_says_so(journal):
+def test_assert_called_with_empty_journal(journal):
     with pytest.raises(AssertionError, match="no requests were recorded"):
         journal.assert_called("tenants.list")
 
 
-def test_a_fault_is_named_with_what_it_added(engine, journal):
+def test_entry_names_fault_and_delay(engine, journal):
     faults = Faults(engine, [Fault(operation="tenants.list", drop="before", id="cut")])
     client = client_of(engine, journal=journal, faults=faults)
     with pytest.raises(ConnectionResetError):
@@ -201,12 +201,12 @@ VALUES = st.recursive(st.none() | st.booleans() | st.integers() | st.text(max_si
 
 
 @given(VALUES)
-def test_a_value_does_not_differ_from_itself(value):
+def test_value_equals_itself(value):
     assert list(compare_values(value, json.loads(json.dumps(value)), "body")) == []
 
 
 @given(st.dictionaries(st.text(max_size=3), VALUES, max_size=4), st.text(max_size=3), VALUES)
-def test_only_what_is_expected_is_compared(expected, name, value):
+def test_only_expected_fields_are_compared(expected, name, value):
     actual = expected | ({name: value} if name not in expected else {})
     assert list(compare_values(expected, actual, "body")) == []
     if actual != expected:

@@ -1,4 +1,4 @@
-"""Why an answer was no success, what the published product would have done otherwise, and the HTTP Archive."""
+"""Reasons for error responses, warnings about the published product, and the HTTP Archive (HAR)."""
 
 import json
 import re
@@ -40,43 +40,43 @@ def mock():
     return Mock()
 
 
-# Why.
+# Reasons
 
-def test_a_success_has_no_reasons(mock):
+def test_success_has_no_reasons(mock):
     assert mock.why("GET", "tenants") == []
 
 
-def test_a_rule_is_named_with_its_field_what_was_sent_and_the_documented_line(mock):
+def test_reason_names_field_rule_value_and_source_line(mock):
     reason, = mock.why("POST", "agents", {"pkey": "1000", "cluster": "nix", "name": "x", "passwd": 2000})
     assert (reason.field, reason.rule, reason.lines) == ("cluster", "exists:cluster,pkey", (118,))
     assert reason.text == 'cluster breaks its rule exists:cluster,pkey (got "nix"): The selected cluster is invalid.'
 
 
-def test_what_was_not_sent_is_said_so(mock):
+def test_reason_for_missing_variable(mock):
     reason, = mock.why("POST", "tenants", {"pkey": "acme"})
     assert (reason.field, reason.rule, reason.lines) == ("description", "required", (666,))
     assert "it was not sent" in reason.text
 
 
-def test_every_message_of_a_422_has_its_reason(mock):
+def test_every_message_of_a_422_has_a_reason(mock):
     reasons = mock.why("POST", "agents", {"passwd": "x"})
     assert {reason.field for reason in reasons} == mock.journal[-1].response_json.keys()
     assert all(reason.rule and reason.lines for reason in reasons)
 
 
-def test_a_secret_that_was_rejected_is_not_told(mock):
-    reason = next(one for one in mock.why("POST", "agents", {"passwd": "sesame"}) if one.field == "passwd")
+def test_rejected_secret_is_not_quoted(mock):
+    reason = next(item for item in mock.why("POST", "agents", {"passwd": "sesame"}) if item.field == "passwd")
     assert "sesame" not in reason.text
 
 
-def test_a_check_after_the_rules_is_named(mock):
+def test_reason_names_check_after_rules(mock):
     mock.ask("POST", "agents", AGENT)
     reason, = mock.why("POST", "agents", AGENT)
     assert (reason.field, reason.rule) == ("save", "")
     assert reason.text == "the check key_is_new names save: Duplicate Key - 1000"
 
 
-@pytest.mark.parametrize(("method", "path", "told"), [
+@pytest.mark.parametrize(("method", "path", "message"), [
     ("GET", "tenant", "the API has no path /api/tenant; the nearest are GET /api/tenants (tenants.list)"),
     ("GET", "Tenants/x", "the nearest are GET /api/tenants/{tenant} (tenants.show)"),
     ("POST", "extensons/mailbox", "the nearest are POST /api/extensions/mailbox (extensions.create.mailbox)"),
@@ -86,16 +86,16 @@ def test_a_check_after_the_rules_is_named(mock):
     ("GET", "backups/nosuch", "there is no backup 'nosuch'"),
     ("DELETE", "tenants/default", "the state forbids it"),
 ])
-def test_other_rejections(mock, method, path, told):
-    assert told in mock.why(method, path)[0].text
+def test_reasons_for_404_405_and_409(mock, method, path, message):
+    assert message in mock.why(method, path)[0].text
 
 
-def test_a_pbx_that_is_down_and_how_to_start_it(mock):
+def test_reason_for_stopped_pbx_says_how_to_start_it(mock):
     mock.engine.state.pbx.stop()
     assert mock.why("GET", "astamis/CoreStatus")[0].text == "PBX not running; POST /_mock/pbx/start starts it"
 
 
-def test_a_throttle_and_a_fault_are_named():
+def test_reason_for_throttle_and_fault():
     mock = Mock(throttle=1)
     mock.ask("GET", "tenants")
     assert "more than 1 requests in a minute" in mock.why("GET", "tenants")[0].text
@@ -104,32 +104,32 @@ def test_a_throttle_and_a_fault_are_named():
     assert mock.why("GET", "tenants")[0].text == "caused by the fault bad"
 
 
-def test_a_crash_of_the_product_is_told():
+def test_reason_for_crash_of_the_product():
     phone = {"pkey": "1001", "cluster": "default", "macaddr": "0004f2112233"}
     assert Mock("shipped").why("POST", "extensions/provisioned", phone)[0].text.startswith("the product crashes here: ")
 
 
-def test_the_title_of_a_debug_page_says_why_the_product_crashed():
+def test_crash_reason_is_taken_from_debug_page_title():
     mock = Mock("L10")
     mock.client.get("/api/holidaytimers", headers={"Accept": "text/html"})
     assert mock.journal.why(mock.journal[-1])[0].text == (
         r"the product crashes here: Target class [App\Http\Controllers\holidaytimerController] does not exist.")
 
 
-# Warnings.
+# Warnings
 
-def test_a_variable_that_the_api_ignores(mock):
+def test_warning_about_unknown_variable(mock):
     warning, = mock.journal.warnings(mock.ask("POST", "tenants", ACME | {"descripton": "x"}))
     assert warning.text == "tenants.create has no variable 'descripton' and ignores it; did you mean description?"
 
 
 @pytest.mark.parametrize(("request_", "expected"), [
-    # nothing of it differs
+    # no difference
     (("GET", "tenants"), []),
     (("POST", "tenants", ACME), []),
     (("POST", "agents", AGENT), []),
     (("GET", "backups"), []),
-    # a value that the two judge differently
+    # a value that only one of them accepts
     (("POST", "agents", AGENT | {"passwd": 1000}), ["agent-passwd-from-1001"]),
     (("POST", "agents", AGENT | {"cluster": "nix"}), ["agent-cluster-unchecked"]),
     (("PUT", "agents/1000", {"name": "y"}), ["agent-passwd-required"]),
@@ -142,47 +142,47 @@ def test_a_variable_that_the_api_ignores(mock):
     (("DELETE", "astamis/DBdel/a/b"), ["ami-dbdel-method"]),
     (("GET", "globals"), ["globals-path"]),
     (("GET", "sysglobals"), ["globals-path"]),
-    # what is done, and what is answered
+    # the effect and the response
     (("POST", "extensions/provisioned", {"pkey": "1001", "cluster": "default", "macaddr": "0004f2112233"}),
      ["extension-provisioned-crashes"]),
     (("GET", "backups/nosuch"), ["backup-download-missing"]),
     (("GET", "firewalls/ipv4"), ["firewall-rules-wrapped"]),
     (("POST", "agents", AGENT | {"name": ["x"]}), ["debug-pages"]),
 ])
-def test_what_the_published_product_does_otherwise(mock, request_, expected):
+def test_warnings_about_deviations_of_published_product(mock, request_, expected):
     mock.ask("POST", "agents", AGENT | {"pkey": "1001"})
     assert mock.deviations(*request_) == expected
 
 
-def test_where_the_product_itself_is_served_there_is_nothing_to_warn_of():
+def test_no_warnings_when_published_product_is_served():
     assert Mock("shipped").deviations("GET", "sysglobals") == []
 
 
-def test_every_deviation_can_be_warned_of():
+def test_every_observable_deviation_has_a_warning():
     mock, product = Mock(), published_product()
-    met = {one.deviation.id for program in (mock.engine.program, product) for name in program.by_id
-           for one in relations(program, product, name)}
-    unseen = {one.id for one in deviations_of(product.profile) if one.unseen or not one.observable}
-    assert {one.id for one in deviations_of(product.profile)} - met <= unseen
+    related = {item.deviation.id for program in (mock.engine.program, product) for name in program.by_id
+               for item in relations(program, product, name)}
+    unseen = {item.id for item in deviations_of(product.profile) if item.unseen or not item.observable}
+    assert {item.id for item in deviations_of(product.profile)} - related <= unseen
 
 
-# HAR.
+# HAR
 
-def test_the_archive(mock):
+def test_har_has_requests_and_responses(mock):
     mock.ask("POST", "agents?token=abc", AGENT)
     mock.ask("GET", "agents/1000")
     archive = json.loads(mock.journal.har(origin="https://pbx.test"))["log"]
     assert (archive["version"], archive["creator"]["name"]) == ("1.2", "sarkmock")
-    made, shown = archive["entries"]
-    assert made["request"]["url"] == "https://pbx.test/api/agents?token=REDACTED"
-    assert made["request"]["queryString"] == [{"name": "token", "value": "REDACTED"}]
-    assert json.loads(made["request"]["postData"]["text"]) == AGENT | {"passwd": "REDACTED"}
-    assert (made["response"]["status"], made["response"]["statusText"]) == (201, "Created")
+    created, shown = archive["entries"]
+    assert created["request"]["url"] == "https://pbx.test/api/agents?token=REDACTED"
+    assert created["request"]["queryString"] == [{"name": "token", "value": "REDACTED"}]
+    assert json.loads(created["request"]["postData"]["text"]) == AGENT | {"passwd": "REDACTED"}
+    assert (created["response"]["status"], created["response"]["statusText"]) == (201, "Created")
     assert json.loads(shown["response"]["content"]["text"])["pkey"] == "1000"
     assert re.match(r"\d{4}-\d\d-\d\dT", shown["startedDateTime"])
 
 
-def test_of_a_backup_which_has_every_password_the_size_is_shown(mock):
+def test_backup_content_is_replaced_by_its_size(mock):
     mock.client.get("/api/backups/new")
     mock.ask("GET", f"backups/{next(iter(mock.client.get('/api/backups').json))}")
     content = json.loads(mock.journal.har())["log"]["entries"][-1]["response"]["content"]
@@ -190,7 +190,7 @@ def test_of_a_backup_which_has_every_password_the_size_is_shown(mock):
     assert mock.client.get("/_mock/journal?limit=1").json["entries"][0]["response"]["body"] == content["text"]
 
 
-def test_the_archive_over_http_is_filtered(mock):
+def test_har_over_http_can_be_filtered(mock):
     mock.ask("GET", "tenants")
     mock.ask("GET", "nosuch")
     entry, = mock.client.get("/_mock/journal.har?status=404").json["log"]["entries"]

@@ -1,4 +1,4 @@
-"""A large JSON text is decoded in pieces as json.loads decodes it at once."""
+"""Large JSON is decoded in pieces, with the same result as json.loads."""
 
 import json
 import random
@@ -18,16 +18,16 @@ NAMES = ['"a"', '"b"', '"\\u00e9"', '"x y"', '"],"', '","']
 CHANGES = ['"', ",", "]", "}", "[", "{", ":", "\\", " ", "1", "x", ""]
 
 
-def rejected(name):
+def reject_constant(name):
     raise ValueError(name)
 
 
 def outcome(decode):
-    """What comes of it; a repr tells 1 from 1.0 and keeps halves of surrogate pairs."""
+    """The repr of the result, which distinguishes 1 from 1.0 and preserves lone surrogates, or "invalid"."""
     try:
         return repr(decode())
     except (ValueError, RecursionError):
-        return "no JSON"
+        return "invalid"
 
 
 def text_of(rng, level=0):
@@ -43,7 +43,7 @@ def text_of(rng, level=0):
 
 
 @pytest.mark.parametrize("seed", range(4))
-def test_the_outcome_is_that_of_json_loads(monkeypatch, seed):
+def test_result_matches_json_loads(monkeypatch, seed):
     monkeypatch.setattr(large_json, "ONE_CALL", 40)
     monkeypatch.setattr(large_json, "WINDOWS", (8, 16, 40))
     monkeypatch.setattr(large_json, "LONGEST_RUN", 160)
@@ -51,17 +51,17 @@ def test_the_outcome_is_that_of_json_loads(monkeypatch, seed):
     for _ in range(300):
         text = text_of(rng)
         if rng.random() < 0.3:
-            place = rng.randint(0, len(text))
-            text = text[:place] + rng.choice(CHANGES) + text[place + rng.randint(0, 2):]
-        assert (outcome(lambda text=text: LargeJson(text, None, rejected).decode())
-                == outcome(lambda text=text: json.loads(text, parse_constant=rejected))), text
+            index = rng.randint(0, len(text))
+            text = text[:index] + rng.choice(CHANGES) + text[index + rng.randint(0, 2):]
+        assert (outcome(lambda text=text: LargeJson(text, None, reject_constant).decode())
+                == outcome(lambda text=text: json.loads(text, parse_constant=reject_constant))), text
 
 
 LARGE = {
     "one string": '"' + "x" * 400_000 + '"',
     "escapes": '"' + "\\n\\u00e9\\ud83d\\ude00" * 20_000 + '"',
     "beyond ASCII": '"' + "é\U0001f600中" * 50_000 + '"',
-    "half a pair": '"' + "\\u00e9" * 60_000 + '\\ud83d"',
+    "a lone surrogate": '"' + "\\u00e9" * 60_000 + '\\ud83d"',
     "strings": "[" + ",".join(f'"{number:09}"' for number in range(40_000)) + "]",
     "strings of commas": "[" + ",".join(['",,,,,,"', '"],["', '"},{"'] * 15_000) + "]",
     "numbers": "[" + ", ".join(map(str, range(60_000))) + "]",
@@ -71,40 +71,40 @@ LARGE = {
     "large objects": "[" + ",".join(['{"a":"' + "x" * 90_000 + '","b":[' + "1," * 40_000 + "1]}"] * 3) + "]",
     "deep": '{"a":' * 400 + '"' + "x" * 300_000 + '"' + "}" * 400,
     "too deep": "[" * 600 + '"' + "x" * 300_000 + '"' + "]" * 600,
-    "blanks": "[" + " " * 300_000 + "1" + "\n" * 300_000 + "]",
+    "whitespace": "[" + " " * 300_000 + "1" + "\n" * 300_000 + "]",
     "a long number": "[" + "1" * 300_000 + "]",
     "NaN at the end": "[" + "1," * 150_000 + "NaN]",
     "a comma at the end": "[" + "1," * 150_000 + "]",
     "not closed": "[" + "1," * 150_000 + "1",
-    "something behind": "[" + "1," * 150_000 + "1] x",
+    "trailing text": "[" + "1," * 150_000 + "1] x",
 }
 
 
 @pytest.mark.parametrize("kind", LARGE)
-def test_a_large_body_is_read_as_a_small_one_would_be(monkeypatch, kind):
+def test_large_body_is_decoded_as_at_once(monkeypatch, kind):
     body = LARGE[kind].encode()
-    found = repr(bodies.json_decode(body))
+    decoded = repr(bodies.json_decode(body))
     monkeypatch.setattr(bodies, "AT_A_TIME", 2**30)
     monkeypatch.setattr(bodies, "OVERLAPPING", 2**30)
-    assert found == repr(bodies.json_decode(body))
+    assert decoded == repr(bodies.json_decode(body))
 
 
-@pytest.mark.parametrize(("value", "answered"), [('",,,,,"', True), ("[]", False), ('"[[[["', True)])
-def test_what_php_has_no_memory_for_is_told_from_what_only_looks_like_it(value, answered):
+@pytest.mark.parametrize(("value", "fits"), [('",,,,,"', True), ("[]", False), ('"[[[["', True)])
+def test_body_beyond_php_memory_limit_is_an_error(value, fits):
     body = f"[{','.join([value] * 110_000)}]".encode()
-    if answered:
+    if fits:
         assert len(bodies.json_decode(body)) == 110_000
     else:
         with pytest.raises(PhpError):
             bodies.json_decode(body)
 
 
-def test_no_call_of_the_decoder_takes_megabytes(monkeypatch):
+def test_decoder_calls_are_bounded_in_size(monkeypatch):
     sizes = []
     decode = json.JSONDecoder.decode
     monkeypatch.setattr(json.JSONDecoder, "decode", lambda self, text: sizes.append(len(text)) or decode(self, text))
     for text in LARGE.values():
-        outcome(lambda text=text: LargeJson(text, None, rejected).decode())
+        outcome(lambda text=text: LargeJson(text, None, reject_constant).decode())
     assert 10 < len(sizes) < 5_000
     assert max(sizes) < 2**20
 
@@ -113,7 +113,7 @@ PIECES = [b"%", b"%4", b"%41", b"%e9", b"%c3%a9", b"a", b"+", b"\\", b"\1", "é"
           b" ", b"\n", b"\xc2\xa0"]
 
 
-def test_a_large_form_is_read_as_a_small_one_would_be(monkeypatch):
+def test_large_form_is_decoded_as_at_once(monkeypatch):
     rng = random.Random(1)
     bodies_of_forms = [b"x=" + b"".join(rng.choices(PIECES, k=rng.randint(0, 20))) for _ in range(2000)]
 
@@ -126,7 +126,7 @@ def test_a_large_form_is_read_as_a_small_one_would_be(monkeypatch):
     assert read() == expected
 
 
-def test_arrays_in_each_other_are_not_decoded_again_and_again(monkeypatch):
+def test_nested_arrays_are_not_decoded_repeatedly(monkeypatch):
     sizes = []
     decode = json.JSONDecoder.raw_decode
     monkeypatch.setattr(json.JSONDecoder, "raw_decode",

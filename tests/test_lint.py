@@ -1,4 +1,4 @@
-"""`sarkmock lint` lists every mistake of a file with its line; the schemas for editors agree with what is loaded."""
+"""`sarkmock lint` lists every mistake in a file with its line, and the JSON Schemas for editors match the loaders."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ FAULTS = """\
 - {operation: tenants.create, status: 500}
 - latency: 0.5
 """
-# Text of a good file, what replaces what, and every line that is listed.
+# The text of a valid file, replacements, and the beginning of every line of the output.
 MISTAKES: list[tuple[str, list[tuple[str, str]], list[str]]] = [
     (SEED, [("acme, desc:", "amce, desc:"), ("demo", "dmeo")], ["1: base: unknown seed 'dmeo'; did you mean demo?"]),
     (SEED, [("acme, desc: One", "amce, desc: One"), ("description: Acme", "chanmax: many")],
@@ -117,19 +117,19 @@ def linted(*arguments: str) -> tuple[int, list[str]]:
 
 
 @pytest.mark.parametrize("text", [SEED, OVERLAY, FAULTS], ids=["seed", "overlay", "faults"])
-def test_a_good_file_has_no_mistake(tmp_path: Path, text: str) -> None:
+def test_valid_file_passes(tmp_path: Path, text: str) -> None:
     (tmp_path / "file.yaml").write_text(text)
     assert linted(str(tmp_path / "file.yaml")) == (0, [])
 
 
 @pytest.mark.parametrize("profile", profiles())
-def test_no_check_or_action_of_a_version_lacks_what_it_needs(profile: str) -> None:
+def test_operations_of_every_profile_are_complete(profile: str) -> None:
     program = Program.of(profile)
     try_operations(program.operations, (), program.database)
 
 
 @pytest.mark.parametrize("file", SHIPPED, ids=lambda file: file.stem)
-def test_the_files_of_the_package_have_none_and_name_their_schema(file: Path) -> None:
+def test_packaged_files_are_valid_and_name_their_schema(file: Path) -> None:
     comment = file.read_text().splitlines()[0]
     schema = json.loads((file.parent / comment.removeprefix("# yaml-language-server: $schema=")).read_text())
     assert jsonschema_rs.validator_for(schema).is_valid(yaml12.read(file))
@@ -147,11 +147,11 @@ def test_every_mistake_is_listed_with_its_line(
     code, lines = linted(str(file))
     assert code == 1
     assert len(lines) == len(expected), lines
-    for line, begun in zip(lines, expected, strict=True):
-        assert line.startswith(f"{file}:{begun}"), line
+    for line, start in zip(lines, expected, strict=True):
+        assert line.startswith(f"{file}:{start}"), line
 
 
-def test_what_cannot_be_read_is_no_mistake_of_its_content(tmp_path: Path) -> None:
+def test_unreadable_file_is_an_error_of_the_command(tmp_path: Path) -> None:
     (tmp_path / "latin.yaml").write_bytes(b"base: f\xe4ctory")
     assert mistake("lint", str(tmp_path / "gone.yaml")) == f"{tmp_path}/gone.yaml: No such file or directory"
     assert mistake("lint", str(tmp_path)).endswith("Is a directory")
@@ -171,28 +171,28 @@ def schema_of(kind: str) -> dict[str, Any]:
 
 @pytest.mark.parametrize(("kind", "file"), [("seed", SEEDS / "seed.schema.json"),
                                             ("overlay", openapi_dir() / "vocabulary.schema.json")])
-def test_the_schema_in_the_package_is_the_one_that_is_printed(kind: str, file: Path) -> None:
+def test_packaged_schema_matches_printed_schema(kind: str, file: Path) -> None:
     """After a change of tables or rules: sarkmock schema seed -o sarkmock/pbx/seeds/seed.schema.json"""
     assert json.loads(file.read_text()) == schema_of(kind)
 
 
-SHAPES = {"seed": SEED, "overlay": OVERLAY}
-WRONG_SHAPES = [("seed", "dmeo", "demo"), ("seed", "clutser", "cluster"), ("seed", "dsec", "desc"),
-                ("seed", "maybe", "running"), ("seed", "fiels", "files"), ("seed", "{etc/", "{/etc/"),
-                ("seed", "[acme]", "acme"),
-                ("overlay", "broken", "breaks"), ("overlay", "x-extend:", "x-extends:"), ("overlay", "2.0.0", "1.0.0"),
-                ("overlay", "x-deviaton", "x-deviation"), ("overlay", "tagret", "target")]
+VALID_FILES = {"seed": SEED, "overlay": OVERLAY}
+INVALID_FILES = [("seed", "dmeo", "demo"), ("seed", "clutser", "cluster"), ("seed", "dsec", "desc"),
+                 ("seed", "maybe", "running"), ("seed", "fiels", "files"), ("seed", "{etc/", "{/etc/"),
+                 ("seed", "[acme]", "acme"),
+                 ("overlay", "broken", "breaks"), ("overlay", "x-extend:", "x-extends:"), ("overlay", "2.0.0", "1.0.0"),
+                 ("overlay", "x-deviaton", "x-deviation"), ("overlay", "tagret", "target")]
 
 
-@pytest.mark.parametrize(("kind", "new", "old"), WRONG_SHAPES)
-def test_an_editor_underlines_a_wrong_shape(kind: str, new: str, old: str) -> None:
-    check = jsonschema_rs.validator_for(schema_of(kind))
-    assert check.is_valid(yaml12.parse(SHAPES[kind], "file"))
-    assert old in SHAPES[kind]
-    assert not check.is_valid(yaml12.parse(SHAPES[kind].replace(old, new, 1), "file"))
+@pytest.mark.parametrize(("kind", "new", "old"), INVALID_FILES)
+def test_schema_rejects_invalid_file(kind: str, new: str, old: str) -> None:
+    validator = jsonschema_rs.validator_for(schema_of(kind))
+    assert validator.is_valid(yaml12.parse(VALID_FILES[kind], "file"))
+    assert old in VALID_FILES[kind]
+    assert not validator.is_valid(yaml12.parse(VALID_FILES[kind].replace(old, new, 1), "file"))
 
 
-def test_an_editor_shows_what_the_api_says_of_a_column() -> None:
+def test_schema_has_examples_and_description_of_column() -> None:
     column = schema_of("seed")["properties"]["tables"]["properties"]["ipphone"]["items"]["properties"]["location"]
     assert column["examples"] == ["local", "remote"]
     assert column["description"] == ("Whether the phone is in the PBX's own network or beyond a router. "

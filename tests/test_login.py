@@ -1,4 +1,4 @@
-"""The suite's login: a token for the time of a run, in no file, and none left at the end."""
+"""The suite's login: a token for the duration of a run, not written to any file, and revoked at the end."""
 
 import os
 import re
@@ -40,16 +40,16 @@ def fresh(box, monkeypatch):
 
 
 def sarkmock(folder, *arguments):
-    """A command in its own directory: its exit code, and all that it printed and wrote."""
-    ended = subprocess.run([*COMMAND, *arguments], cwd=folder, capture_output=True, timeout=90,
-                           stdin=subprocess.DEVNULL, check=False)
-    return ended.returncode, ended.stdout + ended.stderr + b"".join(
+    """Run a command in a directory. Returns its exit code, and everything that it printed and wrote."""
+    result = subprocess.run([*COMMAND, *arguments], cwd=folder, capture_output=True, timeout=90,
+                            stdin=subprocess.DEVNULL, check=False)
+    return result.returncode, result.stdout + result.stderr + b"".join(
         file.read_bytes() for file in Path(folder).rglob("*") if file.is_file())
 
 
 @pytest.fixture
-def boss(box, monkeypatch):
-    """An administrator with a password like no other text."""
+def box_with_boss(box, monkeypatch):
+    """The box with an administrator whose password is unique in the output."""
     user = {"name": "Boss", "email": BOSS, "password": WORD, "role": "isAdmin"}
     assert box.session().post(box.url + "/auth/register", json=user, headers=box.headers).status_code == 201
     box.requests.clear()
@@ -61,7 +61,7 @@ def tokens(box):
     return box.state.tables.size("personal_access_tokens")
 
 
-def test_a_run_has_a_token_and_leaves_none(box):
+def test_run_revokes_its_token(box):
     with logged_in(box.url, Access(), USER) as access:
         assert Http(box.url, access).send(Request("GET", "/tenants")).status == 200
         assert tokens(box) == 1
@@ -70,79 +70,79 @@ def test_a_run_has_a_token_and_leaves_none(box):
     assert Http(box.url, Access()).send(Request("GET", "/tenants")).status == 404
 
 
-def test_a_run_that_fails_logs_out_too(box):
+def test_failed_run_logs_out(box):
     with pytest.raises(RuntimeError), logged_in(box.url, Access(), USER):
         raise RuntimeError
     assert tokens(box) == 0
 
 
-def test_without_a_user_nothing_is_sent(box):
+def test_no_login_without_user(box):
     with logged_in(box.url, Access(), None) as access:
         assert access == Access()
     assert len(box.requests) == 0
 
 
-def test_a_plan_sends_nothing(box):
+def test_plan_does_not_log_in(box):
     with options_signed_in(box.url, {"login": USER, "plan": True}) as values:
         assert values == {"login": USER, "plan": True}
     assert len(box.requests) == 0
 
 
-def test_a_box_has_a_password_variable(box, monkeypatch):
+def test_password_variable_can_be_chosen(box, monkeypatch):
     monkeypatch.setenv(PASSWORD, "wrong")
     monkeypatch.setenv("OFFICE", "secret")
     with options_signed_in(box.url, {"login": USER, "password_env": "OFFICE"}) as values:
         assert caution_from(values).access.sent()["Authorization"].startswith("Bearer ")
 
 
-@pytest.mark.parametrize(("url", "values", "said"), [
+@pytest.mark.parametrize(("url", "values", "message"), [
     (None, {"login": USER}, "--login needs the URL of a target"),
     ("before.sark", {"login": USER}, "--login needs the URL of a target"),
     ("http://h/api", {"password_env": "X"}, "--password-env needs --login"),
     ("http://127.0.0.1/api", {"login": USER, "password_env": "NO_SUCH"}, "NO_SUCH: the variable is not set"),
     ("http://127.0.0.1/api", {"login": USER, "header": ["authorization: Bearer 1|x"]},
      "--login and --header authorization exclude each other")])
-def test_options_that_do_not_go_together(url, values, said):
-    with pytest.raises(CannotRun, match=said), options_signed_in(url, values):
+def test_incompatible_login_options(url, values, message):
+    with pytest.raises(CannotRun, match=message), options_signed_in(url, values):
         pytest.fail("logged in")
 
 
-@pytest.mark.parametrize(("user", "password", "said"), [
+@pytest.mark.parametrize(("user", "password", "message"), [
     (USER, "wrong", "unknown user or wrong password"),
     ("nobody", "secret", "The email field must be a valid email address."),
     (USER, "", f"set the password in the environment variable {PASSWORD}")])
-def test_why_there_is_no_token(box, monkeypatch, user, password, said):
+def test_reason_for_failed_login(box, monkeypatch, user, password, message):
     monkeypatch.setenv(PASSWORD, password)
-    with pytest.raises(CannotRun, match=said), logged_in(box.url, Access(), user):
+    with pytest.raises(CannotRun, match=message), logged_in(box.url, Access(), user):
         pytest.fail("logged in")
 
 
-def test_a_box_without_a_login_is_told():
+def test_login_at_box_without_authentication_is_an_error():
     with SarkMock(tls=False) as sark, pytest.raises(CannotRun, match="the box needs no login; omit --login"), \
             logged_in(sark.url, Access(), USER):
         pytest.fail("logged in")
 
 
-@pytest.mark.parametrize(("change", "said"), [
+@pytest.mark.parametrize(("change", "message"), [
     (("/api", "/v1"), "no API at the base path /v1; it is at {url}"),
     (("/api", "/api/v1"), "no API at the base path /api/v1; it is at {url}"),
     (("http:", "https:"), "does not speak TLS; try http:// instead of https://"),
     ((r"\d+/api", "9/api"), "does not respond: 127.0.0.1 refuses connections on port 9")])
-def test_a_login_at_the_wrong_place_says_where_it_is(box, change, said):
+def test_login_at_wrong_url_suggests_correct_url(box, change, message):
     url = re.sub(*change, box.url)
-    with pytest.raises(CannotRun, match=re.escape(said.format(url=box.url))), logged_in(url, Access(), USER):
+    with pytest.raises(CannotRun, match=re.escape(message.format(url=box.url))), logged_in(url, Access(), USER):
         pytest.fail("logged in")
 
 
-def test_a_login_and_a_token_exclude_each_other(box):
+def test_login_and_token_are_mutually_exclusive(box):
     with pytest.raises(CannotRun, match="exclude each other"), logged_in(box.url, Access(token_env="X"), USER):
         pytest.fail("logged in")
 
 
-def test_a_run_whose_token_ends_says_so_and_finds_nothing(box):
+def test_revoked_token_stops_run_without_findings(box):
     with logged_in(box.url, Access(), USER) as access:
         run = open_run(RunOptions(profile="L11", url=box.url, caution=Caution(access=access)))
-        takes_over(box)
+        revoke_token(box)
         for path in ("/agents", "/tenants"):
             with run.watch():
                 run.get(path)
@@ -151,21 +151,21 @@ def test_a_run_whose_token_ends_says_so_and_finds_nothing(box):
                                      "(the target had admitted the run)")
 
 
-def test_rejections_are_findings_as_long_as_the_token_is_valid(box):
+def test_rejections_are_findings_while_token_is_valid(box):
     with logged_in(box.url, Access(), USER) as access:
         run = open_run(RunOptions(profile="documented", url=box.url, caution=Caution(access=access)))
         sent = len(box.requests)
         for _ in range(3):
             run.get("/ringgroups")
-        assert len(box.requests) == sent + 4  # the token is tried once, before the first of them counts
+        assert len(box.requests) == sent + 4  # the token is verified once, before the first rejection is a finding
     assert "ringgroups.list" in {finding.identity.operation for finding in run.findings}
     assert run.lost == ""
 
 
-def takes_over(box, user=USER, password="secret"):
-    """Somebody else logs in as the same user, which ends the token of the run."""
-    ended = box.session().post(box.url + "/auth/login", json={"email": user, "password": password})
-    assert ended.status_code == 200
+def revoke_token(box, user=USER, password="secret"):
+    """Log in again as the same user, which revokes the token of the run."""
+    response = box.session().post(box.url + "/auth/login", json={"email": user, "password": password})
+    assert response.status_code == 200
 
 
 @pytest.mark.parametrize("arguments", [
@@ -173,11 +173,11 @@ def takes_over(box, user=USER, password="secret"):
     pytest.param(["import", "{url}", "-o", "box.yaml"], id="import"),
     pytest.param(["baseline", "{url}", "-o", "box.sark", "--only", "Agents", "--depth", "quick", "--allow-writes"],
                  id="baseline", marks=pytest.mark.slow)])
-def test_a_command_whose_token_ends_stops_without_a_traceback(boss, tmp_path, arguments):
-    words = [word.format(url=boss.url) for word in arguments]
-    with started(tmp_path, *words, "--login", BOSS, "--rate", "20/s") as command:
-        wait_for(lambda: len(boss.requests) > 12)
-        takes_over(boss, BOSS, WORD)
+def test_revoked_token_stops_command_without_traceback(box_with_boss, tmp_path, arguments):
+    words = [word.format(url=box_with_boss.url) for word in arguments]
+    with start(tmp_path, *words, "--login", BOSS, "--rate", "20/s") as command:
+        wait_for(lambda: len(box_with_boss.requests) > 12)
+        revoke_token(box_with_boss, BOSS, WORD)
         out, err = command.communicate(timeout=90)
     assert command.returncode == 2
     assert "--login: this SARK rejects the token" in out + err
@@ -188,41 +188,41 @@ def test_a_command_whose_token_ends_stops_without_a_traceback(boss, tmp_path, ar
 @pytest.mark.parametrize(("arguments", "number", "code"), [
     (["check", "{url}"], signal.SIGTERM, 2), (["import", "{url}", "-o", "box.yaml"], signal.SIGTERM, 130),
     pytest.param(["import", "{url}", "-o", "box.yaml"], signal.SIGINT, 130, marks=pytest.mark.slow)])
-def test_a_signal_logs_out(boss, tmp_path, arguments, number, code):
-    words = [word.format(url=boss.url) for word in arguments]
-    with started(tmp_path, *words, "--login", BOSS, "--rate", "20/s") as command:
-        wait_for(lambda: len(boss.requests) > 3)
+def test_signal_logs_out(box_with_boss, tmp_path, arguments, number, code):
+    words = [word.format(url=box_with_boss.url) for word in arguments]
+    with start(tmp_path, *words, "--login", BOSS, "--rate", "20/s") as command:
+        wait_for(lambda: len(box_with_boss.requests) > 3)
         command.send_signal(number)
         out, err = command.communicate(timeout=60)
     assert command.returncode == code, out + err
-    assert boss.requests[-1].path == "/api/auth/logout"
-    assert tokens(boss) == 1
+    assert box_with_boss.requests[-1].path == "/api/auth/logout"
+    assert tokens(box_with_boss) == 1
 
 
-def started(folder, *arguments):
+def start(folder, *arguments):
     return subprocess.Popen([*COMMAND, *arguments], cwd=folder, stdin=subprocess.DEVNULL,
                             stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
 
 def wait_for(condition, seconds=60):
-    ends = time.monotonic() + seconds
+    deadline = time.monotonic() + seconds
     while not condition():
-        assert time.monotonic() < ends
+        assert time.monotonic() < deadline
         time.sleep(0.02)
 
 
 @pytest.mark.slow
-def test_pytest_logs_in_and_out(boss, tmp_path):
+def test_pytest_logs_in_and_out(box_with_boss, tmp_path):
     command = [*PYTEST, "-q", "-p", "no:cacheprovider", "--pyargs", "sarkmock_contracts",
-               "--sark-url", boss.url, "--sark-login", BOSS, "--sark-profile", "L11", "--sark-only", "Agents",
+               "--sark-url", box_with_boss.url, "--sark-login", BOSS, "--sark-profile", "L11", "--sark-only", "Agents",
                "--sark-quick", "-k", "reads", "--sark-rate", "200/s"]
-    ended = subprocess.run(command, cwd=tmp_path, capture_output=True, timeout=90, check=False)
-    assert ended.returncode == 0, ended.stdout.decode()
-    assert [boss.requests[number].path for number in (0, -1)] == ["/api/auth/login", "/api/auth/logout"]
-    assert tokens(boss) == 1
+    result = subprocess.run(command, cwd=tmp_path, capture_output=True, timeout=90, check=False)
+    assert result.returncode == 0, result.stdout.decode()
+    assert [box_with_boss.requests[number].path for number in (0, -1)] == ["/api/auth/login", "/api/auth/logout"]
+    assert tokens(box_with_boss) == 1
 
 
-def test_the_clean_up_of_a_run_that_had_logged_in_wants_the_login_again(box, tmp_path):
+def test_clean_up_after_logged_in_run_needs_login(box, tmp_path):
     file = tmp_path / "run.ledger"
     with logged_in(box.url, Access(), USER) as access:
         caution = Caution(Permissions(frozenset({"read", "write"})), access, str(file))
@@ -235,7 +235,7 @@ def test_the_clean_up_of_a_run_that_had_logged_in_wants_the_login_again(box, tmp
     assert finish_cleanup(file, login=USER) == []
 
 
-def test_a_clean_up_without_a_valid_token_is_not_tried(box, tmp_path, monkeypatch):
+def test_clean_up_with_invalid_token_is_not_started(box, tmp_path, monkeypatch):
     monkeypatch.setenv("BOX", box.token)
     file, access = tmp_path / "run.ledger", Access(token_env="BOX")
     caution = Caution(Permissions(frozenset({"read", "write"})), access, str(file))
@@ -247,7 +247,7 @@ def test_a_clean_up_without_a_valid_token_is_not_tried(box, tmp_path, monkeypatc
         finish_cleanup(file)
 
 
-def test_a_box_that_goes_away_does_not_hide_the_reason(box):
+def test_failed_logout_does_not_hide_original_error(box):
     def run():
         with SarkMock(profile="L11", tls=False) as sark, logged_in(sark.url, Access(), USER):
             sark.stop()
@@ -263,28 +263,28 @@ def test_a_box_that_goes_away_does_not_hide_the_reason(box):
     pytest.param(["baseline", "{url}", "-o", "box.sark", "--depth", "quick", "--only", "Agents"], id="baseline",
                  marks=pytest.mark.slow),
     pytest.param(["import", "{url}", "-o", "box.yaml", "--tables-only"], id="import")])
-def test_a_command_logs_in_and_out_and_writes_no_secret(boss, tmp_path, arguments):
-    words = [word.format(url=boss.url) for word in arguments]
-    code, said = sarkmock(tmp_path, *words, "--login", BOSS, "--rate", "200/s")
-    assert code == 0, said.decode()
-    assert not SECRETS.findall(said)
-    assert tokens(boss) == 1  # the mock's own
-    paths = [request.path for request in boss.requests]
+def test_command_logs_in_and_out_and_writes_no_secrets(box_with_boss, tmp_path, arguments):
+    words = [word.format(url=box_with_boss.url) for word in arguments]
+    code, output = sarkmock(tmp_path, *words, "--login", BOSS, "--rate", "200/s")
+    assert code == 0, output.decode()
+    assert not SECRETS.findall(output)
+    assert tokens(box_with_boss) == 1  # the mock's API token
+    paths = [request.path for request in box_with_boss.requests]
     assert (paths[0], paths[-1]) == ("/api/auth/login", "/api/auth/logout")
 
 
 @pytest.mark.slow
-def test_a_comparison_logs_in_for_the_box(boss, tmp_path):
+def test_compare_logs_in(box_with_boss, tmp_path):
     options = ["--login", BOSS, "--rate", "200/s", "--only", "Agents", "--depth", "quick"]
-    assert sarkmock(tmp_path, "baseline", boss.url, "-o", "before.sark", *options)[0] == 0
-    code, said = sarkmock(tmp_path, "compare", "before.sark", boss.url, "--report", "report", *options[:4])
-    assert code == 0, said.decode()
-    assert not SECRETS.findall(said)
-    assert tokens(boss) == 1
+    assert sarkmock(tmp_path, "baseline", box_with_boss.url, "-o", "before.sark", *options)[0] == 0
+    code, output = sarkmock(tmp_path, "compare", "before.sark", box_with_boss.url, "--report", "report", *options[:4])
+    assert code == 0, output.decode()
+    assert not SECRETS.findall(output)
+    assert tokens(box_with_boss) == 1
 
 
-def test_a_wrong_password_is_one_line(box, tmp_path, monkeypatch):
+def test_wrong_password_is_a_one_line_error(box, tmp_path, monkeypatch):
     monkeypatch.setenv(PASSWORD, "wrong")
-    code, said = sarkmock(tmp_path, "check", box.url, "--login", USER)
-    assert (code, said.decode().count("\n")) == (2, 1)
-    assert "unknown user or wrong password" in said.decode()
+    code, output = sarkmock(tmp_path, "check", box.url, "--login", USER)
+    assert (code, output.decode().count("\n")) == (2, 1)
+    assert "unknown user or wrong password" in output.decode()

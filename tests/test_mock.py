@@ -1,4 +1,4 @@
-"""`SarkMock` as scripts and unittest use it: over TLS, plain, by a context of the user's own, and without a socket."""
+"""`SarkMock` in scripts and unittest: over TLS, plain HTTP, with a custom SSL context, and without a socket."""
 
 import asyncio
 import gc
@@ -42,16 +42,16 @@ def by_httpx(mock):
 def by_aiohttp(mock):
     async def post():
         async with (aiohttp.ClientSession() as client,
-                    client.post(f"{mock.url}/tenants", json=ACME, ssl=mock.ssl_context) as answer):
-            return await answer.json()
+                    client.post(f"{mock.url}/tenants", json=ACME, ssl=mock.ssl_context) as response):
+            return await response.json()
     return asyncio.run(post())
 
 
 def by_urllib(mock):
     request = urllib.request.Request(f"{mock.url}/tenants", b'{"pkey":"acme","description":"A tenant"}',
                                      {"Content-Type": "application/json"})
-    with urllib.request.urlopen(request, context=mock.ssl_context) as answer:
-        return json.load(answer)
+    with urllib.request.urlopen(request, context=mock.ssl_context) as response:
+        return json.load(response)
 
 
 def in_process_by_requests(mock):
@@ -79,18 +79,18 @@ def tenants(mock):
 
 
 @pytest.mark.parametrize("post", CLIENTS)
-def test_every_client_changes_the_one_state_with_verification_on(mock, post):
+def test_every_client_works_with_certificate_verification(mock, post):
     assert post(mock)["pkey"] == "acme"
     assert tenants(mock) == ["acme", "default"]
     assert mock.state.tables.first("cluster", "pkey", "acme")["description"] == "A tenant"
 
 
-def test_a_client_that_does_not_trust_the_file_is_rejected(mock):
+def test_client_without_ca_file_rejects_certificate(mock):
     with pytest.raises(httpx.ConnectError, match="CERTIFICATE_VERIFY_FAILED"):
         httpx.get(f"{mock.url}/tenants", verify=ssl.create_default_context())
 
 
-def test_reset_goes_back_to_the_arguments():
+def test_reset_restores_constructor_arguments():
     mock = SarkMock(pbx="stopped", seed={"tables": {"cluster": [ACME]}})
     mock.state.tables.insert("cluster", {"pkey": "other"})
     mock.state.pbx.start()
@@ -99,13 +99,13 @@ def test_reset_goes_back_to_the_arguments():
     assert mock.session().get(f"{mock.url}/astamis/CoreSettings").status_code == 503
 
 
-def test_the_pbx_can_run_whatever_the_seed_says():
+def test_pbx_argument_overrides_seed():
     mock = SarkMock(pbx="running", seed={"pbx": "stopped"})
     assert mock.session().get(f"{mock.url}/astamis/CoreSettings").status_code == 200
 
 
 @pytest.mark.parametrize("seed", ["file", "Path", "mapping", "Seed"])
-def test_a_seed_has_four_forms(tmp_path, seed):
+def test_seed_argument_types(tmp_path, seed):
     file = tmp_path / "box.yaml"
     file.write_text("tables: {cluster: [{pkey: acme}]}")
     content = {"tables": {"cluster": [{"pkey": "acme"}]}}
@@ -113,45 +113,45 @@ def test_a_seed_has_four_forms(tmp_path, seed):
     assert tenants(SarkMock(seed=forms[seed])) == ["acme"]
 
 
-def over(mock, path):
+def get_over_socket(mock, path):
     return requests.get(f"{mock.url}/{path}", verify=mock.ca_file, timeout=5)
 
 
-def within(mock, path):
+def get_in_process(mock, path):
     return mock.session().get(f"{mock.url}/{path}")
 
 
-def over_httpx(mock, path):
+def get_over_socket_by_httpx(mock, path):
     return httpx.get(f"{mock.url}/{path}", verify=mock.ssl_context)
 
 
-def within_httpx(mock, path):
+def get_in_process_by_httpx(mock, path):
     with httpx.Client(transport=mock.httpx_transport()) as client:
         return client.get(f"{mock.url}/{path}")
 
 
 @pytest.mark.parametrize("fault", ["drop", "truncate=3"])
 @pytest.mark.parametrize(("get", "errors"), [
-    (over, {"drop": requests.ConnectionError, "truncate=3": requests.exceptions.ChunkedEncodingError}),
-    (within, {"drop": requests.ConnectionError, "truncate=3": requests.exceptions.ChunkedEncodingError}),
-    (over_httpx, dict.fromkeys(("drop", "truncate=3"), httpx.RemoteProtocolError)),
-    (within_httpx, dict.fromkeys(("drop", "truncate=3"), httpx.RemoteProtocolError))])
-def test_a_broken_connection_is_the_same_error_without_a_socket(mock, get, errors, fault):
+    (get_over_socket, {"drop": requests.ConnectionError, "truncate=3": requests.exceptions.ChunkedEncodingError}),
+    (get_in_process, {"drop": requests.ConnectionError, "truncate=3": requests.exceptions.ChunkedEncodingError}),
+    (get_over_socket_by_httpx, dict.fromkeys(("drop", "truncate=3"), httpx.RemoteProtocolError)),
+    (get_in_process_by_httpx, dict.fromkeys(("drop", "truncate=3"), httpx.RemoteProtocolError))])
+def test_connection_faults_raise_same_error_without_socket(mock, get, errors, fault):
     mock.faults.add(f"tenants.list:{fault}")
     with pytest.raises(errors[fault]):
         get(mock, "tenants")
     assert [entry.fault for entry in mock.requests] == ["1"]
 
 
-def test_an_async_client_goes_on_while_an_answer_is_late(mock):
+def test_async_client_is_not_blocked_by_latency(mock):
     mock.faults.add("tenants.list:latency=0.5")
 
     async def both():
         async with httpx.AsyncClient(transport=mock.httpx_transport(), base_url=mock.url) as client:
-            late = asyncio.create_task(client.get("/tenants"))
+            delayed = asyncio.create_task(client.get("/tenants"))
             await client.get("/tenants/default")
-            assert not late.done()
-            return (await late).status_code
+            assert not delayed.done()
+            return (await delayed).status_code
     assert asyncio.run(both()) == 200
 
 
@@ -160,10 +160,10 @@ def test_an_async_client_goes_on_while_an_answer_is_late(mock):
                                     {"operation": "tenants.list", "status": 503, "times": 1},
                                     Fault("tenants.list", status=503, times=1),
                                     [Fault("tenants.list", status=503, times=1)]])
-def test_reset_brings_the_faults_back_and_empties_the_journal(faults):
+def test_reset_restores_faults_and_clears_journal(faults):
     mock = SarkMock(faults=faults)
     for _ in range(2):
-        assert [within(mock, "tenants").status_code for _ in range(2)] == [503, 200]
+        assert [get_in_process(mock, "tenants").status_code for _ in range(2)] == [503, 200]
         mock.requests.assert_called("tenants.list", times=1, status=503)
         assert len(mock.requests) == 2
         mock.reset()
@@ -174,34 +174,34 @@ def test_reset_brings_the_faults_back_and_empties_the_journal(faults):
     ("PUT", "profile", {"profile": "shipped"}), ("PUT", "seed", {"seed": "empty"}), ("PUT", "state", {"tables": {}}),
     ("PATCH", "pbx", {"boot_seconds": 1}), ("POST", "clock/advance", {"seconds": 3600}), ("POST", "pbx/stop", None),
     ("POST", "faults", {"latency": 1})])
-def test_reset_undoes_whatever_the_control_plane_has_done(method, path, body):
+def test_reset_undoes_control_plane_requests(method, path, body):
     mock = SarkMock(now=1_717_236_000)
-    before = image(mock)
+    before = snapshot(mock)
     with httpx.Client(transport=mock.httpx_transport(), base_url=mock.control_url) as control:
         assert control.request(method, path, json=body).is_success
-        assert image(mock) != before
+        assert snapshot(mock) != before
         mock.reset()
-        assert image(mock) == before
+        assert snapshot(mock) == before
 
 
-def image(mock):
-    """All that may be different at the start of a test."""
+def snapshot(mock):
+    """Everything that a reset restores."""
     return (mock.engine.program.profile, mock.state.tables.dump(), mock.state.clock.now(), mock.state.pbx.running,
             mock.state.pbx.boot_seconds, len(mock.faults), dict(mock.state.astdb), sorted(mock.state.files))
 
 
-def test_a_reset_over_http_is_the_same(mock):
+def test_reset_over_http(mock):
     stopped = SarkMock(pbx="stopped", faults="tenants.list:status=503")
     stopped.state.pbx.start()
     stopped.faults.clear()
     assert stopped.session().post(f"{stopped.url}/tenants", json=ACME).status_code == 201
     assert stopped.session().post(f"{stopped.control_url}/reset").status_code == 204
-    assert within(stopped, "astamis/CoreSettings").status_code == 503
-    assert within(stopped, "tenants").status_code == 503
+    assert get_in_process(stopped, "astamis/CoreSettings").status_code == 503
+    assert get_in_process(stopped, "tenants").status_code == 503
     assert [entry.status for entry in stopped.requests] == [503, 503]
 
 
-def test_profile_clock_and_throttle_are_as_told():
+def test_profile_clock_and_throttle_arguments():
     mock = SarkMock(profile="shipped", now=1_717_236_000, throttle=2)
     client = mock.session()
     assert client.get(f"{mock.url}/sysglobals").status_code == 200
@@ -213,7 +213,7 @@ def test_profile_clock_and_throttle_are_as_told():
     assert client.get(f"{mock.url}/tenants").status_code == 200
 
 
-@pytest.mark.parametrize(("arguments", "error", "said"), [
+@pytest.mark.parametrize(("arguments", "error", "message"), [
     ({"profile": "shiped"}, FileError, "did you mean shipped?"),
     ({"seed": "factry"}, FileError, "did you mean factory?"),
     ({"seed": {"tables": {"clustr": []}}}, SeedError, "did you mean cluster?"),
@@ -221,10 +221,10 @@ def test_profile_clock_and_throttle_are_as_told():
     ({"faults": "drop=befor"}, FaultError, "befor"),
     ({"pbx": "stoped"}, ValueError, "did you mean stopped?"),
     ({"seed": Path("nosuch.yaml")}, FileError, "No such file")])
-def test_a_wrong_argument_is_told_with_the_right_one(arguments, error, said):
-    with pytest.raises(error) as rejection:
+def test_invalid_argument_suggests_correction(arguments, error, message):
+    with pytest.raises(error) as caught:
         SarkMock(**arguments)
-    assert said in str(rejection.value)
+    assert message in str(caught.value)
 
 
 def test_plain_http():
@@ -235,16 +235,16 @@ def test_plain_http():
             assert mock.ca_file
 
 
-def test_a_server_that_listens_everywhere_is_reached_here():
+def test_server_on_all_interfaces_has_localhost_url():
     with SarkMock(host="0.0.0.0") as mock:
         assert mock.url.startswith("https://localhost:")
-        assert over(mock, "tenants").ok
-        assert over(mock, "../_mock/health").status_code == 404, "nobody elsewhere may control it"
+        assert get_over_socket(mock, "tenants").ok
+        assert get_over_socket(mock, "../_mock/health").status_code == 404, "the control plane is for localhost only"
 
 
 @pytest.fixture
 def contexts():
-    """A server's context that asks clients for a certificate, and one for a client that has it."""
+    """A server's SSL context that requires client certificates, and the context of a client that has one."""
     authority = trustme.CA()
     server, client = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER), ssl.create_default_context()
     authority.issue_cert("127.0.0.1").configure_cert(server)
@@ -255,7 +255,7 @@ def contexts():
     return server, client
 
 
-def test_the_server_can_have_a_context_of_the_users_own(contexts):
+def test_server_with_custom_ssl_context(contexts):
     server, client = contexts
     with SarkMock(tls=server) as mock, httpx.Client(verify=client, base_url=mock.url) as http:
         assert http.post("/tenants", json=ACME).json()["pkey"] == "acme"
@@ -265,7 +265,7 @@ def test_the_server_can_have_a_context_of_the_users_own(contexts):
 
 
 @pytest.mark.parametrize("tls", [True, False, "context"])
-def test_after_the_end_nobody_listens_and_no_file_is_left(contexts, tls):
+def test_stop_closes_port_and_removes_files(contexts, tls):
     with SarkMock(tls=contexts[0] if tls == "context" else tls) as mock:
         url = mock.url
         authority = Path(mock.ca_file) if tls is True else None
@@ -274,7 +274,7 @@ def test_after_the_end_nobody_listens_and_no_file_is_left(contexts, tls):
     assert authority is None or not authority.parent.exists()
 
 
-def test_a_mock_can_be_started_again():
+def test_mock_can_be_restarted():
     mock = SarkMock()
     for _ in range(2):
         with mock:
@@ -282,22 +282,22 @@ def test_a_mock_can_be_started_again():
             assert httpx.get(f"{mock.url}/tenants", verify=mock.ssl_context).is_success
 
 
-def test_a_client_that_misses_the_transport_reaches_nobody():
+def test_url_without_server_is_invalid_host():
     assert SarkMock().url == "https://sark.invalid/api"
 
 
 @pytest.mark.parametrize("name", ["é/1 %25?#", "日本", "a%2Fb"])
-def test_without_a_socket_paths_and_bodies_arrive_as_over_one(mock, name):
-    """Quoted paths, bodies in pieces, duplicate slashes: what the server is told is what the socket tells it."""
+def test_paths_are_the_same_without_socket(mock, name):
+    """Quoted paths reach the application as they do over a socket."""
     path = f"{mock.url}/tenants/{requests.utils.quote(name, safe='')}"
-    over = requests.get(path, verify=mock.ca_file, timeout=5)
+    expected = requests.get(path, verify=mock.ca_file, timeout=5)
     with httpx.Client(transport=mock.httpx_transport()) as client:
-        assert (client.get(path).status_code, client.get(path).content) == (over.status_code, over.content)
-    within = mock.session().get(path)
-    assert (within.status_code, within.content) == (over.status_code, over.content)
+        assert (client.get(path).status_code, client.get(path).content) == (expected.status_code, expected.content)
+    actual = mock.session().get(path)
+    assert (actual.status_code, actual.content) == (expected.status_code, expected.content)
 
 
-def test_without_a_socket_bodies_may_come_in_pieces_and_as_files(mock, tmp_path):
+def test_chunked_and_file_bodies_without_socket(mock, tmp_path):
     headers = {"Content-Type": "application/json"}
     file = tmp_path / "body.json"
     file.write_text('{"pkey": "two", "description": "x"}')
@@ -311,8 +311,8 @@ def test_without_a_socket_bodies_may_come_in_pieces_and_as_files(mock, tmp_path)
     assert tenants(mock) == ["default", "one", "three", "two"]
 
 
-def test_every_database_is_closed(monkeypatch):
-    """Python 3.13 warns of one that is not, which fails a test run with -W error."""
+def test_databases_are_closed(monkeypatch):
+    """Python 3.13 warns about unclosed databases, which fails a test run with -W error."""
     connect, opened = sqlite3.connect, []
 
     class Watched(sqlite3.Connection):
@@ -337,7 +337,7 @@ def test_every_database_is_closed(monkeypatch):
     assert [closed for closed, in opened if not closed] == []
 
 
-def test_an_address_may_be_written_as_in_a_url():
+def test_ipv6_address_in_brackets():
     with SarkMock(host="[::1]") as mock:
         assert mock.url.startswith("https://[::1]:")
         assert requests.get(f"{mock.url}/tenants", verify=mock.ca_file, timeout=5).ok

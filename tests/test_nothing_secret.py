@@ -1,4 +1,4 @@
-"""A box full of secrets, asked by every command with a secret token: none is written anywhere, or shown."""
+"""Commands with a secret token against a box full of secrets: no secret is written or printed."""
 
 import json
 import os
@@ -17,9 +17,9 @@ TOKEN = "1|Sentinel0Token"
 SECRETS = ("Sentinel0", "Sentinel1", "Sentinel2", "Sentinel3", "Sentinel4", "Sentinel5", "Sentinel6")
 
 
-def telling(application):
-    """Every answer has a cookie, and a link with credentials; errors repeat what they were sent."""
-    def answer(environ, start_response):
+def leaking(application):
+    """Add a cookie and a link with credentials to every response, and the token to errors."""
+    def wrapped(environ, start_response):
         def start(status, headers, *rest):
             extra = [("Set-Cookie", "laravel_session=Sentinel1; path=/"), ("X-Api-Key", "Sentinel2"),
                      ("Location", "https://admin:Sentinel3@pbx.example/?access_token=Sentinel4")]
@@ -31,7 +31,7 @@ def telling(application):
                                                 ("Content-Length", str(len(body)))])
             return [body]
         return application(environ, start)
-    return answer
+    return wrapped
 
 
 @pytest.fixture(scope="module")
@@ -39,42 +39,42 @@ def box():
     document = load("L11")
     state = State(load_seed("factory", document), now=1_717_236_000, token=TOKEN)
     state.tables.insert("ipphone", {"pkey": "1001", "cluster": "default", "passwd": "Sentinel6", "desc": "theirs"})
-    with Server(telling(create_app(Engine(document, state))), port=0) as server:
+    with Server(leaking(create_app(Engine(document, state))), port=0) as server:
         yield f"{server.url}/api"
 
 
-TOKEN_OF_RUN = ("--token-env", "PBX", "--rate", "99/s")
+TOKEN_OPTIONS = ("--token-env", "PBX", "--rate", "99/s")
 RUNS = {
     "check": ["check", "{}", "--profile", "L11", "--allow-writes", "--only", "Agents", "--budget", "90",
-              "--report", "out", "--ledger", "run.ledger", *TOKEN_OF_RUN],
-    "baseline": ["baseline", "{}", "--allow-writes", "--only", "Agents", "-o", "box.sark", *TOKEN_OF_RUN],
-    "import": ["import", "{}", "-o", "seed.yaml", *TOKEN_OF_RUN],
+              "--report", "out", "--ledger", "run.ledger", *TOKEN_OPTIONS],
+    "baseline": ["baseline", "{}", "--allow-writes", "--only", "Agents", "-o", "box.sark", *TOKEN_OPTIONS],
+    "import": ["import", "{}", "-o", "seed.yaml", *TOKEN_OPTIONS],
 }
 
 
 @pytest.mark.parametrize("command", RUNS)
-def test_no_secret_is_written_or_shown(command, box, tmp_path):
+def test_no_secret_is_written_or_printed(command, box, tmp_path):
     arguments = [argument.format(box) for argument in RUNS[command]]
-    ended = subprocess.run([*COMMAND, *arguments], cwd=tmp_path, env={**os.environ, "PBX": TOKEN}, timeout=200,
-                           capture_output=True, text=True, check=False)
-    assert ended.returncode in (0, 1), ended.stderr
+    result = subprocess.run([*COMMAND, *arguments], cwd=tmp_path, env={**os.environ, "PBX": TOKEN}, timeout=200,
+                            capture_output=True, text=True, check=False)
+    assert result.returncode in (0, 1), result.stderr
     files = {str(file.relative_to(tmp_path)): file.read_bytes().decode("latin-1")
              for file in tmp_path.rglob("*") if file.is_file()}
     assert files
-    texts = {"stdout": ended.stdout, "stderr": ended.stderr, **files}
+    texts = {"stdout": result.stdout, "stderr": result.stderr, **files}
     assert not [(name, secret) for name, text in texts.items() for secret in SECRETS if secret in text]
 
 
-def test_a_disk_that_is_full_ends_a_run_and_leaves_nothing_behind(box, tmp_path):
-    """The ledger cannot grow any more: nothing is created that could not be removed after a kill."""
+def test_full_disk_ends_run_and_leaves_no_rows(box, tmp_path):
+    """The ledger cannot grow: rows that could not be removed after a kill are not created."""
     command = [*PROCESS, "check", box, "--profile", "L11", "--allow-writes", "--only", "Queues", "--quick",
-               "--ledger", "run.ledger", *TOKEN_OF_RUN]
-    # The limit would also hold for what a measurement of coverage writes.
+               "--ledger", "run.ledger", *TOKEN_OPTIONS]
+    # The limit would also apply to the files of a coverage measurement.
     environment = {**os.environ, "PBX": TOKEN, "COVERAGE_PROCESS_CONFIG": ""}
-    ended = subprocess.run(command, cwd=tmp_path, env=environment, timeout=200, capture_output=True,
-                           text=True, check=False,
-                           preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (4_000, 4_000)))
-    assert ended.returncode == 2
-    assert "run.ledger cannot be written" in ended.stdout + ended.stderr
-    assert "Traceback" not in ended.stdout + ended.stderr
-    assert "NOT RESTORED" not in ended.stdout
+    result = subprocess.run(command, cwd=tmp_path, env=environment, timeout=200, capture_output=True,
+                            text=True, check=False,
+                            preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (4_000, 4_000)))
+    assert result.returncode == 2
+    assert "run.ledger cannot be written" in result.stdout + result.stderr
+    assert "Traceback" not in result.stdout + result.stderr
+    assert "NOT RESTORED" not in result.stdout

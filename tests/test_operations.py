@@ -1,4 +1,4 @@
-"""Finding operations as Laravel's router does."""
+"""Routing requests to operations as Laravel's router does."""
 
 import pytest
 
@@ -25,20 +25,20 @@ def router():
     ("GET", "astamis/QueueStatus", "astamis.QueueStatus.list", {}),
     ("GET", "astamis/QueueStatus/support", "astamis.QueueStatus.show", {"id": "support"}),
 ])
-def test_a_request_finds_its_operation(router, method, path, operation, parameters):
-    found, values = router.find(method, path)
-    assert (found.id, values) == (operation, parameters)
+def test_request_is_routed_to_operation(router, method, path, operation, parameters):
+    matched, values = router.find(method, path)
+    assert (matched.id, values) == (operation, parameters)
 
 
 @pytest.mark.parametrize("path", ["nosuch", "tenants/a/b", "TENANTS", "tenants//acme", "//tenants"])
-def test_an_unknown_path_is_no_page(router, path):
+def test_unknown_path_is_page_not_found(router, path):
     with pytest.raises(PageNotFound):
         router.find("GET", path)
 
 
 @pytest.mark.parametrize("path", ["", "/", "tenants/\udcff"])
 @pytest.mark.parametrize("method", ["GET", "DELETE"])
-def test_the_root_and_what_is_no_utf8_are_no_routes(router, method, path):
+def test_root_and_invalid_utf8_have_no_route(router, method, path):
     with pytest.raises(NoRoute):
         router.find(method, path)
 
@@ -52,10 +52,10 @@ def test_the_root_and_what_is_no_utf8_are_no_routes(router, method, path):
     ("DELETE", "globals", "GET, HEAD, PUT"),
     ("PATCH", "extensions/mailbox", "GET, HEAD, POST, PUT, DELETE"),
 ])
-def test_an_unknown_method_names_those_there_are(router, method, path, allowed):
+def test_unsupported_method_lists_allowed_methods(router, method, path, allowed):
     if allowed is None:
         assert router.find(method, path)
         return
-    with pytest.raises(MethodNotAllowed) as rejected:
+    with pytest.raises(MethodNotAllowed) as caught:
         router.find(method, path)
-    assert rejected.value.supported == allowed
+    assert caught.value.supported == allowed

@@ -1,4 +1,4 @@
-"""Overlays: what an action does, and that one without effect is rejected."""
+"""Overlays: the effect of actions. An action without effect is rejected."""
 
 import pytest
 
@@ -17,21 +17,21 @@ DOCUMENT = {"paths": {"/a": {"get": {"tags": ["x"], "status": 200}}, "/b": {"get
     ({"target": "$.paths['/a'].get.status", "update": "200"}, {"tags": ["x"], "status": "200"}),
     ({"target": "$.paths['/a'].get", "update": {"status": {"x": 1}}}, {"tags": ["x"], "status": {"x": 1}}),
 ])
-def test_an_action_changes_what_it_targets(action, expected):
+def test_action_changes_its_target(action, expected):
     assert overlay.apply(DOCUMENT, [action])["paths"]["/a"]["get"] == expected
 
 
-def test_one_action_reaches_every_match():
+def test_action_applies_to_every_match():
     changed = overlay.apply(DOCUMENT, [{"target": "$.paths[*].get", "update": {"status": 404}}])
     assert [item["get"]["status"] for item in changed["paths"].values()] == [404, 404]
 
 
-def test_the_document_itself_stays_as_it_was():
+def test_original_document_is_not_modified():
     overlay.apply(DOCUMENT, [{"target": "$.paths['/a'].get.tags", "update": ["y"]}])
     assert DOCUMENT["paths"]["/a"]["get"] == {"tags": ["x"], "status": 200}
 
 
-def test_matches_do_not_share_what_they_were_given():
+def test_matches_do_not_share_values():
     changed = overlay.apply(DOCUMENT, [{"target": "$.paths[*].get", "update": {"new": {"n": 1}}},
                                        {"target": "$.paths['/a'].get.new", "update": {"n": 2}}])
     assert changed["paths"]["/b"]["get"]["new"] == {"n": 1}
@@ -51,20 +51,20 @@ def test_matches_do_not_share_what_they_were_given():
     ({"target": "$", "remove": True}, "whole document"),
     ({"target": "$.paths['/a']"}, "needs update or remove"),
 ])
-def test_an_action_without_effect_is_an_error_that_names_it(action, problem):
+def test_action_without_effect_is_an_error(action, problem):
     good = {"target": "$.paths['/a'].get", "update": {"x": 1}}
     with pytest.raises(overlay.OverlayError, match=problem) as caught:
         overlay.apply(DOCUMENT, [good, action])
     assert caught.value.index == 1
 
 
-def test_pointers_name_the_places_that_actions_touch():
+def test_changed_pointers_of_actions():
     actions = [{"target": "$.paths[*].get.status", "update": 1}, {"target": "$.paths['/a'].get.tags", "remove": True}]
     assert [pointer for _, pointer in overlay.changed_pointers(DOCUMENT, actions)] == [
         "/paths/~1a/get/status", "/paths/~1b/get/status", "/paths/~1a/get/tags"]
 
 
-def test_a_merge_changes_the_leaves_that_are_there_and_adds_the_rest_whole():
+def test_merge_reports_changed_leaves_and_added_subtrees():
     present = {"b": {"c": 0, "d/e": [1]}}
     update = {"b": {"c": 1, "d/e": [2], "new": {"x": 1}}}
     assert list(overlay.changed_places(present, update, "/a")) == ["/a/b/c", "/a/b/d~1e", "/a/b/new"]

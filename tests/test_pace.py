@@ -1,4 +1,4 @@
-"""The pace of a run at a box that limits its clients, and a network that fails, by a clock that only tests move."""
+"""Rate limiting and network errors during a run, with a simulated clock."""
 
 import json
 from types import SimpleNamespace
@@ -26,7 +26,7 @@ GATEWAY = Response(503, (("Content-Type", "text/html"),), b"<h1>Service Unavaila
 
 
 class Time:
-    """Moves when somebody sleeps, and takes the box's clock along; a request takes a tenth of a second."""
+    """A simulated clock, which also advances the box's clock. A request takes 0.1 seconds."""
 
     def __init__(self, engine=None):
         self.engine, self.slept = engine, []
@@ -34,9 +34,9 @@ class Time:
 
     def sleep(self, seconds):
         self.slept.append(seconds)
-        self.pass_by(seconds)
+        self.advance(seconds)
 
-    def pass_by(self, seconds):
+    def advance(self, seconds):
         self.passed += seconds
         if self.engine:
             self.engine.state.clock.advance(seconds)
@@ -47,7 +47,7 @@ class Time:
 
 
 class Box:
-    """A mock whose answers can be replaced: an exception before it is asked, a lost answer, another answer."""
+    """A mock with scripted faults: an exception before or after the request is handled, or another response."""
 
     def __init__(self, throttle=None, profile="documented"):
         self.engine = Engine(load(profile), State(now=NOW))
@@ -57,7 +57,7 @@ class Box:
         self.script, self.seen, self.limit = [], [], None
 
     def send(self, request):
-        self.time.pass_by(0.1)
+        self.time.advance(0.1)
         self.seen.append(request)
         fault, carried_out = self.script.pop(0) if self.script else (None, True)
         response = self.transport.send(request) if carried_out else None
@@ -75,7 +75,7 @@ class Box:
         return suite
 
 
-def test_a_box_that_limits_is_never_asked_too_often():
+def test_rate_limit_of_box_is_never_exceeded():
     box = Box(throttle=60)
     paced = box.paced()
     answers = [paced.send(TENANTS).status for _ in range(400)]
@@ -84,17 +84,17 @@ def test_a_box_that_limits_is_never_asked_too_often():
     assert 6 * 60 <= box.time.passed <= 6 * 62 + 10
 
 
-def test_a_window_that_somebody_else_began_costs_one_rejection_at_most():
+def test_window_used_by_another_client_costs_one_rejection():
     box = Box(throttle=60)
     for _ in range(45):
         box.transport.send(TENANTS)
-    box.time.pass_by(50)
+    box.time.advance(50)
     paced = box.paced()
     assert {paced.send(TENANTS).status for _ in range(200)} == {200}
     assert paced.rejections <= 1
 
 
-def test_what_others_take_costs_rejections_that_are_waited_for():
+def test_rejections_caused_by_other_clients_are_waited_for():
     box = Box(throttle=5)
     paced = box.paced()
     for _ in range(6):
@@ -104,7 +104,7 @@ def test_what_others_take_costs_rejections_that_are_waited_for():
     assert 0 < paced.rejections <= 6
 
 
-def test_a_box_without_limit_is_not_waited_for():
+def test_box_without_rate_limit_is_not_throttled():
     box = Box()
     paced = box.paced()
     for _ in range(200):
@@ -113,17 +113,17 @@ def test_a_box_without_limit_is_not_waited_for():
 
 
 @pytest.mark.parametrize(("rate", "seconds"), [("auto", 0), ("60/m", 1), ("2/s", 0.5), ("90/h", 40)])
-def test_a_rate_is_a_number_and_a_unit(rate, seconds):
+def test_rate_formats(rate, seconds):
     assert seconds_each(rate) == seconds
 
 
 @pytest.mark.parametrize("rate", ["60", "0/m", "60/d", "-1/m", "fast", "1.5/s", ""])
-def test_any_other_rate_is_a_mistake(rate):
+def test_invalid_rate_is_rejected(rate):
     with pytest.raises(CannotRun, match="--rate"):
         seconds_each(rate)
 
 
-def test_a_rate_of_ones_own_is_even():
+def test_configured_rate_is_even():
     box = Box()
     paced = box.paced("30/m")
     for _ in range(10):
@@ -132,7 +132,7 @@ def test_a_rate_of_ones_own_is_even():
 
 
 @pytest.mark.parametrize("trouble", [REJECTED, RESET, GATEWAY, Response(502, (), b""), Response(504, (), b"")])
-def test_a_network_that_fails_for_a_while_is_survived(trouble):
+def test_temporary_network_failure_is_retried(trouble):
     box = Box()
     paced = box.paced()
     paced.send(TENANTS)
@@ -141,16 +141,16 @@ def test_a_network_that_fails_for_a_while_is_survived(trouble):
     assert paced.troubles == 4
 
 
-def test_the_apis_own_503_is_an_answer():
+def test_503_of_the_api_is_a_response():
     box = Box()
     box.engine.state.pbx.stop()
     paced = box.paced()
-    for method in ("GET", "HEAD"):  # the answer to HEAD has no body to tell it by
+    for method in ("GET", "HEAD"):  # the response to HEAD has no body that identifies the API
         assert paced.send(Request(method, "/astamis/CoreStatus")).status == 503
     assert paced.troubles == 0
 
 
-def test_maintenance_is_waited_for():
+def test_maintenance_mode_is_waited_for():
     box = Box()
     paced = box.paced()
     paced.send(TENANTS)
@@ -158,7 +158,7 @@ def test_maintenance_is_waited_for():
     assert paced.send(TENANTS).status == 200
 
 
-def test_a_box_that_stays_away_is_given_up_and_not_waited_for_again():
+def test_unreachable_box_is_given_up_once():
     box = Box()
     paced = box.paced()
     paced.send(TENANTS)
@@ -172,7 +172,7 @@ def test_a_box_that_stays_away_is_given_up_and_not_waited_for_again():
     assert box.time.passed < waited + 1
 
 
-def test_a_box_that_never_answered_is_not_waited_for():
+def test_first_request_is_not_retried():
     box = Box()
     box.script = [(REJECTED, False)]
     with pytest.raises(CannotRun, match="rejected"):
@@ -180,14 +180,14 @@ def test_a_box_that_never_answered_is_not_waited_for():
     assert box.time.slept == []
 
 
-def test_a_box_that_rejects_for_ever_is_given_up():
+def test_endless_429_is_given_up():
     box = Box()
     box.script = [(Response(429, (("Retry-After", "60"),), b""), False)] * 20
     with pytest.raises(StaysAway, match="429"):
         box.paced().send(TENANTS)
 
 
-def test_nobody_waits_for_an_hour():
+def test_long_retry_after_is_not_waited_for():
     box = Box()
     box.script = [(Response(429, (("Retry-After", "3600"),), b""), False)]
     with pytest.raises(StaysAway, match="Retry-After 3600"):
@@ -195,12 +195,12 @@ def test_nobody_waits_for_an_hour():
     assert box.time.slept == []
 
 
-def test_retry_after_may_be_a_date():
+def test_retry_after_can_be_a_date():
     assert retry_after(Response(429, (("Retry-After", "Wed, 21 Oct 2015 07:28:00 GMT"),))) == 0
     assert retry_after(Response(429, (("Retry-After", "soon"),))) == 60
 
 
-def create(suite):
+def create_request(suite):
     operation = suite.contract.by_id["tenants.create"]
     return suite.fixtures.request(operation, suite.fixtures.minimal(operation))
 
@@ -209,22 +209,22 @@ def tenants(box):
     return len(box.engine.state.tables.rows("cluster"))
 
 
-def test_a_create_that_was_not_carried_out_is_repeated():
+def test_create_that_had_no_effect_is_retried():
     box = Box()
     suite = box.suite()
     box.script = [(RESET, False)]
-    assert suite.send(create(suite)).response.status == 201
+    assert suite.send(create_request(suite)).response.status == 201
     assert [request.method for request in box.seen[-3:]] == ["POST", "GET", "POST"]
     assert not len(suite.findings)
 
 
-def test_a_create_that_was_carried_out_is_not_repeated_and_is_cleaned_up():
+def test_create_that_took_effect_is_not_retried_and_cleaned_up():
     box = Box()
     suite = box.suite()
     before = tenants(box)
     box.script = [(RESET, True)]
     with suite.watch():
-        suite.send(create(suite))
+        suite.send(create_request(suite))
     assert [request.method for request in box.seen if request.method != "GET"] == ["POST", "DELETE"]
     assert tenants(box) == before
     assert len(suite.gaps.unanswered) == 1
@@ -232,7 +232,7 @@ def test_a_create_that_was_carried_out_is_not_repeated_and_is_cleaned_up():
     assert not len(suite.findings)
 
 
-def test_a_create_whose_key_the_server_makes_is_never_repeated():
+def test_create_with_generated_key_is_never_retried():
     box = Box()
     suite = box.suite()
     operation = suite.contract.by_id["holidaytimers.create"]
@@ -244,19 +244,19 @@ def test_a_create_whose_key_the_server_makes_is_never_repeated():
 
 
 @pytest.mark.parametrize(("carried_out", "deletes"), [(False, 2), (True, 1)])
-def test_a_delete_is_repeated_only_while_the_row_is_there(carried_out, deletes):
+def test_delete_is_retried_only_while_row_exists(carried_out, deletes):
     box = Box()
     suite = box.suite()
-    made = suite.fixtures.make(suite.contract.by_id["tenants.create"])
+    row = suite.fixtures.make(suite.contract.by_id["tenants.create"])
     box.script = [(RESET, carried_out)]
     with suite.watch():
-        suite.send(Request("DELETE", made.delete))
+        suite.send(Request("DELETE", row.delete))
     assert [request.method for request in box.seen].count("DELETE") == deletes
     assert not len(suite.findings)
 
 
 @pytest.mark.parametrize("path", ["/backups/new", "/syscommands/commit", "/syscommands/reboot"])
-def test_a_get_that_does_something_is_not_repeated(path):
+def test_get_with_side_effect_is_not_retried(path):
     box = Box()
     suite = box.suite()
     box.script = [(RESET, True)]
@@ -265,7 +265,7 @@ def test_a_get_that_does_something_is_not_repeated(path):
     assert [request.path for request in box.seen].count(path) == 1
 
 
-def test_trouble_is_no_deviation_whoever_meets_it():
+def test_network_failures_are_not_findings():
     box = Box(throttle=60)
     suite = box.suite()
     fine = (None, True)
@@ -278,7 +278,7 @@ def test_trouble_is_no_deviation_whoever_meets_it():
     assert box.limit.rejections <= 2
 
 
-def test_every_attempt_is_in_the_record_of_traffic(tmp_path):
+def test_every_attempt_is_recorded_in_har(tmp_path):
     box = Box()
     cassette = Cassette(tmp_path / "traffic.har")
     paced = RateLimit(CassetteRecorder(box, cassette), "auto", box.time.clock)
@@ -291,7 +291,7 @@ def test_every_attempt_is_in_the_record_of_traffic(tmp_path):
     assert entries[0]["comment"]
 
 
-def test_a_run_stops_when_the_target_is_gone():
+def test_run_stops_when_target_is_gone():
     box = Box()
     suite = box.suite()
     planning, session = Planning(suite), SimpleNamespace()

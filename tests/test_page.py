@@ -1,4 +1,4 @@
-"""What is served at /_mock/: the page's files with their types, kept by browsers, closed against foreign content."""
+"""The web UI at /_mock/: files with their media types, browser caching, content security policy."""
 
 import re
 from pathlib import Path
@@ -20,60 +20,60 @@ def client():
 
 @pytest.mark.parametrize("path", ["", "reference", *(f"page/{name}" for name in FILES),
                                   *(f"page/swagger-ui/swagger-ui{rest}" for rest in (".css", "-bundle.js"))])
-def test_a_file_has_its_type_and_is_asked_for_once(client, path):
-    answer = client.get(f"/_mock/{path}")
-    assert answer.status_code == 200
-    assert answer.mimetype == TYPES[Path(path).suffix or ".html"]
-    assert answer.headers["X-Content-Type-Options"] == "nosniff"
-    again = client.get(f"/_mock/{path}", headers={"If-None-Match": answer.headers["ETag"]})
-    assert (again.status_code, again.data) == (304, b"")
+def test_file_has_media_type_and_is_cached(client, path):
+    response = client.get(f"/_mock/{path}")
+    assert response.status_code == 200
+    assert response.mimetype == TYPES[Path(path).suffix or ".html"]
+    assert response.headers["X-Content-Type-Options"] == "nosniff"
+    cached = client.get(f"/_mock/{path}", headers={"If-None-Match": response.headers["ETag"]})
+    assert (cached.status_code, cached.data) == (304, b"")
 
 
 @pytest.mark.parametrize("path", ["", "reference"])
-def test_a_document_runs_nothing_but_our_own_files(client, path):
+def test_content_security_policy_allows_own_files_only(client, path):
     policy = client.get(f"/_mock/{path}").headers["Content-Security-Policy"]
     assert "default-src 'none'; script-src 'self';" in policy
     assert "frame-ancestors 'none'" in policy
     assert "unsafe-eval" not in policy
 
 
-def test_the_address_without_its_slash_leads_there(client):
-    answer = client.get("/_mock")
-    assert (answer.status_code, answer.headers["Location"]) == (308, "/_mock/")
+def test_url_without_slash_redirects(client):
+    response = client.get("/_mock")
+    assert (response.status_code, response.headers["Location"]) == (308, "/_mock/")
 
 
 @pytest.mark.parametrize("path", ["page/nosuch.js", "page/../__init__.py", "page/%2e%2e/__init__.py",
                                   "page/swagger-ui/../__init__.py"])
-def test_there_is_no_way_to_other_files(client, path):
+def test_path_traversal_is_not_found(client, path):
     assert client.get(f"/_mock/{path}").status_code == 404
 
 
-def test_the_page_is_open_and_what_it_shows_is_not():
+def test_page_is_public_and_its_data_requires_token():
     client = create_app(control=Control(token="secret")).test_client()
     assert client.get("/_mock/").status_code == 200
     assert client.get("/_mock/openapi.json").status_code == 401
 
 
-def test_without_a_control_plane_there_is_no_page():
+def test_no_page_without_control_plane():
     assert create_app(control=None).test_client().get("/_mock/", follow_redirects=True).status_code == 404
 
 
 @pytest.mark.parametrize("name", FILES)
-def test_a_file_refers_to_nothing_elsewhere(name):
+def test_files_have_no_external_references(name):
     foreign = set(re.findall(r"https?://[\w.]+", (STATIC / name).read_text())) - {"http://www.w3.org"}
     assert foreign == set()
 
 
 @pytest.mark.parametrize("name", [name for name in FILES if name.endswith((".js", ".html"))])
-def test_nothing_parses_text_as_html(name):
+def test_text_is_never_inserted_as_html(name):
     dangerous = r"innerHTML|outerHTML|insertAdjacentHTML|document\.write|\son\w+=\"|style=\""
     assert re.findall(dangerous, (STATIC / name).read_text()) == []
 
 
 @pytest.mark.parametrize("name", [name for name in FILES if name.endswith((".js", ".html"))])
-def test_what_a_file_imports_is_there(name):
+def test_imported_files_exist(name):
     text = (STATIC / name).read_text()
-    wanted = set(re.findall(r'from "\./([\w.-]+)"', text)) | set(re.findall(r'"page/([\w.-]+)"', text))
-    assert wanted <= set(FILES)
+    imported = set(re.findall(r'from "\./([\w.-]+)"', text)) | set(re.findall(r'"page/([\w.-]+)"', text))
+    assert imported <= set(FILES)
 
 

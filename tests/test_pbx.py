@@ -1,4 +1,4 @@
-"""The PBX by itself: run state, calls and database, by a clock that the test moves."""
+"""The PBX: run state, calls and AstDB, with a simulated clock."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ def dial(pbx: Pbx) -> tuple[str, str]:
 
 
 class TestRunState:
-    def test_it_runs_from_the_start(self, pbx: Pbx) -> None:
+    def test_pbx_is_running_initially(self, pbx: Pbx) -> None:
         assert pbx.running
         assert pbx.up_since == START
 
-    def test_it_can_be_seeded_stopped(self, pbx: Pbx) -> None:
+    def test_seed_can_stop_pbx(self, pbx: Pbx) -> None:
         pbx.reset(running=False)
         assert not pbx.running
 
@@ -41,7 +41,7 @@ class TestRunState:
         assert (pbx.running, pbx.up_since, pbx.reloaded) == (True, START + 10, START + 10)
 
     @pytest.mark.parametrize("seconds", [1, 600])
-    def test_a_reboot_takes_its_time(self, pbx: Pbx, clock: Clock, seconds: int) -> None:
+    def test_reboot_takes_boot_time(self, pbx: Pbx, clock: Clock, seconds: int) -> None:
         pbx.boot_seconds = seconds
         pbx.reboot()
         clock.advance(seconds - 0.5)
@@ -49,7 +49,7 @@ class TestRunState:
         clock.advance(0.5)
         assert (pbx.running, pbx.up_since) == (True, START + seconds)
 
-    def test_only_a_running_pbx_reloads(self, pbx: Pbx, clock: Clock) -> None:
+    def test_stopped_pbx_does_not_reload(self, pbx: Pbx, clock: Clock) -> None:
         clock.advance(5)
         pbx.reload()
         assert pbx.reloaded == START + 5
@@ -60,21 +60,21 @@ class TestRunState:
 
 
 class TestCalls:
-    def test_a_call_has_two_channels_with_names_of_their_own(self, pbx: Pbx) -> None:
+    def test_call_has_two_uniquely_named_channels(self, pbx: Pbx) -> None:
         assert dial(pbx) == ("SIP/1001-00000001", "SIP/1002-00000002")
         assert dial(pbx) == ("SIP/1001-00000003", "SIP/1002-00000004")
         assert len({channel.uniqueid for channel in pbx.channels()}) == 4
         assert [channel.linkedid for channel in pbx.channels()] == [f"{START:.0f}.1"] * 2 + [f"{START:.0f}.3"] * 2
 
-    def test_the_target_rings_before_it_answers(self, pbx: Pbx, clock: Clock) -> None:
+    def test_callee_rings_before_answering(self, pbx: Pbx, clock: Clock) -> None:
         dial(pbx)
         assert [(channel.state, channel.bridge) for channel in pbx.channels()] == [("Up", ""), ("Ringing", "")]
         clock.advance(pbx.ring_seconds)
-        caller, target = pbx.channels()
-        assert (caller.state, target.state) == ("Up", "Up")
-        assert caller.bridge == target.bridge != ""
+        caller, callee = pbx.channels()
+        assert (caller.state, callee.state) == ("Up", "Up")
+        assert caller.bridge == callee.bridge != ""
 
-    def test_a_call_ends_by_itself(self, pbx: Pbx, clock: Clock) -> None:
+    def test_call_ends_after_call_time(self, pbx: Pbx, clock: Clock) -> None:
         dial(pbx)
         clock.advance(pbx.call_seconds - 1)
         assert len(pbx.channels()) == 2
@@ -92,14 +92,14 @@ class TestCalls:
         assert not pbx.hangup(names[end])
         assert [(call.ends, call.answered) for call in pbx.finished()] == [(START + 2, False)]
 
-    def test_hanging_up_ends_that_call_only(self, pbx: Pbx) -> None:
+    def test_hangup_ends_one_call(self, pbx: Pbx) -> None:
         dial(pbx)
         second = dial(pbx)
         assert not pbx.hangup("SIP/1001-000000ff")
         assert pbx.hangup(second[0])
         assert [channel.name for channel in pbx.channels()] == ["SIP/1001-00000001", "SIP/1002-00000002"]
 
-    def test_finished_calls_are_told_once_and_in_order(self, pbx: Pbx, clock: Clock) -> None:
+    def test_finished_calls_are_returned_once_and_in_order(self, pbx: Pbx, clock: Clock) -> None:
         first = dial(pbx)
         clock.advance(1)
         second = dial(pbx)
@@ -109,35 +109,35 @@ class TestCalls:
         assert pbx.finished() == []
 
     @pytest.mark.parametrize("how", ["stop", "reboot"])
-    def test_calls_end_with_the_pbx(self, pbx: Pbx, clock: Clock, how: str) -> None:
+    def test_calls_end_when_pbx_stops(self, pbx: Pbx, clock: Clock, how: str) -> None:
         dial(pbx)
         clock.advance(7)
         getattr(pbx, how)()
         assert pbx.channels() == []
         assert [call.ends for call in pbx.finished()] == [START + 7]
 
-    def test_a_call_that_had_ended_before_a_stop_keeps_its_end(self, pbx: Pbx, clock: Clock) -> None:
+    def test_stop_does_not_change_end_of_finished_call(self, pbx: Pbx, clock: Clock) -> None:
         dial(pbx)
         clock.advance(500)
         pbx.stop()
         assert [call.ends for call in pbx.finished()] == [START + pbx.call_seconds]
 
-    def test_channels_are_counted_from_the_start_of_asterisk(self, pbx: Pbx) -> None:
+    def test_channel_numbers_restart_with_asterisk(self, pbx: Pbx) -> None:
         names = dial(pbx)
         pbx.stop()
         pbx.start()
         assert dial(pbx) == names
 
-    def test_reset_forgets_calls(self, pbx: Pbx) -> None:
+    def test_reset_discards_calls(self, pbx: Pbx) -> None:
         dial(pbx)
         pbx.reset()
         assert pbx.channels() == []
         assert pbx.finished() == []
 
-    def test_a_caller_id_is_shown_instead_of_the_phone(self, pbx: Pbx) -> None:
+    def test_caller_id_replaces_extension(self, pbx: Pbx) -> None:
         pbx.originate("1001", "1002", "internal", "4412")
-        caller, target = pbx.channels()
-        assert (caller.party, target.connected) == ("4412", "4412")
+        caller, callee = pbx.channels()
+        assert (caller.party, callee.connected) == ("4412", "4412")
 
 
 class TestDatabase:
@@ -153,7 +153,7 @@ class TestDatabase:
 
     @pytest.mark.parametrize("words", [("a b", "k", "v"), ("f", "k k", "v"), ("f", "k", "v\tv"), ("f", "k", " "),
                                        ("", "k", "v"), ("f", "k", 'v" "v v'), ("f", "k", "\nv")])
-    def test_blanks_spoil_a_command(self, words: tuple[str, str, str]) -> None:
+    def test_put_with_unquoted_whitespace_fails(self, words: tuple[str, str, str]) -> None:
         db: dict[tuple[str, str], str] = {}
         assert not db_put(db, *words)
         assert db == {}
@@ -162,7 +162,7 @@ class TestDatabase:
         (" v\t", "v"), ("v\n", "v"), ("v\nw x", "v"), ("v\r\nw x", "v"), ("v\rw", "v\rw"),
         ("v\u00a0w", "v\u00a0w"), ('"v w"', "v w"), ('v" "w', "v w"),
         ('""', ""), ("v\\ w", "v w"), ('\\"v', '"v'), ("v\\\\", "v\\"), ('"v w', "v w")])
-    def test_a_value_is_read_as_one_word_of_a_command_line(self, value: str, stored: str) -> None:
+    def test_value_is_parsed_as_cli_argument(self, value: str, stored: str) -> None:
         db: dict[tuple[str, str], str] = {}
         assert db_put(db, "f", " k", value)
         assert db == {("f", "k"): stored}

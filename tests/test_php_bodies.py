@@ -1,4 +1,4 @@
-"""Request bodies as PHP and Laravel's middleware read them."""
+"""Request bodies as PHP and Laravel's middleware parse them."""
 
 import json
 from pathlib import Path
@@ -37,14 +37,14 @@ def test_json_bodies(body, fields):
     assert read_input("POST", JSON, "", body.encode()) == (fields, fields)
 
 
-def test_json_of_other_kinds():
+def test_json_content_types_and_large_numbers():
     assert read_input("PUT", "application/vnd.api+json; charset=utf-8", "", b'{"a": 1}')[1] == {"a": 1}
     assert read_input("POST", JSON, "", b'{"a": "\xff"}') == ({}, {})
     assert isinstance(json_decode(b"9223372036854775808"), float)
     assert json_decode(b"9" * 5000) == float("inf")
 
 
-def test_json_may_be_nested_511_deep():
+def test_json_nesting_limit():
     assert json_decode(b"[" * JSON_DEPTH + b"]" * JSON_DEPTH) is not None
     assert json_decode(b"[" * (JSON_DEPTH + 1) + b"]" * (JSON_DEPTH + 1)) is None
     assert json_decode(b"[" * 200000 + b"]" * 200000) is None
@@ -73,9 +73,9 @@ def test_form_bodies(body, fields):
     assert read_input("GET", "", body, b"") == (fields, {})
 
 
-def test_php_limits_forms():
+def test_limits_of_forms():
     many = "&".join(f"a{number}=1" for number in range(1500))
-    assert len(read_input("POST", FORM, "", many.encode())[0]) == 1001  # PHP has taken a variable before it counts it
+    assert len(read_input("POST", FORM, "", many.encode())[0]) == 1001  # PHP counts a variable after it has stored it
     assert len(read_input("PUT", FORM, "", many.encode())[0]) == 1000
     assert len(read_input("GET", "", many, b"")[0]) == 1000
     assert read_input("POST", FORM, "", b"&" * 999 + b"a=1&b=2&c=3")[0] == {"a": "1", "b": "2"}
@@ -85,11 +85,11 @@ def test_php_limits_forms():
 
 @pytest.mark.parametrize(("method", "content_type"), [
     ("POST", ""), ("POST", "text/plain"), ("GET", FORM), ("PUT", BOUNDARY), ("POST", "multipart/form-data")])
-def test_what_php_does_not_read(method, content_type):
+def test_body_is_ignored_for_method_or_content_type(method, content_type):
     assert read_input(method, content_type, "", b"a=1") == ({}, {})
 
 
-def test_content_types_as_php_and_symfony_compare_them():
+def test_content_type_comparison():
     assert read_input("POST", "APPLICATION/X-WWW-FORM-URLENCODED", "", b"a=1")[1] == {"a": "1"}
     assert read_input("POST", f"{FORM} x", "", b"a=1")[1] == {"a": "1"}
     assert read_input("POST", f"{FORM}\t;x", "", b"a=1")[1] == {}
@@ -97,9 +97,9 @@ def test_content_types_as_php_and_symfony_compare_them():
     assert read_input("GET", JSON, "b=2", b'{"a": 1}') == ({"a": 1, "b": "2"}, {"a": 1})
 
 
-def test_the_body_wins_over_the_query():
-    everything, post = read_input("POST", JSON, "a=1&b=2", b'{"a": null}')
-    assert everything == {"a": None, "b": "2"}
+def test_body_overrides_query():
+    variables, post = read_input("POST", JSON, "a=1&b=2", b'{"a": null}')
+    assert variables == {"a": None, "b": "2"}
     assert post == {"a": None}
 
 
@@ -111,19 +111,19 @@ def test_multipart_bodies():
     body = (part('name="a"', " x ") + part('name="b[]"', "1") + part('name="b[]"', "2")
             + part('name="greeting"; filename="C:\\\\dir\\\\hello.wav"', "RIFF", "Content-Type: audio/wav\r\n")
             + part('name="none"; filename=""', "") + part('name="c[d]"; filename="e.txt"', "f") + "--xyz--\r\n")
-    everything, post = read_input("POST", BOUNDARY, "q=1", body.encode())
+    variables, post = read_input("POST", BOUNDARY, "q=1", body.encode())
     assert post == {"a": "x", "b": ["1", "2"]}
-    assert everything == {"q": "1", "a": "x", "b": ["1", "2"], "c": {"d": UploadedFile("e.txt", "", b"f")},
-                          "greeting": UploadedFile("hello.wav", "audio/wav", b"RIFF")}
+    assert variables == {"q": "1", "a": "x", "b": ["1", "2"], "c": {"d": UploadedFile("e.txt", "", b"f")},
+                         "greeting": UploadedFile("hello.wav", "audio/wav", b"RIFF")}
     assert read_input("PUT", BOUNDARY, "", body.encode()) == ({}, {})
 
 
 @pytest.mark.parametrize("case", yaml.safe_load(CASES.read_text()), ids=lambda case: case["why"])
-def test_multipart_as_php_reads_it(case):
+def test_multipart_matches_php(case):
     body = "".join(f"--xyz\r\n{content}\r\n" for content in case["parts"]) + "--xyz--\r\n"
-    everything, post = read_input("POST", BOUNDARY, "", body.encode())
+    variables, post = read_input("POST", BOUNDARY, "", body.encode())
     assert post == case["post"]
-    assert {name: shown(value) for name, value in everything.items()} == {**post, **case.get("files", {})}
+    assert {name: shown(value) for name, value in variables.items()} == {**post, **case.get("files", {})}
 
 
 def shown(value):
@@ -136,12 +136,12 @@ def shown(value):
     "multipart/form-data; boundary=xyz", 'multipart/form-data; charset=x; BOUNDARY="xyz"; x=y',
     "multipart/form-data; boundary=xyz, more", "Multipart/Form-Data;boundaryless=xyz",
     "multipart/form-data boundary=xyz"])
-def test_where_php_finds_the_boundary(content_type):
+def test_multipart_boundary_parsing(content_type):
     assert read_input("POST", content_type, "", (part('name="a"', "x") + "--xyz--").encode())[1] == {"a": "x"}
 
 
 @pytest.mark.parametrize("boundary", ["\xe9", "\xc3\xa9", '"\xff"', "a'b"])
-def test_a_boundary_of_any_bytes(boundary):
+def test_multipart_boundary_of_any_bytes(boundary):
     name = boundary.strip('"').encode("latin-1")
     body = b'--%b\r\nContent-Disposition: form-data; name="a"\r\n\r\nx\r\n--%b--\r\n' % (name, name)
     assert read_input("POST", f"multipart/form-data; boundary={boundary}", "", body)[1] == {"a": "x"}
@@ -150,12 +150,12 @@ def test_a_boundary_of_any_bytes(boundary):
 @pytest.mark.parametrize(("rest", "value"), [
     ("", "x"), ("\r", "x\r"), ("\n", "x"), ("\r\n-", "x"), ("\r\n--xy", "x"), ("\r\r\n--xyz", "x\r"),
     ("--xyz", "x--xyz"), ("\r\n--xyzw", "x"), ("\r\n--xw", "x\r\n--xw"), ("\r\n\r\n--", "x\r\n")])
-def test_a_delimiter_that_is_cut_off_ends_the_content(rest, value):
+def test_truncated_delimiter_ends_content(rest, value):
     body = f'--xyz\r\nContent-Disposition: form-data; name="password"\r\n\r\nx{rest}'.encode()
     assert read_input("POST", BOUNDARY, "", body)[1] == {"password": value}
 
 
-def test_php_reads_a_multipart_body_before_laravel_looks_for_json():
+def test_multipart_body_takes_precedence_over_json():
     body = (part('name="a"', "x") + part('name="b"; filename="c"', "y") + "--xyz--").encode()
     for boundary, expected in (("; boundary=xyz", {"b": UploadedFile("c", "", b"y")}), ("; boundary=", {})):
         assert read_input("POST", f"multipart/form-data{boundary}, {JSON}", "", body) == (expected, {})
@@ -163,45 +163,45 @@ def test_php_reads_a_multipart_body_before_laravel_looks_for_json():
         assert read_input(method, f"{content_type}, {JSON}", "", b'{"a": 1}')[1] == {"a": 1}
 
 
-def test_multipart_lines_may_end_as_they_like_and_bytes_stay_as_they_are():
+def test_multipart_with_bare_line_feeds_and_binary_content():
     body = b'preamble\n--xyz\nContent-Disposition: form-data; name="a"\n\n\xff\r\n\n--xyz--'
     assert read_input("POST", BOUNDARY, "", body)[1] == {"a": "\udcff"}
 
 
 @pytest.mark.parametrize(("limit", "failed"), [
     ("1", False), ("x", False), ("0", False), ("0x9", False), (" -1", True), ("+1.5", False)])
-def test_an_upload_larger_than_the_form_allows_is_marked(limit, failed):
+def test_upload_larger_than_max_file_size_fails(limit, failed):
     body = part('name="a"; filename="f"', "xy") + part('name="Max_file_SIZE"', limit)
     body += part('name="b"; filename="f"', "x")
-    everything, _post = read_input("POST", BOUNDARY, "", f"{body}--xyz--".encode())
-    assert everything["a"] == UploadedFile("f", "", b"xy")
-    assert everything["b"] == UploadedFile("f", "", b"" if failed else b"x", failed=failed)
+    variables, _post = read_input("POST", BOUNDARY, "", f"{body}--xyz--".encode())
+    assert variables["a"] == UploadedFile("f", "", b"xy")
+    assert variables["b"] == UploadedFile("f", "", b"" if failed else b"x", failed=failed)
 
 
-def test_an_upload_that_was_cut_off_is_marked():
+def test_truncated_upload_fails():
     body = part('name="a"; filename="f"', "x") + part('name="b"', "1") + part('name="c"; filename="f"', "x")
-    everything, _post = read_input("POST", BOUNDARY, "", body.encode())
-    assert everything == {"a": UploadedFile("f", "", b"x"), "b": "1", "c": UploadedFile("f", "", b"", failed=True)}
+    variables, _post = read_input("POST", BOUNDARY, "", body.encode())
+    assert variables == {"a": UploadedFile("f", "", b"x"), "b": "1", "c": UploadedFile("f", "", b"", failed=True)}
 
 
-def test_php_limits_multipart():
+def test_limits_of_multipart():
     many = "".join(part('name="a[]"', "x") for _ in range(1500)) + "--xyz--"
     assert len(read_input("POST", BOUNDARY, "", many.encode())[1]["a"]) == 1000
     files = "".join(part('name="f[]"; filename="f"', "x") for _ in range(30)) + part('name="b"', "1") + "--xyz--"
-    everything, post = read_input("POST", BOUNDARY, "", files.encode())
-    assert (len(everything["f"]), post) == (20, {"b": "1"})
+    variables, post = read_input("POST", BOUNDARY, "", files.encode())
+    assert (len(variables["f"]), post) == (20, {"b": "1"})
 
 
 @pytest.mark.parametrize(("content_type", "body"), [
     (FORM, b"a" + b"[x]" * 300_000 + b"=1"), (BOUNDARY, part("a;" * 300_000, "x").encode()),
     (BOUNDARY, part('name="a"', "x", " x\r\n" * 100_000).encode()), (JSON, b"[" * 300_000)])
-def test_what_is_long_and_odd_is_read_in_time(content_type, body):
+def test_long_odd_bodies_are_read_quickly(content_type, body):
     read_input("POST", content_type, "", body)
 
 
 @pytest.mark.parametrize("body", [
     "", "x", "--xyz", "--xyz\r\n", "--xyz--", part('name="a"', "x"), part("", "x"), "--xyz\r\nbroken\r\n\r\nx"])
-def test_broken_multipart_is_survived(body):
+def test_malformed_multipart_does_not_raise(body):
     for parameters in ("; boundary=xyz", "", "; boundary=", '; boundary="é"'):
         read_input("POST", f"multipart/form-data{parameters}", "", body.encode())
 
@@ -218,6 +218,6 @@ PIECES = st.sampled_from([
        st.lists(PIECES, max_size=20).map(b"".join) | st.binary(max_size=40),
        st.lists(PIECES, max_size=10).map(b"".join) | st.text(max_size=10))
 def test_no_request_raises(method, content_type, body, query):
-    everything, post = read_input(method, content_type, query, body)
-    assert set(post) <= set(everything)
-    json.dumps(everything, default=str)
+    variables, post = read_input(method, content_type, query, body)
+    assert set(post) <= set(variables)
+    json.dumps(variables, default=str)

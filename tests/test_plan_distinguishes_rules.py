@@ -1,4 +1,4 @@
-"""Every operation is sent values that distinguish its rules from any single change of them, computed from one run."""
+"""The values sent to each operation distinguish its rules from any single change of them."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from tests.mutants.hunting import options
 from tests.mutants.invisible import ABSENT, Recording, signed_in, why_invisible
 
 REQUESTS = 1200
-COMMON = 3  # values of other lists that every list field is sent by then
+COMMON = 3  # values of other lists that every list field has been sent
 COUNT = int(os.environ.get("SARKMOCK_MUTANTS", "250"))  # of each profile
 SEED = int(os.environ.get("SARKMOCK_SEED", "1"))
 NOT_JUDGED = {404, 405}
@@ -33,19 +33,19 @@ Sent = dict[tuple[str, str], dict[str, Any]]  # by operation and variable, each 
 
 
 @pytest.mark.parametrize("profile", ["documented", "shipped"])
-def test_single_changes_of_rules_are_distinguished(profile: str) -> None:
-    """Within 1,200 requests. Later are values gained from other lists, unless they are common, and days of a month,
-    which are many, and values that crash PHP, which are sent alone."""
+def test_sent_values_distinguish_single_rule_changes(profile: str) -> None:
+    """Within 1,200 requests. Sent later: values from other lists, unless they are common; days of a month, because
+    there are many; values that crash PHP, because they are sent alone."""
     contract, rng = contract_of(profile), random.Random(f"plan {profile} {SEED}")
     sent, state = values_sent(profile)
-    pool = [one for kind in sorted(RULE_KINDS) for one in every(profile).get(kind, ())
-            if not comes_later(contract, one)]
+    pool = [mutation for kind in sorted(RULE_KINDS) for mutation in every(profile).get(kind, ())
+            if not is_sent_later(contract, mutation)]
     drawn = rng.sample(pool, min(COUNT, len(pool)))
-    missed = [one for one in drawn if not is_distinguished(contract, one, sent, state)]
-    assert [str(one) for one in missed if not why_invisible(contract, one)] == [], f"seed {SEED}"
+    missed = [mutation for mutation in drawn if not is_distinguished(contract, mutation, sent, state)]
+    assert [str(mutation) for mutation in missed if not why_invisible(contract, mutation)] == [], f"seed {SEED}"
 
 
-def comes_later(contract: Contract, mutation: Mutation) -> bool:
+def is_sent_later(contract: Contract, mutation: Mutation) -> bool:
     if any(bounds_of(contract.by_id[name].rules[mutation.variable]).fatal for name in mutation.operations):
         return True
     after, _, before = mutation.text.partition(" for ")
@@ -55,7 +55,7 @@ def comes_later(contract: Contract, mutation: Mutation) -> bool:
 
 @cache
 def values_sent(profile: str) -> tuple[Sent, State]:
-    """What the first requests of a run send, and the state of the mock afterwards."""
+    """The values sent by the first requests of a run, and the state of the mock afterwards."""
     contract = contract_of(profile)
     box = signed_in(contract.document)
     recording = Recording(box)
@@ -66,8 +66,8 @@ def values_sent(profile: str) -> tuple[Sent, State]:
                 case.run(run)
     sent: Sent = defaultdict(dict)
     for exchange in recording.exchanges[:REQUESTS]:
-        for place, value in values_of(contract, exchange):
-            sent[place].setdefault(f"{type(value)} {value!r}", value)
+        for variable, value in values_of(contract, exchange):
+            sent[variable].setdefault(f"{type(value)} {value!r}", value)
     return sent, box.state
 
 
@@ -79,15 +79,15 @@ def values_of(contract: Contract, exchange: Exchange) -> Iterator[tuple[tuple[st
 
 
 def is_distinguished(contract: Contract, mutation: Mutation, sent: Sent, state: State) -> bool:
-    """Whether some value is judged by the changed rules as it is not by the others."""
-    name, operations = mutation.variable, [contract.by_id[one] for one in sorted(mutation.operations)]
-    after = Validator({name: mutation.rules})
-    before = Validator({name: operations[0].rules[name]})
-    return any(said(before, name, value, state) != said(after, name, value, state)
-               for one in operations for value in sent[one.id, name].values())
+    """Whether the verdict of the changed rules on some value differs from that of the original rules."""
+    variable, operations = mutation.variable, [contract.by_id[name] for name in sorted(mutation.operations)]
+    after = Validator({variable: mutation.rules})
+    before = Validator({variable: operations[0].rules[variable]})
+    return any(verdict(before, variable, value, state) != verdict(after, variable, value, state)
+               for operation in operations for value in sent[operation.id, variable].values())
 
 
-def said(validator: Validator, name: str, value: Any, state: State) -> Any:
+def verdict(validator: Validator, name: str, value: Any, state: State) -> Any:
     try:
         return validator.errors({} if value is ABSENT else {name: value}, state.tables)
     except (PhpError, ValueError) as error:

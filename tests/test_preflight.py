@@ -1,4 +1,4 @@
-"""What is told before any test runs, at tiny servers that are each wrong in one way; and which version answers."""
+"""Errors reported before any check runs, with small servers that each have one fault; and the version recognised."""
 
 from __future__ import annotations
 
@@ -30,8 +30,8 @@ LOGIN = '<html><head><title>Sign &amp; in</title></head><form><input type="passw
 
 
 @contextmanager
-def answering(routes, context=None, default=(404, "text/html", "<title>Not here</title>")):
-    """A server that knows a few paths: path -> (status, content type, body), or (302, location, "")."""
+def server_with(routes, context=None, default=(404, "text/html", "<title>Not here</title>")):
+    """A server with a few paths: path -> (status, content type, body), or (302, location, "")."""
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self):
@@ -72,17 +72,17 @@ def tls(authority):
     return context
 
 
-def said(url, **access):
-    """What a user is told of a URL."""
+def error_at(url, **access):
+    """The error message for a URL, which must be one line."""
     settings = Access(**access)
-    with pytest.raises(CannotRun) as told:
+    with pytest.raises(CannotRun) as caught:
         preflight(Target(Http(url, settings)), settings.verify("127.0.0.1"))
-    line = str(told.value)
+    line = str(caught.value)
     assert "\n" not in line
     return line.replace(url, "URL")
 
 
-@pytest.mark.parametrize(("answer", "line"), [
+@pytest.mark.parametrize(("response", "line"), [
     ((200, "text/html", LOGIN), "URL: /tenants returned a login page, titled 'Sign & in': wrong base path, or"),
     ((302, "/login", ""), "a login page, "),
     ((302, "https://else/api/tenants", ""), "/tenants redirects to https://else/api/tenants; use https://else/api as"),
@@ -96,39 +96,39 @@ def said(url, **access):
     ((429, "text/html", ""), "URL: /tenants returned 429"),
     ((404, "application/json", '{"message": "Page Not Found. Check your URI"}'), "a SARK responds, but not at this"),
 ])
-def test_an_answer_that_is_no_sarks_is_told(answer, line):
-    with answering({"/api/tenants": answer}) as host:
-        assert line in said(f"{host}/api")
+def test_response_that_is_not_from_a_sark_is_an_error(response, line):
+    with server_with({"/api/tenants": response}) as host:
+        assert line in error_at(f"{host}/api")
 
 
 @pytest.mark.parametrize(("headers", "line"), [
     ((), ": --header 'Authorization: Basic BASE64', where BASE64 encodes USER:PASSWORD"),
     (("Authorization: Basic eDp5",), " and rejects --header Authorization")])
-def test_a_web_server_that_asks_for_a_password_is_told(headers, line):
-    with answering({"/api/tenants": (401, 'Basic realm="PBX"', "")}) as host:
-        asks = "URL: /tenants returned 401: the web server needs a user name and a password (PBX)"
-        assert said(f"{host}/api", headers=headers) == asks + line
+def test_basic_authentication_is_explained(headers, line):
+    with server_with({"/api/tenants": (401, 'Basic realm="PBX"', "")}) as host:
+        message = "URL: /tenants returned 401: the web server needs a user name and a password (PBX)"
+        assert error_at(f"{host}/api", headers=headers) == message + line
 
 
 @pytest.mark.parametrize("base", ["", "/apii", "/tenants", "/sark"])
-def test_a_wrong_or_missing_base_path_is_told_with_the_right_one(base):
-    with answering({"/api/tenants": (200, "application/json", TENANTS)}) as host:
-        assert said(host + base).endswith(("; it is at URL/api", f"; it is at {host}/api"))
+def test_wrong_base_path_suggests_correct_one(base):
+    with server_with({"/api/tenants": (200, "application/json", TENANTS)}) as host:
+        assert error_at(host + base).endswith(("; it is at URL/api", f"; it is at {host}/api"))
 
 
-def test_plain_http_on_a_tls_port_and_tls_on_a_plain_one(tls):
-    with answering({}, tls) as host:
+def test_http_on_tls_port_and_https_on_plain_port(tls):
+    with server_with({}, tls) as host:
         plain = host.replace("https", "http")
-        assert said(f"{plain}/api").endswith("speaks TLS; try https:// instead of http://")
-    with answering({}) as host:
+        assert error_at(f"{plain}/api").endswith("speaks TLS; try https:// instead of http://")
+    with server_with({}) as host:
         url = f"{host.replace('http', 'https')}/api"
-        assert said(url, insecure=True).endswith("does not speak TLS; try http:// instead of https://")
+        assert error_at(url, insecure=True).endswith("does not speak TLS; try http:// instead of https://")
 
 
-def test_a_certificate_that_does_not_verify(tls, authority, tmp_path):
+def test_untrusted_certificate_suggests_ca(tls, authority, tmp_path):
     ca = tmp_path / "ca.pem"
     authority.cert_pem.write_to_path(ca)
-    with answering({"/api/tenants": (200, "application/json", TENANTS)}, tls) as host:
+    with server_with({"/api/tenants": (200, "application/json", TENANTS)}, tls) as host:
         url = f"{host}/api"
         problem = connection_problem(url, True)
         assert "its certificate cannot be verified (unable to get local issuer certificate)" in problem
@@ -138,29 +138,30 @@ def test_a_certificate_that_does_not_verify(tls, authority, tmp_path):
         assert preflight(Target(Http(url, Access(ca=str(ca)))), str(ca)).status == 200
 
 
-def test_a_certificate_for_another_host(authority, tmp_path):
+def test_certificate_for_another_host(authority, tmp_path):
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     authority.issue_cert("pbx.example").configure_cert(context)
     ca = tmp_path / "ca.pem"
     authority.cert_pem.write_to_path(ca)
-    with answering({}, context) as host:
+    with server_with({}, context) as host:
         assert "IP address mismatch" in connection_problem(f"{host}/api", str(ca))
 
 
-def test_a_refused_connection():
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        port = taken.getsockname()[1]
-    assert said(f"http://127.0.0.1:{port}/api") == f"URL does not respond: 127.0.0.1 refuses connections on port {port}"
+def test_refused_connection():
+    with socket.socket() as bound:
+        bound.bind(("127.0.0.1", 0))
+        port = bound.getsockname()[1]
+    expected = f"URL does not respond: 127.0.0.1 refuses connections on port {port}"
+    assert error_at(f"http://127.0.0.1:{port}/api") == expected
 
 
-def test_an_unknown_host_name():
-    told = connection_problem("https://pbx.invalid/api", True)
-    assert told == "https://pbx.invalid/api: the host name pbx.invalid cannot be resolved"
+def test_unknown_host_name():
+    problem = connection_problem("https://pbx.invalid/api", True)
+    assert problem == "https://pbx.invalid/api: the host name pbx.invalid cannot be resolved"
 
 
-def test_the_command_says_so_in_one_line_before_any_test():
-    with answering({"/api/tenants": (200, "text/html", LOGIN)}) as host:
+def test_command_reports_preflight_error_before_any_check():
+    with server_with({"/api/tenants": (200, "text/html", LOGIN)}) as host:
         command = [*COMMAND, "check", f"{host}/api"]
         result = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
     assert result.returncode == 2
@@ -169,40 +170,40 @@ def test_the_command_says_so_in_one_line_before_any_test():
     assert "Traceback" not in result.stdout + result.stderr
 
 
-# which version answers
+# the version recognised
 
 
 @pytest.mark.parametrize("profile", profiles())
-def test_every_profile_is_known_by_its_answers(profile):
+def test_every_profile_is_recognised(profile):
     target = Target(embedded_transport(profile))
-    found = fingerprint(target, target.get(PROBE))
-    assert found.version == profile
-    assert all(profile in fact.versions for fact in found.facts)
+    recognised = fingerprint(target, target.get(PROBE))
+    assert recognised.version == profile
+    assert all(profile in fact.versions for fact in recognised.facts)
     assert target.requests == 1 + len(distinguishing_reads()) <= 10
 
 
 @pytest.mark.parametrize("profile", ["L10", "L11"])
-def test_a_version_is_known_whose_debugging_is_off(profile):
+def test_version_with_debugging_off_is_recognised(profile):
     class Plain(Layer):
         def send(self, request: Request) -> Response:
-            found = self.inner.send(request)
-            if found.ok or not isinstance(found.json, dict):
-                return found
-            return replace(found, body=json.dumps({"message": found.json["message"]}).encode())
+            response = self.inner.send(request)
+            if response.ok or not isinstance(response.json, dict):
+                return response
+            return replace(response, body=json.dumps({"message": response.json["message"]}).encode())
 
     target = Target(Plain(embedded_transport(profile)))
     assert fingerprint(target, target.get(PROBE)).version == profile
 
 
-def test_a_server_of_the_mock_is_known_over_http():
+def test_mock_server_is_recognised_over_http():
     with serving("--profile", "shipped") as running:
         target = Target(Http(running.url))
-        found = fingerprint(target, preflight(target, False))
-    assert str(found) == f"shipped ({len(found.facts)} of {len(found.facts)} facts)"
-    assert found.described()["facts"][0]["request"].startswith("GET /")
+        recognised = fingerprint(target, preflight(target, False))
+    assert str(recognised) == f"shipped ({len(recognised.facts)} of {len(recognised.facts)} facts)"
+    assert recognised.described()["facts"][0]["request"].startswith("GET /")
 
 
-def test_who_fits_no_profile_is_unknown_and_headers_are_kept():
+def test_unknown_version_and_its_headers():
     class Strange:
         url, base = "http://x/api", "/api"
 
@@ -210,6 +211,6 @@ def test_who_fits_no_profile_is_unknown_and_headers_are_kept():
             return Response(500, (("Server", "nginx"), ("X-Powered-By", "PHP/7.3")))
 
     target = Target(Strange())
-    found = fingerprint(target, target.get(PROBE))
-    assert found.version == "unknown"
-    assert dict(found.headers) == {"Server": "nginx", "X-Powered-By": "PHP/7.3"}
+    recognised = fingerprint(target, target.get(PROBE))
+    assert recognised.version == "unknown"
+    assert dict(recognised.headers) == {"Server": "nginx", "X-Powered-By": "PHP/7.3"}

@@ -1,4 +1,4 @@
-"""The profile `auto`: the version that answers is found by few reads, and judges; in other commands, too."""
+"""The profile `auto`: a few reads recognise the version of the box, which is then used for judging."""
 
 from __future__ import annotations
 
@@ -28,8 +28,8 @@ MOST = 10
 RECORDED = {"recorded": "2026-01-01T00:00:00Z", "seconds": 1, "requests": 1, "milliseconds": {}}
 STRANGE = """\
 overlay: 1.0.0
-info: {title: A version that nobody knows, version: "6.1", x-extends: L10, x-date: 2026-01-01}
-x-deviations: {other-words: {summary: It answers in other words., severity: cosmetic, reason: Made up for a test.}}
+info: {title: An unknown version, version: "6.1", x-extends: L10, x-date: 2026-01-01}
+x-deviations: {other-words: {summary: It uses another wording., severity: cosmetic, reason: Made up for a test.}}
 actions:
   - {target: "$['x-laravel']", update: {row-not-found: "No {model} has the key {key}"}, x-deviation: other-words}
 """
@@ -43,47 +43,47 @@ class Listener(Watcher):
         self.lines.append(text)
 
 
-def options_for(box: SarkMock, **more: object) -> RunOptions:
+def options_for(box: SarkMock, **changes: object) -> RunOptions:
     headers = [": ".join(pair) for pair in box.headers.items()]
     options = RunOptions.of({"url": box.url, "profile": AUTO, "header": headers})
-    return replace(options, **more)  # type: ignore[arg-type]
+    return replace(options, **changes)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("profile", profiles())
-def test_the_version_that_answers_judges(profile: str) -> None:
-    heard = Listener()
+def test_recognised_version_is_used_for_judging(profile: str) -> None:
+    listener = Listener()
     with SarkMock(profile=profile, tls=False) as box:
-        run = open_run(options_for(box), watcher=heard)
+        run = open_run(options_for(box), watcher=listener)
         assert len(box.requests) <= MOST
         assert {request.method for request in box.requests} <= {"GET", "OPTIONS"}
     assert run.options.profile == run.version() == profile
     assert run.contract.document["info"] == box.engine.document["info"]
     count = len(distinguishing_reads())
-    assert heard.lines == [f"recognised as {profile} ({count} of {count} facts)"]
+    assert listener.lines == [f"recognised as {profile} ({count} of {count} facts)"]
 
 
 @pytest.mark.parametrize("profile", profiles())
 @pytest.mark.parametrize("judging", [AUTO, "documented"])
-def test_a_version_is_recognised_over_https(profile: str, judging: str) -> None:
-    heard = Listener()
+def test_version_is_recognised_over_https(profile: str, judging: str) -> None:
+    listener = Listener()
     with SarkMock(profile=profile) as box:
-        run = open_run(options_for(box, profile=judging), watcher=heard)
+        run = open_run(options_for(box, profile=judging), watcher=listener)
         assert len(box.requests) <= MOST
     assert (run.options.profile, run.version()) == (profile if judging == AUTO else judging, profile)
-    assert [line.partition(" (")[0] for line in heard.lines] == [f"recognised as {profile}"]
+    assert [line.partition(" (")[0] for line in listener.lines] == [f"recognised as {profile}"]
 
 
-def test_a_slow_box_is_recognised() -> None:
-    heard = Listener()
+def test_slow_box_is_recognised() -> None:
+    listener = Listener()
     with SarkMock(profile="L11", faults="latency=0.3") as box:
-        run = open_run(options_for(box), watcher=heard)
+        run = open_run(options_for(box), watcher=listener)
     assert run.options.profile == "L11"
-    assert len(heard.lines) == 1
+    assert len(listener.lines) == 1
 
 
-def test_a_box_that_rejects_more_than_60_requests_a_minute_is_recognised(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Another client has used up the minute; the run waits for the next one."""
-    heard, waits = Listener(), list[float]()
+def test_box_with_rate_limit_is_recognised(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Another client has used up the current rate limit window. The run waits for the next one."""
+    listener, waits = Listener(), list[float]()
     with SarkMock(profile="L10", throttle=60, now=1717236000) as box:
         def wait(seconds: float) -> None:
             waits.append(seconds)
@@ -93,84 +93,84 @@ def test_a_box_that_rejects_more_than_60_requests_a_minute_is_recognised(monkeyp
         session = box.session()
         for _ in range(58):
             session.get(f"{box.url}/tenants", headers=box.headers)
-        run = open_run(options_for(box), watcher=heard)
+        run = open_run(options_for(box), watcher=listener)
         assert 429 not in {entry.answer.status for entry in box.requests}
     assert run.options.profile == "L10"
-    assert len(heard.lines) == 1
+    assert len(listener.lines) == 1
     assert 0 < sum(waits) < 75
 
 
-def test_the_nearest_version_is_named_with_what_is_different(tmp_path: Path) -> None:
-    file, heard = tmp_path / "strange.yaml", Listener()
+def test_nearest_version_is_reported_with_differences(tmp_path: Path) -> None:
+    file, listener = tmp_path / "strange.yaml", Listener()
     file.write_text(STRANGE, encoding="utf-8")
     with SarkMock(profile=str(file), tls=False) as box:
-        run = open_run(options_for(box), watcher=heard)
+        run = open_run(options_for(box), watcher=listener)
     assert run.options.profile == "L10"
-    first, *different, last = heard.lines
+    first, *different, last = listener.lines
     assert first.startswith("matches no published version; L10 is the nearest")
     assert any("GET /agents/zznosuchkey returned" in line and "expected 404 message: No query results" in line
                for line in different)
     assert "sarkmock overlay" in last
 
 
-@pytest.mark.parametrize("more", [{"url": None}, {"plan": True}])
-def test_a_version_is_asked_of_a_target_alone(more: dict[str, object]) -> None:
+@pytest.mark.parametrize("changes", [{"url": None}, {"plan": True}])
+def test_auto_needs_a_target_url(changes: dict[str, object]) -> None:
     with SarkMock(tls=False) as box, pytest.raises(CannotRun, match="--profile auto needs the URL of a target"):
-        open_run(options_for(box, **more))
+        open_run(options_for(box, **changes))
 
 
-WANTED = "this SARK needs an administrator's token: --token-env NAME, or --login USER"
+TOKEN_REQUIRED = "this SARK needs an administrator's token: --token-env NAME, or --login USER"
 UNKNOWN_TOKEN = "--token-env BOX: this SARK rejects the token; it was revoked, has expired, or belongs to another box"
 WORKER = {"name": "Mary", "email": "mary@example.com", "password": "x"}
 
 
 @pytest.fixture(scope="module")
-def closed() -> Iterator[SarkMock]:
-    """A box that lets nobody in without a token."""
+def locked() -> Iterator[SarkMock]:
+    """A box that requires a token."""
     with SarkMock(profile="L11", tls=False) as box:
         yield box
 
 
 def rejection(box: SarkMock, url: str, **access: object) -> str:
-    """Why no run begins at a URL; at most ten requests find out, all of them reads."""
+    """The error message for a URL, after at most ten requests, all of them reads."""
     box.requests.clear()
     caution = Caution(access=Access(**access))  # type: ignore[arg-type]
-    with pytest.raises(CannotRun) as told:
+    with pytest.raises(CannotRun) as error:
         open_run(RunOptions(profile=AUTO, url=url, caution=caution))
     assert len(box.requests) <= MOST
     assert {request.method for request in box.requests} <= {"GET", "OPTIONS"}
-    return str(told.value)
+    return str(error.value)
 
 
-@pytest.mark.parametrize(("base", "said"), [
-    ("/api", f"{{url}}: {WANTED}"), ("/api/", f"{{url}}: {WANTED}"),
-    ("", f"no API at the base path /; it is at {{url}}, and {WANTED}"),
-    ("/v1", f"no API at the base path /v1; it is at {{url}}, and {WANTED}"),
-    ("/api/v1", f"no API at the base path /api/v1; it is at {{url}}, and {WANTED}"),
-    ("/api/api", f"no API at the base path /api/api; it is at {{url}}, and {WANTED}")])
-def test_a_box_that_wants_a_token_says_so_and_how_to_give_one(closed: SarkMock, base: str, said: str) -> None:
-    assert rejection(closed, closed.url.removesuffix("/api") + base).endswith(said.format(url=closed.url))
+@pytest.mark.parametrize(("base", "message"), [
+    ("/api", f"{{url}}: {TOKEN_REQUIRED}"), ("/api/", f"{{url}}: {TOKEN_REQUIRED}"),
+    ("", f"no API at the base path /; it is at {{url}}, and {TOKEN_REQUIRED}"),
+    ("/v1", f"no API at the base path /v1; it is at {{url}}, and {TOKEN_REQUIRED}"),
+    ("/api/v1", f"no API at the base path /api/v1; it is at {{url}}, and {TOKEN_REQUIRED}"),
+    ("/api/api", f"no API at the base path /api/api; it is at {{url}}, and {TOKEN_REQUIRED}")])
+def test_missing_token_is_explained(locked: SarkMock, base: str, message: str) -> None:
+    assert rejection(locked, locked.url.removesuffix("/api") + base).endswith(message.format(url=locked.url))
 
 
-@pytest.mark.parametrize(("token", "said"), [
+@pytest.mark.parametrize(("token", "message"), [
     ("9|nosuchtoken", UNKNOWN_TOKEN),
     ("nobar", "--token-env BOX: not a token of SARK; they look like 1|SECRET"),
     ("{mary}", "--token-env BOX: mary@example.com is not an administrator, which this SARK requires")])
-def test_a_token_that_does_not_open_the_box_says_why(closed: SarkMock, monkeypatch: pytest.MonkeyPatch, token: str,
-                                                     said: str) -> None:
-    closed.reset()
-    made = closed.session().post(closed.url + "/auth/register", json=WORKER, headers=closed.headers).json()
+def test_rejected_token_is_explained(locked: SarkMock, monkeypatch: pytest.MonkeyPatch, token: str,
+                                     message: str) -> None:
+    locked.reset()
+    made = locked.session().post(locked.url + "/auth/register", json=WORKER, headers=locked.headers).json()
     monkeypatch.setenv("BOX", token.format(mary=made["accessToken"]))
-    assert rejection(closed, closed.url, token_env="BOX") == f"{closed.url}: {said}"
+    assert rejection(locked, locked.url, token_env="BOX") == f"{locked.url}: {message}"
 
 
-def test_a_header_is_named_where_it_gives_the_token(closed: SarkMock) -> None:
-    said = rejection(closed, closed.url, headers=("Authorization: Bearer 9|nosuchtoken",))
-    assert said == f"{closed.url}: {UNKNOWN_TOKEN.replace('--token-env BOX', '--header Authorization')}"
+def test_rejected_token_in_header_names_header(locked: SarkMock) -> None:
+    message = rejection(locked, locked.url, headers=("Authorization: Bearer 9|nosuchtoken",))
+    assert message == f"{locked.url}: {UNKNOWN_TOKEN.replace('--token-env BOX', '--header Authorization')}"
 
 
-def test_nothing_is_judged_before_the_version_is_known() -> None:
-    """What the reads that tell the version show of L10 was NEW, and so was much that came after."""
+def test_reads_that_recognise_the_version_are_not_new_findings() -> None:
+    """The reads that recognise L10 must not be reported as new findings."""
     with SarkMock(profile="L10", tls=False) as box:
         run = open_run(options_for(box, profile="documented"))
         for path in ("/agents/zznosuchkey", "/coscloses/zznosuchkey"):
@@ -179,7 +179,7 @@ def test_nothing_is_judged_before_the_version_is_known() -> None:
     assert [str(judged.finding) for judged in run.outcome().of("new")] == []
 
 
-# the same in compare, overlay and proxy
+# compare, overlay and proxy
 
 
 @pytest.fixture(scope="module")
@@ -192,7 +192,7 @@ def recorded(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.mark.parametrize("order", [1, -1])
-def test_compare_finds_the_profile_of_the_other_side(recorded: Path, order: int) -> None:
+def test_compare_uses_profile_of_other_side(recorded: Path, order: int) -> None:
     names = [AUTO, str(recorded)][::order]
     *both, _ = baselines.compared_sides(*names, lambda: pytest.fail("nothing is to be recorded"))
     assert both[::order][0].name == "L10"
@@ -200,20 +200,20 @@ def test_compare_finds_the_profile_of_the_other_side(recorded: Path, order: int)
 
 
 @pytest.mark.parametrize("names", [(AUTO, AUTO), (AUTO, "L10"), ("L10", AUTO)])
-def test_compare_needs_a_box_whose_version_it_is(names: tuple[str, str]) -> None:
+def test_compare_with_auto_needs_a_baseline(names: tuple[str, str]) -> None:
     with pytest.raises(CannotRun, match="auto recognises the version of a box"):
         baselines.compared_sides(*names, lambda: pytest.fail("nothing is to be recorded"))
 
 
 @pytest.mark.parametrize(("profile", "nearest"), [(AUTO, "L10"), ("L10", "L10"), ("shipped", "shipped")])
-def test_an_overlay_begins_with_a_profile(recorded: Path, tmp_path: Path, profile: str, nearest: str) -> None:
+def test_overlay_extends_nearest_profile(recorded: Path, tmp_path: Path, profile: str, nearest: str) -> None:
     first, *_ = baselines.make_profile(recorded, tmp_path / "box.yaml", profile)
     assert first.startswith(f"nearest to {nearest}: ")
 
 
 @pytest.mark.parametrize("profile", profiles())
 @pytest.mark.parametrize(("judging", "target"), [(AUTO, None), ("documented", AUTO)])
-def test_a_proxy_judges_by_the_version_of_its_upstream(profile: str, judging: str, target: str | None) -> None:
+def test_proxy_uses_version_of_upstream(profile: str, judging: str, target: str | None) -> None:
     with SarkMock(profile=profile, tls=False) as box:
         options = recognised_options(options_for(box, profile=judging, target_profile=target))
         assert len(box.requests) <= MOST

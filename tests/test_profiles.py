@@ -1,4 +1,4 @@
-"""Profiles that stand on one another: what is inherited, what is not, and what a profile says of itself."""
+"""Profiles that extend other profiles: inheritance, errors in overlay files, and profile metadata."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ NOTE = {"summary": "One sentence for users.", "severity": "cosmetic", "reason": 
 
 
 def overlay(folder: Path, name: str, **content: Any) -> str:
-    """An overlay file; the path is the profile's name."""
-    whole = {"overlay": "1.0.0", "info": {"title": name, "version": "1"}, "x-deviations": {}, "actions": [], **content}
+    """Write an overlay file and return its path, which is the profile's name."""
+    parts = {"overlay": "1.0.0", "info": {"title": name, "version": "1"}, "x-deviations": {}, "actions": [], **content}
     file = folder / f"{name}.yaml"
-    file.write_text(yaml12.dump(whole), encoding="utf-8")
+    file.write_text(yaml12.dump(parts), encoding="utf-8")
     return str(file)
 
 
@@ -33,7 +33,7 @@ def info(extends: str, key: str = "x-extends") -> dict[str, str]:
 
 
 def words(deviation: str, **facts: Any) -> dict[str, Any]:
-    """An action that changes how the framework words what no operation answers."""
+    """An action that changes the framework's wording of errors."""
     return {"target": "$['x-laravel']", "update": facts, "x-deviation": deviation}
 
 
@@ -41,7 +41,7 @@ def action(target: str, update: dict[str, Any]) -> dict[str, Any]:
     return {"target": target, "update": update, "x-deviation": "debug-pages"}
 
 
-def answer(profile: str, method: str, path: str, body: bytes = b"") -> tuple[int | None, Any]:
+def respond(profile: str, method: str, path: str, body: bytes = b"") -> tuple[int | None, Any]:
     reply = Engine(load(profile), State()).handle(Request(method, path, "", {"Content-Type": "application/json"}, body))
     return reply.status, reply.body
 
@@ -52,41 +52,41 @@ def ids(profile: str) -> list[str]:
 
 @pytest.mark.parametrize("key", ["x-extends", "extends"])
 @pytest.mark.parametrize("parent", ["shipped", "2024-06"])
-def test_a_profile_has_what_it_extends_and_its_own(tmp_path: Path, key: str, parent: str) -> None:
+def test_profile_inherits_and_adds_deviations(tmp_path: Path, key: str, parent: str) -> None:
     name = overlay(tmp_path, "mine", info=info(parent, key), **{"x-deviations": {"other-words": NOTE}},
                    actions=[words("other-words", fallback={"message": "Nothing here"})])
     assert ids(name) == [*ids("shipped"), "other-words"]
-    assert {one.id: one.profile for one in deviations_of(name)} == {
+    assert {deviation.id: deviation.profile for deviation in deviations_of(name)} == {
         **dict.fromkeys(ids("shipped"), "shipped"), "other-words": name}
-    assert answer(name, "GET", "nosuch") == (404, {"message": "Nothing here"})
-    assert answer(name, "GET", "sysglobals")[0] == 200
+    assert respond(name, "GET", "nosuch") == (404, {"message": "Nothing here"})
+    assert respond(name, "GET", "sysglobals")[0] == 200
     assert describe_profile(name).extends == "shipped"
 
 
-def test_a_deviation_that_a_profile_does_without_is_gone(tmp_path: Path) -> None:
+def test_x_without_removes_inherited_deviation(tmp_path: Path) -> None:
     name = overlay(tmp_path, "mine", info=info("shipped"), **{"x-without": ["trunk-delete"],
                    "x-deviations": {"other-words": NOTE}}, actions=[words("other-words", trim="unicode")])
     assert set(ids("shipped")) - set(ids(name)) == {"trunk-delete"}
-    assert answer(name, "DELETE", "trunks/x")[0] == 405
-    assert answer("shipped", "DELETE", "trunks/x")[0] == 404
+    assert respond(name, "DELETE", "trunks/x")[0] == 405
+    assert respond("shipped", "DELETE", "trunks/x")[0] == 404
 
 
-def test_a_deviation_may_be_replaced_or_go_further(tmp_path: Path) -> None:
+def test_inherited_deviation_can_be_replaced_or_extended(tmp_path: Path) -> None:
     delete = {"target": "$.paths['/tenants/{tenant}'].delete['x-after']", "remove": True}
     name = overlay(tmp_path, "mine", info=info("shipped"), **{"x-without": ["tenant-delete-unchecked"],
                    "x-deviations": {"tenant-delete-unchecked": NOTE}}, actions=[
                        {**delete, "x-deviation": "tenant-delete-unchecked"},
                        words("debug-pages", trim="unicode")])
-    found = {one.id: one for one in deviations_of(name)}
-    assert set(found) == set(ids("shipped"))
-    assert found["tenant-delete-unchecked"].summary == NOTE["summary"]
-    assert found["tenant-delete-unchecked"].profile == name
-    assert found["debug-pages"].profile == "shipped"
-    assert found["debug-pages"].pointers[-1] == "/x-laravel/trim"
-    assert answer(name, "DELETE", "tenants/default")[0] == 204
+    deviations = {deviation.id: deviation for deviation in deviations_of(name)}
+    assert set(deviations) == set(ids("shipped"))
+    assert deviations["tenant-delete-unchecked"].summary == NOTE["summary"]
+    assert deviations["tenant-delete-unchecked"].profile == name
+    assert deviations["debug-pages"].profile == "shipped"
+    assert deviations["debug-pages"].pointers[-1] == "/x-laravel/trim"
+    assert respond(name, "DELETE", "tenants/default")[0] == 204
 
 
-def test_layers_may_be_many_and_paths_are_seen_from_the_file(tmp_path: Path) -> None:
+def test_extends_path_is_relative_to_the_file(tmp_path: Path) -> None:
     (tmp_path / "deep").mkdir()
     first = overlay(tmp_path, "first", info=info("shipped"), **{"x-deviations": {"first-words": NOTE}},
                     actions=[words("first-words", throttle=30)])
@@ -118,25 +118,25 @@ def test_layers_may_be_many_and_paths_are_seen_from_the_file(tmp_path: Path) -> 
     ("shipped", {"actions": [words("debug-pages", trim="ascii")]}, r"mine.yaml:\d+: action 1 .*changes nothing"),
     ("shipped", {"actions": [words("debug-pages", trim="none")]}, r"mine.yaml:\d+: /x-laravel: .*none"),
 ])
-def test_a_mistake_is_reported_with_its_place(tmp_path: Path, extends: str, content: dict[str, Any],
-                                              problem: str) -> None:
+def test_invalid_overlay_is_reported_with_file_and_line(tmp_path: Path, extends: str, content: dict[str, Any],
+                                                        problem: str) -> None:
     content = {"info": info(extends), "actions": [words("debug-pages", trim="unicode")], **content}
     name = overlay(tmp_path, "mine", **content)
     for command in ("deviations", "check", "spec"):
-        told = CliRunner().invoke(cli, [command, "--profile", name], standalone_mode=False).exception
-        assert isinstance(told, FileError), command
-        assert re.search(problem, str(told))
+        error = CliRunner().invoke(cli, [command, "--profile", name], standalone_mode=False).exception
+        assert isinstance(error, FileError), command
+        assert re.search(problem, str(error))
 
 
 @pytest.mark.parametrize("text", ["", "- a", "7"])
-def test_a_file_that_is_no_overlay_says_what_one_holds(tmp_path: Path, text: str) -> None:
+def test_file_that_is_not_an_overlay_is_an_error(tmp_path: Path, text: str) -> None:
     file = tmp_path / "mine.yaml"
     file.write_text(text)
     with pytest.raises(FileError, match=r"mine.yaml(:1)?: must be a mapping with overlay, info, x-deviations"):
         load(str(file))
 
 
-def test_profiles_say_what_they_are() -> None:
+def test_profile_metadata() -> None:
     for name in profiles():
         profile = describe_profile(name)
         assert profile.name == name
@@ -160,20 +160,20 @@ def test_profiles_say_what_they_are() -> None:
     ("trim", "unicode", ("POST", "tenants", '{"pkey": "\u3000", "description": "x"}'.encode()), 422,
      {"pkey": ["The pkey field is required."]}),
 ])
-def test_what_the_framework_says_is_in_the_document(tmp_path: Path, key: str, value: Any, request_: tuple[Any, ...],
-                                                    status: int, body: Any) -> None:
+def test_framework_behaviour_is_defined_by_the_document(tmp_path: Path, key: str, value: Any, request_: tuple[Any, ...],
+                                                        status: int, body: Any) -> None:
     name = overlay(tmp_path, "mine", info=info("documented"), **{"x-deviations": {"other-words": NOTE}},
                    actions=[words("other-words", **{key: value})])
-    got = answer(name, *request_)
-    assert got[0] == status
-    assert (got[1]["message"] if isinstance(body, str) else got[1]) == body
+    actual = respond(name, *request_)
+    assert actual[0] == status
+    assert (actual[1]["message"] if isinstance(body, str) else actual[1]) == body
 
 
 @pytest.mark.parametrize("name", [*profiles(), "control"])
-def test_no_description_is_cut_off_by_a_comma(name: str) -> None:
+def test_descriptions_are_not_truncated_by_a_comma(name: str) -> None:
     """An unquoted comma in a YAML flow mapping turns what follows into a key without a value."""
-    whole = control_document() if name == "control" else load(name)
-    pending: list[Any] = [whole]
+    document = control_document() if name == "control" else load(name)
+    pending: list[Any] = [document]
     while pending:
         value = pending.pop()
         if isinstance(value, dict):
