@@ -1,4 +1,4 @@
-"""A recording: what it holds, that it is always the same, that it makes and keeps nothing; and its file."""
+"""Recording a baseline: content, reproducibility, no residue on the box, and the file format."""
 
 from __future__ import annotations
 
@@ -57,53 +57,55 @@ def recorded(profile, hazards=WRITES, depth="quick", only=None):
 
 
 def baseline(facts, **other):
-    told = {"recorded": "2026-01-01T00:00:00Z", "seconds": 1, "requests": 1, "milliseconds": {}}
-    return Baseline("https://pbx/api", "quick", ("read", "write"), None, facts, recorded=told, **other)
+    metadata = {"recorded": "2026-01-01T00:00:00Z", "seconds": 1, "requests": 1, "milliseconds": {}}
+    return Baseline("https://pbx/api", "quick", ("read", "write"), None, facts, recorded=metadata, **other)
 
 
-# what is tried
+# planned requests
 
 
-def test_the_catalogue_has_every_operation_of_every_profile():
+def test_catalogue_has_every_operation_of_every_profile():
     assert same_operation_elsewhere("GET /globals") == ["GET /sysglobals"]
     assert set(catalogue()["GET /tenants"].versions) == set(profiles())
     assert list(catalogue()["DELETE /trunks/{trunk}"].versions) == profiles()[1:]
 
 
 @pytest.mark.parametrize("profile", profiles())
-def test_the_document_to_work_with_is_that_of_the_box(profile):
-    there = {name: profile in known.versions for name, known in catalogue().items()}
-    assert nearest_profile(there) == profile
-    operations = working_contract(there).operations
-    assert {f"{one.method} {one.path}" for one in operations} == {name for name in there if there[name]}
+def test_working_contract_has_operations_of_box(profile):
+    present = {name: profile in entry.versions for name, entry in catalogue().items()}
+    assert nearest_profile(present) == profile
+    operations = working_contract(present).operations
+    assert {f"{operation.method} {operation.path}" for operation in operations} == {
+        name for name in present if present[name]}
 
 
-def test_a_box_between_the_profiles_gets_what_it_has_of_both():
-    there = {name: "documented" in known.versions for name, known in catalogue().items()}
-    there |= {"GET /globals": False, "GET /sysglobals": True, "DELETE /trunks/{trunk}": True}
-    contract = working_contract(there)
+def test_working_contract_combines_operations_of_two_profiles():
+    present = {name: "documented" in entry.versions for name, entry in catalogue().items()}
+    present |= {"GET /globals": False, "GET /sysglobals": True, "DELETE /trunks/{trunk}": True}
+    contract = working_contract(present)
     assert contract.by_id["globals.list"].path == "/sysglobals"
     assert contract.by_id["trunks.delete"].method == "DELETE"
     assert contract.validator(contract.row_place(contract.by_id["globals.list"])) is not None
 
 
-def test_a_box_that_answers_every_path_gets_all_operations():
+def test_working_contract_of_catch_all_box_has_all_operations():
     operations = working_contract(dict.fromkeys(catalogue(), True)).operations
-    assert {one.id for one in operations} == {name for known in catalogue().values() for name in known.ids}
+    assert {operation.id for operation in operations} == {name for entry in catalogue().values() for name in entry.ids}
 
 
-@pytest.mark.parametrize("known", [one for one in catalogue().values() if one.fields], ids=lambda one: one.name)
-def test_packets_try_every_value_of_every_variable(known):
+@pytest.mark.parametrize("entry", [entry for entry in catalogue().values() if entry.fields],
+                         ids=lambda entry: entry.name)
+def test_probe_packets_contain_every_value_of_every_field(entry):
     sent = {}
-    for packet in probe_packets(known, known.fields, DEPTHS["usual"]):
+    for packet in probe_packets(entry, entry.fields, DEPTHS["usual"]):
         for field, value in packet.items():
             sent.setdefault(field, set()).add(repr(recorded_value(value)))
-    for field in known.fields:
-        values = values_for(known, field, DEPTHS["usual"])
+    for field in entry.fields:
+        values = values_for(entry, field, DEPTHS["usual"])
         assert {repr(recorded_value(value)) for value in values} == sent.get(field, set())
 
 
-def test_names_and_types_without_values():
+def test_field_types_contain_names_and_types_only():
     rows = [{"a": 1, "b": None}, {"a": "x", "b": {"c": True}}]
     assert field_types(rows) == {"(body)": ["list"], "[]": ["object"], "[].a": ["integer", "text"],
                                  "[].b": ["null", "object"], "[].b.c": ["boolean"]}
@@ -111,7 +113,7 @@ def test_names_and_types_without_values():
         "(body)": ["object"], "*": ["object"], "*.size": ["integer"]}
 
 
-# what is seen
+# recorded facts
 
 
 @pytest.fixture(scope="module")
@@ -135,7 +137,7 @@ def shipped():
     ("GET /syscommands/commit", "reach", "", "", "not reached"),
     ("*", "limit", "requests a minute", "", None),
 ])
-def test_behaviours_of_the_product(shipped, op, kind, of, by, is_):
+def test_recorded_behaviour_of_product(shipped, op, kind, of, by, is_):
     assert shipped.get(op, kind, of, by) == is_
 
 
@@ -147,24 +149,24 @@ def test_behaviours_of_the_product(shipped, op, kind, of, by, is_):
     ("PUT /trunks/{trunk}", "transform", "0", "crashed", ()),
     ("POST /tenants", "localarea", "1.5", "accepted", ()),
 ])
-def test_rules_of_the_product(shipped, op, field, sent, is_, says):
-    found = shipped.by_key[Fact(op, "rule", field, is_, "", sent).key]
-    assert (found.is_, found.says) == (is_, says)
+def test_recorded_rules_of_product(shipped, op, field, sent, is_, says):
+    fact = shipped.by_key[Fact(op, "rule", field, is_, "", sent).key]
+    assert (fact.is_, fact.says) == (is_, says)
 
 
-def test_a_crash_for_any_input_shows_where_an_empty_body_is_withheld(tmp_path):
+def test_crash_for_any_input_is_recorded_if_empty_body_is_withheld(tmp_path):
     with serving("--http", "--profile", "L10") as box:
         result = sarkmock("baseline", box.url, "-o", str(tmp_path / "x.sark"), "--allow-writes",
                           "--only", "Non Recurring Timers (Holidaytimers)")
     assert result.returncode == 0
     facts = read_baseline(tmp_path / "x.sark").facts
-    found = {(fact.fact, fact.of): fact.is_ for fact in facts if fact.op == "POST /holidaytimers"}
-    assert (found["part", "rules"], found["status", "any input"]) == ("crashes for any input", 500)
+    verdicts = {(fact.fact, fact.of): fact.is_ for fact in facts if fact.op == "POST /holidaytimers"}
+    assert (verdicts["part", "rules"], verdicts["status", "any input"]) == ("crashes for any input", 500)
     assert not [fact for fact in facts if fact.fact == "rule"]
 
 
 class Withholding(Target):
-    """A target to which no create is sent."""
+    """A target that withholds every POST."""
 
     def send(self, request):
         if request.method == "POST":
@@ -172,20 +174,20 @@ class Withholding(Target):
         return super().send(request)
 
 
-def test_rules_of_which_everything_is_withheld_are_not_tested():
+def test_rules_are_not_recorded_if_all_requests_are_withheld():
     facts = recorder(Withholding(embedded_transport("shipped")), only="Agents").run()
     assert facts.get("POST /agents", "part", "rules") == "withheld: is write; allowed: read"
     assert not facts.of("POST /agents", "rule")
 
 
-def test_reads_alone_tell_what_there_is(shipped):
-    alone = recorded("shipped", READS)
-    assert all(alone.get(name, "reach") == shipped.get(name, "reach") for name in catalogue())
-    assert not [fact for fact in alone if fact.fact in ("rule", "stores")]
-    assert alone.get("POST /agents", "part", "hazard") == "not allowed: write"
+def test_read_only_recording_detects_operations(shipped):
+    read_only = recorded("shipped", READS)
+    assert all(read_only.get(name, "reach") == shipped.get(name, "reach") for name in catalogue())
+    assert not [fact for fact in read_only if fact.fact in ("rule", "stores")]
+    assert read_only.get("POST /agents", "part", "hazard") == "not allowed: write"
 
 
-def test_reads_change_nothing():
+def test_read_only_recording_changes_nothing():
     box = Box("shipped")
     before = box.contents()
     recorder(Target(box.wire), READS).run()
@@ -194,8 +196,8 @@ def test_reads_change_nothing():
 
 
 @pytest.mark.parametrize(("profile", "reach"), [("2020-06", "absent"), ("shipped", "there"), ("L10", "there")])
-def test_what_may_not_be_called_is_there_or_not(profile, reach):
-    """OPTIONS tells whether calls can be hung up, without hanging up one."""
+def test_options_detects_operation_that_may_not_be_called(profile, reach):
+    """OPTIONS shows whether Hangup exists, without hanging up a call."""
     box = Box(profile)
     safety, _ = guarded(box, "documented", "", begin=False)
     facts = BoxRecorder(safety, DEPTHS["quick"], READS, "Asterisk AMI", safety.safety.keys).run()
@@ -204,7 +206,7 @@ def test_what_may_not_be_called_is_there_or_not(profile, reach):
 
 
 @pytest.mark.parametrize("profile", profiles())
-def test_nothing_stays_of_what_may_be_written(profile, tmp_path):
+def test_recording_with_writes_leaves_no_residue(profile, tmp_path):
     box = Box(profile)
     before = box.contents()
     safety, _ = guarded(box, "documented", "write", tmp_path / "ledger", begin=False)
@@ -217,7 +219,7 @@ def test_nothing_stays_of_what_may_be_written(profile, tmp_path):
 
 
 @pytest.mark.parametrize("depth", DEPTHS)
-def test_two_recordings_are_the_same(depth):
+def test_recording_is_reproducible(depth):
     first, second = (list(baseline(recorded("shipped", depth=depth, only="Tenants")).lines()) for _ in range(2))
     assert first == second
     assert len(first) > 100
@@ -226,23 +228,23 @@ def test_two_recordings_are_the_same(depth):
 # the file
 
 
-def test_a_file_is_read_as_it_was_written(tmp_path, shipped):
-    written_down = baseline(shipped)
-    write_baseline(written_down, tmp_path / "a.sark")
-    again = read_baseline(tmp_path / "a.sark")
-    assert list(again.lines()) == list(written_down.lines())
-    assert len(again.facts) > 5000
+def test_baseline_round_trip(tmp_path, shipped):
+    original = baseline(shipped)
+    write_baseline(original, tmp_path / "a.sark")
+    loaded = read_baseline(tmp_path / "a.sark")
+    assert list(loaded.lines()) == list(original.lines())
+    assert len(loaded.facts) > 5000
 
 
-def test_no_value_of_a_row_is_in_it(shipped):
-    """Words that stand in the factory-fresh box, its passwords among them."""
+def test_baseline_contains_no_row_values(shipped):
+    """Checks all strings of the factory seed, including passwords."""
     text = baseline_text(baseline(shipped))
     words = {value for rows in Seed.factory().tables.values() for row in rows for value in row.values()
              if isinstance(value, str) and len(value) > 8}
-    tried = {str(value) for known in catalogue().values() for field in known.fields
-             for value in values_for(known, field, DEPTHS["usual"])}
+    sent_values = {str(value) for entry in catalogue().values() for field in entry.fields
+             for value in values_for(entry, field, DEPTHS["usual"])}
     assert "sarkadmin" in words
-    assert {word for word in words if f'"{word}"' in text} <= tried
+    assert {word for word in words if f'"{word}"' in text} <= sent_values
 
 
 def test_every_kind_of_fact_is_defined(shipped):
@@ -266,33 +268,34 @@ GOOD = baseline_text(baseline(Facts([Fact("GET /tenants", "reach", "", "there")]
     (GOOD.replace('"there"', '"somewhere"'), ":3: is: "),
     (GOOD.replace('"reach"', '"colour"'), ":3: fact: "),
 ])
-def test_what_is_no_baseline_is_told_with_its_line(tmp_path, text, problem):
+def test_invalid_baseline_is_rejected_with_line(tmp_path, text, problem):
     file = tmp_path / "bad.sark"
     file.write_text(text)
-    with pytest.raises(BadBaseline) as told:
+    with pytest.raises(BadBaseline) as error:
         read_baseline(file)
-    assert str(told.value).startswith(str(file))
-    assert problem in str(told.value)
+    assert str(error.value).startswith(str(file))
+    assert problem in str(error.value)
 
 
-def test_a_baseline_of_an_older_release_is_compared_where_both_have_facts(tmp_path):
+def test_baseline_of_older_release_is_compared_by_common_facts(tmp_path):
     facts = [Fact("GET /tenants", "reach", "", "there"), Fact("GET /retired", "reach", "", "there")]
     write_baseline(baseline(Facts(facts), tables="0" * 12), tmp_path / "old.sark")
     new = baseline(Facts([Fact("GET /tenants", "reach", "", "absent")]))
-    found = compare_baselines(read_baseline(tmp_path / "old.sark"), new)
-    assert [(one.kind, one.op) for one in found.differences] == [("operation removed", "GET /tenants")]
+    comparison = compare_baselines(read_baseline(tmp_path / "old.sark"), new)
+    assert [(difference.kind, difference.op)
+            for difference in comparison.differences] == [("operation removed", "GET /tenants")]
 
 
 @pytest.mark.parametrize(("profile", "kinds"), [
     ("shipped", {}), ("L10", {"message changed": 5, "error form changed": 3})])
-def test_a_baseline_of_the_first_release_is_read_and_compared(profile, kinds):
-    """It was recorded by that release, with other tables of boundary values."""
+def test_baseline_of_first_release_is_read_and_compared(profile, kinds):
+    """It was recorded by that release with its tables of boundary values."""
     old = read_baseline(FIRST_RELEASE)
     assert old.tables != request_digest()
     assert len(old.facts) == 203
-    found = compare_baselines(old, profile_baseline(profile, old))
-    assert Counter(one.kind for one in found.differences) == kinds
-    assert found.unreached == []
+    comparison = compare_baselines(old, profile_baseline(profile, old))
+    assert Counter(difference.kind for difference in comparison.differences) == kinds
+    assert comparison.unreached == []
 
 
 # the command
@@ -304,7 +307,7 @@ def box():
         yield server
 
 
-def lines_but_times(file):
+def lines_without_times(file):
     return [line for number, line in enumerate(file.read_text().splitlines()) if number != 1]
 
 
@@ -312,75 +315,75 @@ TRUNKS = ("--allow-writes", "--depth", "quick", "--only", "Trunks")
 
 
 @pytest.fixture(scope="module")
-def whole(box, tmp_path_factory):
-    """A recording that nothing interrupted."""
-    file = tmp_path_factory.mktemp("whole") / "whole.sark"
+def complete_recording(box, tmp_path_factory):
+    """The file of an uninterrupted recording."""
+    file = tmp_path_factory.mktemp("complete") / "complete.sark"
     result = sarkmock("baseline", box.url, "-o", str(file), *TRUNKS)
     assert result.returncode == 0, result
     assert "methods of each path" in result.stderr
     return file
 
 
-def test_two_recordings_of_a_box_are_the_same_byte_for_byte(box, whole, tmp_path):
+def test_two_recordings_of_a_box_are_identical(box, complete_recording, tmp_path):
     assert sarkmock("baseline", box.url, "-o", str(tmp_path / "again"), *TRUNKS).returncode == 0
-    assert lines_but_times(tmp_path / "again") == lines_but_times(whole)
+    assert lines_without_times(tmp_path / "again") == lines_without_times(complete_recording)
     assert [path.name for path in tmp_path.iterdir()] == ["again"]
     assert json.loads(box.get("/api/trunks")) == []
 
 
 @pytest.mark.parametrize("kills", [(8,), pytest.param((5, 8), marks=pytest.mark.slow)])
-def test_a_recording_goes_on_after_a_kill(box, whole, tmp_path, kills):
-    """Killed in the middle, also twice: the result is that of a run that was left alone, and nothing stays."""
+def test_recording_resumes_after_sigkill(box, complete_recording, tmp_path, kills):
+    """The resumed recording equals an uninterrupted one and leaves no residue."""
     file = tmp_path / "killed.sark"
     command = ["baseline", box.url, "-o", str(file), *TRUNKS]
     for cases in kills:
         process = subprocess.Popen([*PROCESS, *command, "--rate", "60/s"], stdout=subprocess.DEVNULL,
                                    stderr=subprocess.DEVNULL)
         partial = tmp_path / "killed.sark.partial"
-        ends = time.monotonic() + 60
-        while not (partial.exists() and partial.read_bytes().count(b'"case"') >= cases) and time.monotonic() < ends:
+        deadline = time.monotonic() + 60
+        while not (partial.exists() and partial.read_bytes().count(b'"case"') >= cases) and time.monotonic() < deadline:
             time.sleep(0.02)
         process.send_signal(signal.SIGKILL)
         process.wait()
         assert partial.exists()
         assert not file.exists()
     assert sarkmock(*command).returncode == 0
-    assert lines_but_times(file) == lines_but_times(whole)
+    assert lines_without_times(file) == lines_without_times(complete_recording)
     assert [path.name for path in tmp_path.iterdir()] == ["killed.sark"]
     assert json.loads(box.get("/api/trunks")) == []
 
 
-def test_ctrl_c_cleans_up_and_says_how_to_go_on(box, tmp_path):
+def test_ctrl_c_cleans_up_and_explains_how_to_resume(box, tmp_path):
     file = tmp_path / "stopped.sark"
     process = subprocess.Popen([*COMMAND, "baseline", box.url, "-o", str(file), "--allow-writes", "--only", "Tenants",
                                 "--rate", "30/s"], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
     ledger = tmp_path / "stopped.sark.ledger"
-    ends = time.monotonic() + 60
-    while not (ledger.exists() and '"made"' in ledger.read_text()) and time.monotonic() < ends:
+    deadline = time.monotonic() + 60
+    while not (ledger.exists() and '"made"' in ledger.read_text()) and time.monotonic() < deadline:
         time.sleep(0.02)
     process.send_signal(signal.SIGINT)
-    _, told = process.communicate(timeout=60)
+    _, stderr = process.communicate(timeout=60)
     assert process.returncode == 130
-    assert "the same command resumes the recording" in told
+    assert "the same command resumes the recording" in stderr
     assert [row["pkey"] for row in json.loads(box.get("/api/tenants"))] == ["default"]
     assert [path.name for path in tmp_path.iterdir()] == ["stopped.sark.partial"]
 
 
-def test_a_plan_sends_nothing():
+def test_plan_sends_no_requests():
     result = sarkmock("baseline", "http://127.0.0.1:1/api", "-o", "x.sark", "--plan", "--allow-writes")
     assert result.returncode == 0
     assert "rules of variables" in result.stdout
     assert "60 requests a minute" in result.stdout.splitlines()[-1]
 
 
-def test_a_budget_is_kept_and_what_it_leaves_out_is_told(box, tmp_path):
+def test_budget_is_kept_and_untested_parts_are_reported(box, tmp_path):
     file = tmp_path / "few.sark"
     result = sarkmock("baseline", box.url, "-o", str(file), "--budget", "80")
     assert result.returncode == 0
     assert "beyond the budget" in result.stderr
-    found = read_baseline(file)
-    assert found.recorded["requests"] <= 80
-    assert found.facts.get("GET /tenants", "part", "read") == "not tested"
+    baseline_of_box = read_baseline(file)
+    assert baseline_of_box.recorded["requests"] <= 80
+    assert baseline_of_box.facts.get("GET /tenants", "part", "read") == "not tested"
 
 
 @pytest.mark.parametrize(("options", "problem"), [
@@ -391,12 +394,12 @@ def test_a_budget_is_kept_and_what_it_leaves_out_is_told(box, tmp_path):
     (["http://127.0.0.1:1/api", "--max-time", "soon"], "write a time like 90s"),
     (["http://127.0.0.1:1/api", "--rate", "fast"], "write auto, or a number"),
 ])
-def test_a_box_that_cannot_be_asked_is_told_on_one_line(tmp_path, options, problem):
+def test_unusable_target_is_one_line_error(tmp_path, options, problem):
     assert problem in mistake("baseline", *options, "-o", str(tmp_path / "x.sark"))
     assert list(tmp_path.iterdir()) == []
 
 
-def test_nothing_is_replaced_unasked(box, tmp_path):
+def test_existing_file_is_replaced_only_with_force(box, tmp_path):
     file = tmp_path / "notes.txt"
     file.write_text("mine")
     assert "is not a baseline, so it is not replaced" in mistake("baseline", box.url, "-o", str(file), "--force")
@@ -408,7 +411,7 @@ def test_nothing_is_replaced_unasked(box, tmp_path):
     assert file.read_text() != GOOD
 
 
-def test_what_another_recording_left_is_not_gone_on_with(box, tmp_path):
+def test_partial_file_of_different_recording_is_not_resumed(box, tmp_path):
     (tmp_path / "x.sark.partial").write_text(json.dumps({"sarkmock-partial": {"target": "elsewhere"}}) + "\n")
     assert "different options" in mistake("baseline", box.url, "-o", str(tmp_path / "x.sark"))
     damaged = "nonsense", '{"case": [], "facts": []}', '{"case": "a"}', '{"case": "a", "facts": [5]}', '{"ledger": 5}'

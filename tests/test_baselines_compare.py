@@ -1,4 +1,4 @@
-"""What is told of two whole recordings: what a client notices, reports and exit codes."""
+"""Comparing complete recordings: differences, effects on clients, reports and exit codes."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ from tests.test_baselines_differences import ALL, baseline, side
 SCHEMA = BASELINE_SCHEMA.with_name("compare.schema.json")
 
 
-# whole recordings
+# complete recordings
 
 
 @pytest.fixture(scope="module")
@@ -47,7 +47,7 @@ def comparison(recordings):
     return compare_baselines(*map(baseline, recordings))
 
 
-def test_a_recording_does_not_differ_from_itself(recordings):
+def test_recording_does_not_differ_from_itself(recordings):
     for facts in recordings:
         found = compare_baselines(baseline(facts), baseline(facts))
         assert (found.differences, found.unreached) == ([], [])
@@ -61,30 +61,31 @@ def test_a_recording_does_not_differ_from_itself(recordings):
     ("variable stored", "PUT /trunks/{trunk}", "z_updater"),
     ("variable ignored", "POST /extensions/mailbox", "callerid"),
     ("rule loosened", "POST /routes", "outcome"), ("now crashes", "GET /backups/{backup}", "unknown key")])
-def test_the_product_beside_its_documentation(comparison, kind, op, of):
-    assert (kind, op, of) in {(one.kind, one.op, one.of) for one in comparison.differences}
+def test_differences_between_product_and_documentation(comparison, kind, op, of):
+    assert (kind, op, of) in {(difference.kind, difference.op, difference.of) for difference in comparison.differences}
 
 
-def test_one_cause_is_told_once(comparison):
-    told = [(one.op, one.of) for one in comparison.differences if one.of and "crash" not in one.kind]
-    assert len(told) == len(set(told))
+def test_each_field_has_at_most_one_difference(comparison):
+    places = [(difference.op, difference.of) for difference in comparison.differences
+              if difference.of and "crash" not in difference.kind]
+    assert len(places) == len(set(places))
 
 
-def test_what_could_not_be_made_is_not_reached(comparison):
-    assert ("PUT /ivrs/{ivr}", "rules") in {(one.op, one.part) for one in comparison.unreached}
-    assert not [one for one in comparison.differences if one.op == "PUT /ivrs/{ivr}"]
+def test_operation_without_creatable_row_is_not_reached(comparison):
+    assert ("PUT /ivrs/{ivr}", "rules") in {(difference.op, difference.part) for difference in comparison.unreached}
+    assert not [difference for difference in comparison.differences if difference.op == "PUT /ivrs/{ivr}"]
 
 
-def test_the_json_form_is_as_described(comparison):
+def test_json_matches_schema(comparison):
     validator = jsonschema_rs.validator_for(json.loads(SCHEMA.read_text()))
     data = json.loads(json.dumps(describe_comparison(comparison)))
     assert [error.message for error in validator.iter_errors(data)] == []
-    ids = [one["id"] for one in data["differences"]]
+    ids = [difference["id"] for difference in data["differences"]]
     assert len(ids) == len(set(ids))
     assert data["summary"]["breaking"] > 20
 
 
-def test_every_report_tells_every_difference(comparison, tmp_path):
+def test_every_report_contains_every_difference(comparison, tmp_path):
     write_reports(describe_comparison(comparison), tmp_path / "reports")
     page, text, markdown = ((tmp_path / "reports" / f"compare.{kind}").read_text() for kind in ("html", "txt", "md"))
     assert len(re.findall("<article", page)) == len(difference_causes(comparison.differences))
@@ -97,13 +98,13 @@ def test_every_report_tells_every_difference(comparison, tmp_path):
     assert "http" not in re.sub(r"https://pbx/api", "", page.replace("http://www.w3.org", ""))
 
 
-def test_every_difference_has_one_cause(comparison):
+def test_every_difference_has_exactly_one_cause(comparison):
     data = describe_comparison(comparison)
     assert sorted(name for cause in data["causes"] for name in cause["differences"]) == sorted(
-        one["id"] for one in data["differences"])
+        difference["id"] for difference in data["differences"])
 
 
-def test_an_upgrade_of_the_framework_is_a_dozen_causes():
+def test_framework_upgrade_has_few_causes():
     found = describe_comparison(compare_baselines(profile_baseline("shipped"), profile_baseline("L10")))
     assert len(found["differences"]) > 200
     assert 8 < len(found["causes"]) <= 25
@@ -115,7 +116,7 @@ def test_an_upgrade_of_the_framework_is_a_dozen_causes():
     assert "and 20 more" in text
 
 
-def test_many_causes_are_cut_on_a_terminal_and_nowhere_else(comparison):
+def test_causes_are_truncated_on_terminal_only(comparison):
     data = describe_comparison(comparison)
     more = len(data["causes"]) - 20
     assert more > 0
@@ -128,7 +129,7 @@ def test_many_causes_are_cut_on_a_terminal_and_nowhere_else(comparison):
     ("rejected: The pkey may not exceed 9.", "rejected: The pkey must not exceed 10.", "'may' -> 'must'"),
     ("rejected: The pkey is no. The pkey is bad.; rejected: The pkey is bad.",
      "rejected: The pkey is no. The pkey is worse.; rejected: The pkey is worse.", "'bad.' -> 'worse.'")])
-def test_messages_are_joined_by_the_words_that_changed(before, after, title):
+def test_message_differences_are_grouped_by_changed_words(before, after, title):
     found = [Difference("message changed", f"POST /{name}", "pkey", before, after) for name in ("agents", "tenants")]
     assert [cause.title for cause in difference_causes(found)] == [f"message changed: {title}"]
 
@@ -152,15 +153,16 @@ def client(tmp_path):
 
 
 def marked(comparison, uses):
-    return {(one.kind, one.op, one.of) for one in comparison.differences if any(use.concerns(one) for use in uses)}
+    return {(difference.kind, difference.op, difference.of) for difference in comparison.differences
+            if any(use.concerns(difference) for use in uses)}
 
 
-def test_what_breaks_the_client(comparison, client):
+def test_differences_that_break_client(comparison, client):
     found = marked(comparison, read_clients(client(CLIENT)))
     assert found == {("rule tightened", "POST /agents", "passwd")}
 
 
-def test_a_client_that_sends_everything(comparison, client):
+def test_client_without_listed_fields_uses_all_fields(comparison, client):
     found = marked(comparison, read_clients(client("- POST /agents\n- GET /globals\n")))
     assert {("crash instead of rejection", "POST /agents", "cluster"), ("operation moved", "GET /globals", "")} <= found
 
@@ -168,7 +170,7 @@ def test_a_client_that_sends_everything(comparison, client):
 @pytest.mark.parametrize(("of", "concerned"), [
     ("pkey", True), ("peer.port", True), ("tags[]", True), ("name", False), ("*.filesize", True), ("*", True),
     ("[]", True), (THE_ANSWER, True)])
-def test_a_field_concerns_who_reads_it_or_what_it_is_in(of, concerned):
+def test_client_is_concerned_by_fields_that_it_reads(of, concerned):
     use = Use("GET /backups", reads=frozenset(["pkey", "peer", "tags"]))
     assert use.concerns(Difference("field type changed", "GET /backups", of)) == concerned
 
@@ -178,7 +180,7 @@ def entry(method, url, sent=None, shown=None):
     return {"request": request, "response": {"content": {"text": json.dumps(shown) if shown else ""}}}
 
 
-def test_a_har_file_tells_what_a_client_uses(comparison, client):
+def test_client_uses_are_read_from_har_file(comparison, client):
     entries = [entry("POST", "https://pbx:44300/sark/api/agents", {"pkey": 1001, "passwd": 1}, {"pkey": "1001"}),
                entry("GET", "https://pbx:44300/sark/api/globals", shown={"ABSTIMEOUT": "1"}),
                entry("GET", "https://elsewhere/logo.png")]
@@ -189,20 +191,21 @@ def test_a_har_file_tells_what_a_client_uses(comparison, client):
                                         ("operation moved", "GET /globals", "")}
 
 
-def test_the_journal_of_the_mock_tells_what_a_client_uses(client):
+def test_client_uses_are_read_from_journal(client):
     with SarkMock(tls=False) as mock:
         requests.post(f"{mock.url}/agents", json={"pkey": 1001, "passwd": 1}, timeout=5)
         requests.get(f"{mock.url}/tenants", timeout=5)
         journal = requests.get(mock.url.removesuffix("/api") + "/_mock/journal", timeout=5).text
     uses = {use.op: use for use in read_clients(client(journal, "journal.json"))}
     assert uses["POST /agents"].sends == {"pkey", "passwd"}
-    assert uses["POST /agents"].reads is None  # it was rejected: nobody knows
+    assert uses["POST /agents"].reads is None  # rejected, so the response shows no fields
     assert {"pkey", "operator"} <= uses["GET /tenants"].reads
 
 
-def test_what_breaks_the_client_comes_first(comparison, client):
-    comparison.differences = [one.for_client() if one.op == "POST /agents" and one.of == "passwd" else one
-                              for one in comparison.differences]
+def test_differences_that_break_client_come_first(comparison, client):
+    comparison.differences = [difference.for_client()
+                              if difference.op == "POST /agents" and difference.of == "passwd" else difference
+                              for difference in comparison.differences]
     text = comparison_text(describe_comparison(comparison, "client.yaml"))
     assert text.index("THIS BREAKS YOUR CLIENT") < text.index("passwd") < text.index("\nBREAKING")
 
@@ -211,7 +214,7 @@ def test_what_breaks_the_client_comes_first(comparison, client):
     json.dumps({"count": 12, "kept": 12, "entries": [{"method": "GET", "path": "/api/tenants", "status": 200}]}),
     json.dumps({"log": {"comment": "11 older requests were dropped from the journal", "entries": [
         {"request": {"method": "GET", "url": "https://127.0.0.1/api/tenants"}}]}})])
-def test_traffic_that_is_not_complete_is_rejected(client, text):
+def test_incomplete_traffic_is_rejected(client, text):
     with pytest.raises(CannotRun, match="11 requests are missing"):
         read_clients(client(text))
 
@@ -229,11 +232,11 @@ def test_traffic_that_is_not_complete_is_rejected(client, text):
     ('{"log": {"entries": [{}, {"request": 5}]}}', "entry 2 is not an entry of a HAR file or of the journal"),
     ('{"entries": [{"method": "GET", "response": 1.5}]}', "entry 1 is not an entry of a HAR file or of the journal"),
 ])
-def test_a_wrong_clients_file_is_told_with_its_line(client, text, problem):
-    with pytest.raises(CannotRun) as told:
+def test_invalid_clients_file_is_rejected_with_line(client, text, problem):
+    with pytest.raises(CannotRun) as error:
         read_clients(client(text))
-    assert "client.yaml" in str(told.value)
-    assert problem in str(told.value)
+    assert "client.yaml" in str(error.value)
+    assert problem in str(error.value)
 
 
 # the command
@@ -257,7 +260,7 @@ def test_exit_codes(pair_of_files, client, options, code):
     assert ("BREAKS YOUR CLIENT" in result.stdout) is ("CLIENT" in options)
 
 
-def test_the_levels_of_exit_codes(tmp_path):
+def test_fail_on_levels(tmp_path):
     facts = {"a": Fact("GET /tenants", "status", "read", 200), "b": Fact("GET /tenants", "status", "read", 203)}
     for name, fact in facts.items():
         write_baseline(side(fact), tmp_path / name)
@@ -266,7 +269,7 @@ def test_the_levels_of_exit_codes(tmp_path):
     assert codes == [0, 1, 1]
 
 
-def test_json_for_programs_and_reports(pair_of_files, tmp_path):
+def test_json_output_equals_json_report(pair_of_files, tmp_path):
     result = sarkmock("compare", *map(str, pair_of_files), "--json", "--report", str(tmp_path / "out"))
     data = json.loads(result.stdout)
     assert data == json.loads((tmp_path / "out" / "compare.json").read_text())
@@ -284,14 +287,14 @@ def test_json_for_programs_and_reports(pair_of_files, tmp_path):
     (["before", "http://127.0.0.1:1/api", "--clients", "nosuch.yaml"], "nosuch.yaml: No such file"),
     (["before", "http://127.0.0.1:1/api", "--slower", "nan"], "--slower nan"),
     (["before", "http://127.0.0.1:1/api", "--report", "/proc/nosuch"], "/proc/nosuch: No such file")])
-def test_what_cannot_be_compared_is_one_line(pair_of_files, words, problem):
+def test_invalid_arguments_are_one_line_errors(pair_of_files, words, problem):
     names = {"before": str(pair_of_files[0])}
     assert problem in mistake("compare", *(names.get(word, word) for word in words))
 
 
 @pytest.fixture(scope="module")
 def recorded_box(tmp_path_factory):
-    """A box, and the baseline of one of its sections."""
+    """A box and a baseline of one section."""
     directory = tmp_path_factory.mktemp("recorded")
     with serving("--http", "--profile", "shipped") as box:
         sarkmock("baseline", box.url, "-o", str(directory / "box.sark"), "--depth", "quick", "--only", "Trunks",
@@ -300,13 +303,13 @@ def recorded_box(tmp_path_factory):
     assert [path.name for path in directory.iterdir()] == ["box.sark"]
 
 
-def test_a_box_does_not_differ_from_its_baseline(recorded_box):
+def test_box_does_not_differ_from_its_baseline(recorded_box):
     box, file = recorded_box
     same = sarkmock("compare", str(file), box.url, "--fail-on", "any", "--allow-writes")
     assert (same.returncode, "0 breaking, 0 risky, 0 compatible" in same.stdout) == (0, True), same
 
 
-def test_what_is_not_allowed_or_not_in_time_is_not_compared(recorded_box):
+def test_untested_operations_are_not_compared(recorded_box):
     box, file = recorded_box
     less = sarkmock("compare", str(file), box.url, "--fail-on", "any")
     assert less.returncode == 0
@@ -317,58 +320,60 @@ def test_what_is_not_allowed_or_not_in_time_is_not_compared(recorded_box):
     assert "0 breaking, 0 risky" in short.stdout
 
 
-def test_another_version_differs_from_a_baseline(recorded_box):
+def test_different_version_differs_from_baseline(recorded_box):
     with serving("--http") as other:
         gone = sarkmock("compare", str(recorded_box[1]), other.url, "--allow-writes")
     assert gone.returncode == 1
     assert "DELETE /trunks/{trunk}: operation removed" in gone.stdout
 
 
-def test_what_an_upgrade_breaks_for_every_client_is_told():
-    """OPTIONS tells nothing of commands that are called by GET, nor of tokens."""
+def test_upgrade_reports_moved_commands_and_token():
+    """OPTIONS does not detect commands that are called by GET, nor tokens."""
     recorded = {name: profile_baseline(name, Baseline("", "quick", HAZARDS, "syscommands", Facts()))
                 for name in ("shipped", "L10", "L11")}
     verbs = ("start", "stop")
     moved = [("operation moved", f"GET /syscommands/pbx{verb}", f"GET /syscommands/{verb}") for verb in verbs]
     for before, after, breaking in (("shipped", "L10", moved), ("L10", "L11", [("token needed", "*", None)])):
         found = compare_baselines(recorded[before], recorded[after]).of("breaking")
-        assert [(one.kind, one.op, one.after) for one in found] == breaking
+        assert [(difference.kind, difference.op, difference.after) for difference in found] == breaking
 
 
 MOVED = {("operation moved", f"GET /syscommands/pbx{verb}", f"GET /syscommands/{verb}") for verb in ("start", "stop")}
 
 
-def places_by_version(before, after):
-    return {(one.kind, one.op, one.after) for one in compare_baselines(before, after).differences
-            if "known from the recognised versions: shipped -> L10" in one.reason}
+def moves_by_version(before, after):
+    return {(difference.kind, difference.op, difference.after)
+            for difference in compare_baselines(before, after).differences
+            if "known from the recognised versions: shipped -> L10" in difference.reason}
 
 
-def test_the_versions_of_two_boxes_tell_what_moved_of_commands_that_were_not_called(tmp_path):
+def test_moved_commands_are_derived_from_recognised_versions(tmp_path):
     for profile in ("shipped", "L10"):
         with serving("--http", "--profile", profile) as box:
             sarkmock("baseline", box.url, "-o", str(tmp_path / profile), "--depth", "quick", "--only", "syscommands")
     before, after = (read_baseline(tmp_path / profile) for profile in ("shipped", "L10"))
-    assert places_by_version(before, after) == MOVED
+    assert moves_by_version(before, after) == MOVED
     called = profile_baseline("shipped", Baseline("", "quick", HAZARDS, "syscommands", Facts()))
-    assert places_by_version(called, after) == MOVED  # one side was requested, the other was not
+    assert moves_by_version(called, after) == MOVED  # one side was requested, the other was not
     found = describe_comparison(compare_baselines(before, after))
     cause, = (cause for cause in found["causes"] if cause["kind"] == "operation moved")
     assert "not requested, known from the recognised versions" in cause["title"]
 
 
-def test_a_version_that_is_only_the_nearest_tells_nothing_of_commands_that_were_not_called():
+def test_nearest_version_does_not_imply_moved_commands():
     document = copy.deepcopy(load("L10"))
     del document["paths"]["/coscloses/{cosclose}"]
     box = BoxRecorder(Target(embedded_mock(Engine(document))), DEPTHS["quick"], frozenset({"read"}), "syscommands")
     shipped = profile_baseline("shipped", Baseline("", "quick", ("read",), "syscommands", Facts()))
-    kinds = {one.kind for one in compare_baselines(shipped, baseline(box.run())).differences}
+    kinds = {difference.kind for difference in compare_baselines(shipped, baseline(box.run())).differences}
     assert not {kind for kind in kinds if kind.startswith("operation")}
 
 
-def test_an_operation_is_gone_if_a_route_for_any_name_answers_in_its_place():
+def test_operation_is_removed_if_catch_all_route_answers_instead():
     recorded = [profile_baseline(name, Baseline("", "quick", HAZARDS, "astamis", Facts())) for name in ("L10", "L11")]
-    gone = {one.op for one in compare_baselines(*recorded).differences if one.op.startswith("GET /astamis/SIP")}
-    kinds = {one.kind for one in compare_baselines(*recorded).differences if one.op in gone}
+    gone = {difference.op for difference in compare_baselines(*recorded).differences
+            if difference.op.startswith("GET /astamis/SIP")}
+    kinds = {difference.kind for difference in compare_baselines(*recorded).differences if difference.op in gone}
     assert gone == {f"GET /astamis/SIP{name}" for name in ("peers", "showpeer/{id}", "showregistry")}
     assert kinds == {"operation removed"}
 
@@ -376,11 +381,11 @@ def test_an_operation_is_gone_if_a_route_for_any_name_answers_in_its_place():
 def test_profiles_are_compared_without_a_target():
     result = sarkmock("compare", "documented", "2024-06", "--json")
     found = json.loads(result.stdout)
-    kinds = {(one["kind"], one["operation"]) for one in found["differences"]}
+    kinds = {(difference["kind"], difference["operation"]) for difference in found["differences"]}
     gone = "GET /astamis/ExtensionState/{id}/{context}"
     assert result.returncode == 1
     assert {("operation moved", "GET /globals"), ("operation removed", gone)} <= kinds
 
 
-def test_a_profile_does_not_differ_from_its_other_name():
+def test_profile_does_not_differ_from_its_alias():
     assert json.loads(sarkmock("compare", "shipped", "2024-06", "--json").stdout)["differences"] == []

@@ -1,4 +1,4 @@
-"""What is told of facts that differ: each kind of difference, its level, and what is nobody's change."""
+"""Differences between facts: each kind, its level, and differences that are not changes."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ ALL = ("read", "write", "operational")
 
 
 def baseline(facts, milliseconds=None, **other):
-    told = {"recorded": "2026-01-01T00:00:00Z", "seconds": 1, "requests": 1, "milliseconds": milliseconds or {}}
+    metadata = {"recorded": "2026-01-01T00:00:00Z", "seconds": 1, "requests": 1, "milliseconds": milliseconds or {}}
     settings = {"target": "https://pbx/api", "depth": "usual", "allowed": ALL, "only": None} | other
     return Baseline(settings["target"], settings["depth"], settings["allowed"], settings["only"], Facts(facts),
-                    recorded=told, name=settings.get("name", "x.sark"))
+                    recorded=metadata, name=settings.get("name", "x.sark"))
 
 
 def side(*facts):
@@ -24,8 +24,8 @@ def side(*facts):
 
 
 def pair(before, after):
-    found = compare_baselines(side(*before), side(*after))
-    return [(one.kind, one.of) for one in found.differences], found
+    comparison = compare_baselines(side(*before), side(*after))
+    return [(difference.kind, difference.of) for difference in comparison.differences], comparison
 
 
 def rows(**types):
@@ -37,7 +37,7 @@ def rule(sent, verdict, *says):
     return Fact("GET /tenants", "rule", "name", verdict, "", sent, says)
 
 
-@pytest.mark.parametrize(("before", "after", "told"), [
+@pytest.mark.parametrize(("before", "after", "expected"), [
     (rows(a=["text"]), rows(a=["text"]), []),
     (rows(a=["text"]), rows(), [("field removed", "a")]),
     (rows(), rows(a=["text"]), [("field added", "a")]),
@@ -55,37 +55,38 @@ def rule(sent, verdict, *says):
     ([rule(1, "accepted")], [rule(True, "rejected")], []),
     ([rule("1", "accepted")], [rule(1, "rejected")], []),
 ])
-def test_fields_and_rules(before, after, told):
-    assert pair(before, after)[0] == told
+def test_differences_of_fields_and_rules(before, after, expected):
+    assert pair(before, after)[0] == expected
 
 
 @pytest.mark.parametrize(("before", "after", "kind"), [
     (200, 500, "now crashes"), (500, 200, "no longer crashes"), (200, 404, "now rejected"),
     (404, 200, "no longer rejected"), (201, 200, "success status changed"), (404, 409, "rejection status changed"),
     (500, 502, "crash status changed")])
-def test_statuses(before, after, kind):
-    told, _ = pair([Fact("GET /tenants", "status", "read", before)], [Fact("GET /tenants", "status", "read", after)])
-    assert told == [(kind, "read")]
+def test_differences_of_statuses(before, after, kind):
+    differences, _ = pair([Fact("GET /tenants", "status", "read", before)],
+                          [Fact("GET /tenants", "status", "read", after)])
+    assert differences == [(kind, "read")]
 
 
 @pytest.mark.parametrize(("before", "after"), [(200, 503), (503, 200), (503, 404)])
-def test_a_pbx_that_was_stopped_is_neither_broken_nor_mended(before, after):
-    told, found = pair(*([Fact("GET /tenants", "status", "read", status)] for status in (before, after)))
-    assert told == []
-    assert "the PBX was not running" in (found.unreached[0].before, found.unreached[0].after)
+def test_stopped_pbx_is_not_a_difference(before, after):
+    differences, comparison = pair(*([Fact("GET /tenants", "status", "read", status)] for status in (before, after)))
+    assert differences == []
+    assert "the PBX was not running" in (comparison.unreached[0].before, comparison.unreached[0].after)
 
 
-@pytest.mark.parametrize(("verdict", "told"), [
+@pytest.mark.parametrize(("verdict", "expected"), [
     ("crashed", ["value now crashes"]), ("accepted", ["field type changed"])])
-def test_a_column_that_the_server_sets_for_a_variable_depends_on_its_acceptance(verdict, told):
-    """An inbound route has the class of its open route as a number if the request names the route, else as a text."""
+def test_type_of_derived_column_depends_on_acceptance_of_its_field(verdict, expected):
+    """An inbound route returns routeclassopen as a number if the request has openroute, and as text without it."""
     def recorded(says, kind):
         op, by = "PUT /inboundroutes/{inboundroute}", "inboundroutes.update"
         return baseline([Fact(op, "reach", "", "there"), Fact(op, "field", "(body)", ["object"], by),
                          Fact(op, "field", "routeclassopen", [kind], by),
                          Fact(op, "rule", "openroute", says, "", "Operator", ())])
-    found = compare_baselines(recorded("accepted", "integer"), recorded(verdict, "text"))
-    assert [one.kind for one in found.differences] == told
+    comparison = compare_baselines(recorded("accepted", "integer"), recorded(verdict, "text"))
+    assert [difference.kind for difference in comparison.differences] == expected
 
 
 def standing(**types):
@@ -93,47 +94,49 @@ def standing(**types):
             for name, kinds in {"(body)": ["list"], "[]": ["object"], **types}.items()]
 
 
-@pytest.mark.parametrize(("before", "after", "told"), [
+@pytest.mark.parametrize(("before", "after", "expected"), [
     (standing(**{"[].a": ["text"]}), standing(**{"[].a": ["null"]}), []),
     (standing(**{"[].a": ["text"]}), standing(), [("field removed", "a")]),
     (standing(**{"[].a": ["text"]}), [Fact("GET /tenants", "field", "(body)", ["list"], "read")], []),
     (standing(**{"[].a": ["text"]}), standing(**{"[].a": ["integer"]}), [("field type changed", "a")]),
 ])
-def test_rows_that_were_there_may_be_others(before, after, told):
-    assert pair(before, after)[0] == told
+def test_existing_rows_may_differ_in_nullability(before, after, expected):
+    assert pair(before, after)[0] == expected
 
 
-def test_places():
+def test_moved_added_and_removed_operations():
     before = [Fact("GET /globals", "reach", "", "there"), Fact("GET /sysglobals", "reach", "", "absent"),
               Fact("GET /logs", "reach", "", "absent"), Fact("GET /agents", "reach", "", "there")]
     after = [Fact("GET /globals", "reach", "", "absent"), Fact("GET /sysglobals", "reach", "", "there"),
              Fact("GET /logs", "reach", "", "there"), Fact("GET /agents", "reach", "", "absent")]
-    found = compare_baselines(baseline(before), baseline(after))
-    assert {(one.kind, one.op) for one in found.differences} == {
+    comparison = compare_baselines(baseline(before), baseline(after))
+    assert {(difference.kind, difference.op) for difference in comparison.differences} == {
         ("operation moved", "GET /globals"), ("operation added", "GET /logs"), ("operation removed", "GET /agents")}
 
 
-def test_what_moved_is_compared_where_it_is():
+def test_moved_operation_is_compared_at_its_new_path():
     before = [Fact("GET /globals", "reach", "", "there"), Fact("GET /globals", "status", "read", 200)]
     after = [Fact("GET /globals", "reach", "", "absent"), Fact("GET /sysglobals", "reach", "", "there"),
              Fact("GET /sysglobals", "status", "read", 500)]
     before.append(Fact("GET /sysglobals", "reach", "", "absent"))
-    assert [one.kind for one in compare_baselines(baseline(before), baseline(after)).differences] == [
+    assert [difference.kind for difference in compare_baselines(baseline(before), baseline(after)).differences] == [
         "operation moved", "now crashes"]
 
 
 @pytest.mark.parametrize(("before", "after"), [("there", "not reached"), ("not reached", "absent")])
-def test_not_reached_is_neither_gone_nor_new(before, after):
-    found = compare_baselines(*(baseline([Fact("GET /tenants", "reach", "", is_)]) for is_ in (before, after)))
-    assert found.differences == []
-    assert [(one.op, one.before, one.after) for one in found.unreached] == [("GET /tenants", before, after)]
+def test_unreached_operation_is_neither_removed_nor_added(before, after):
+    comparison = compare_baselines(*(baseline([Fact("GET /tenants", "reach", "", is_)]) for is_ in (before, after)))
+    assert comparison.differences == []
+    assert [(difference.op, difference.before, difference.after)
+            for difference in comparison.unreached] == [("GET /tenants", before, after)]
 
 
-def test_what_was_asked_in_one_alone_is_not_fixed():
+def test_part_tested_in_one_recording_only_is_not_compared():
     crashes = [Fact("GET /tenants", "part", "read", "tested"), Fact("GET /tenants", "status", "read", 500)]
-    told, found = pair(crashes, [Fact("GET /tenants", "part", "read", "not tested")])
-    assert told == []
-    assert [(one.part, one.before, one.after) for one in found.unreached] == [("read", "tested", "not tested")]
+    differences, comparison = pair(crashes, [Fact("GET /tenants", "part", "read", "not tested")])
+    assert differences == []
+    assert [(difference.part, difference.before, difference.after)
+            for difference in comparison.unreached] == [("read", "tested", "not tested")]
 
 
 @pytest.mark.parametrize(("op", "of", "statuses", "kinds"), [
@@ -141,23 +144,24 @@ def test_what_was_asked_in_one_alone_is_not_fixed():
     ("GET /astamis/Agents", "unknown key", (200, 404), ["now rejected"]),
     ("GET /agents", "read", (200, 404), ["now rejected"]),
     ("GET /astamis/Agents", "read", (200, 500), ["now crashes"])])
-def test_a_list_of_asterisks_without_entries_is_no_rejection(op, of, statuses, kinds):
-    """The same 404 comes from a box that has no agent, and is listed as not compared."""
-    told, found = pair(*(
+def test_404_of_empty_ami_list_is_not_a_rejection(op, of, statuses, kinds):
+    """A box without agents returns the same 404. It is listed as not compared."""
+    differences, comparison = pair(*(
         [Fact(op, "reach", "", "there"), Fact(op, "part", of, "tested"), Fact(op, "status", of, status)]
         for status in statuses))
-    assert [kind for kind, *_ in told] == kinds
-    nothing = [one for one in found.unreached if "the list was empty" in (one.before, one.after)]
-    assert bool(nothing) == (not kinds)
+    assert [kind for kind, *_ in differences] == kinds
+    empty = [difference for difference in comparison.unreached
+             if "the list was empty" in (difference.before, difference.after)]
+    assert bool(empty) == (not kinds)
 
 
-def test_call_records_without_a_call_have_no_type():
+def test_content_type_of_empty_call_records_is_not_compared():
     sides = ([Fact("GET /logs/cdrs", "reach", "", "there"), Fact("GET /logs/cdrs", "status", "read", 200),
               Fact("GET /logs/cdrs", "type", "read", kind)] for kind in ("text/csv", "application/x-empty"))
     assert pair(*sides)[0] == []
 
 
-def test_how_deep_a_debug_page_goes_is_no_form():
+def test_depth_of_debug_page_is_not_compared():
     def side(*names):
         op = "GET /agents/{agent}"
         return [Fact(op, "reach", "", "there"), Fact(op, "status", "unknown key", 404),
@@ -167,47 +171,48 @@ def test_how_deep_a_debug_page_goes_is_no_form():
     assert [kind for kind, *_ in pair(side("message", "trace"), side("reason"))[0]] == ["error form changed"]
 
 
-def test_limits_and_servers():
+def test_differences_of_rate_limit_and_server_header():
     before = [Fact("*", "limit", "requests a minute", 60), Fact("*", "header", "Server", "Apache/2.4.38")]
     after = [Fact("*", "limit", "requests a minute", 30), Fact("*", "header", "Server", "Apache/2.4.59")]
-    assert [one.kind for one in compare_baselines(baseline(before), baseline(after)).differences] == [
+    assert [difference.kind for difference in compare_baselines(baseline(before), baseline(after)).differences] == [
         "limit lowered", "server changed"]
-    assert next(one.kind for one in compare_baselines(baseline(after), baseline(before)).differences) == "limit raised"
+    assert next(difference.kind
+                for difference in compare_baselines(baseline(after), baseline(before)).differences) == "limit raised"
 
 
-@pytest.mark.parametrize(("before", "after", "told"), [
+@pytest.mark.parametrize(("before", "after", "expected"), [
     (False, True, ["token needed"]), (True, False, ["token no longer needed"]), (True, True, []), (False, False, [])])
-def test_whether_a_token_is_needed(before, after, told):
+def test_differences_of_token_requirement(before, after, expected):
     sides = (baseline([Fact("*", "token", "", needed)]) for needed in (before, after))
-    assert [one.kind for one in compare_baselines(*sides).differences] == told
+    assert [difference.kind for difference in compare_baselines(*sides).differences] == expected
 
 
-@pytest.mark.parametrize(("now", "reach", "told"), [
+@pytest.mark.parametrize(("now", "reach", "expected"), [
     (900, "there", ["slower"]), (150, "there", []), (100, "there", []), (900, "absent", []), (900, "not reached", [])])
-def test_slower_by_a_factor(now, reach, told):
+def test_response_time_is_compared_by_factor(now, reach, expected):
     times = ({"GET /tenants": 100}, {"GET /tenants": now})
     facts = [Fact("GET /tenants", "reach", "", reach)]
-    found = compare_baselines(*(baseline(facts, milliseconds) for milliseconds in times))
-    assert [one.kind for one in found.differences] == told
-    assert all(one.level == "informative" for one in found.differences)
+    comparison = compare_baselines(*(baseline(facts, milliseconds) for milliseconds in times))
+    assert [difference.kind for difference in comparison.differences] == expected
+    assert all(difference.level == "informative" for difference in comparison.differences)
 
 
-def test_a_box_that_is_slower_throughout_is_one_difference():
-    """A busy machine, a longer way: what is slower by far more than the rest is reported beside it."""
+def test_generally_slower_box_is_one_difference():
+    """An operation that is much slower than the others is reported separately."""
     names = [op for op in catalogue() if op.startswith("GET")][:12]
     facts = [Fact(op, "reach", "", "there") for op in names]
     times = {op: 20 + number for number, op in enumerate(names)}
     later = {op: milliseconds * (8 if number else 80) for number, (op, milliseconds) in enumerate(times.items())}
-    found = compare_baselines(baseline(facts, times), baseline(facts, later)).differences
-    assert [(one.kind, one.op) for one in found] == [("slower", "*"), ("slower", names[0])]
+    comparison = compare_baselines(baseline(facts, times), baseline(facts, later)).differences
+    assert [(difference.kind, difference.op) for difference in comparison] == [("slower", "*"), ("slower", names[0])]
 
 
-def test_that_a_crash_takes_longer_is_no_difference_by_itself():
+def test_slower_crash_is_reported_only_as_crash():
     sides = (baseline([Fact("GET /tenants", "reach", "", "there"), Fact("GET /tenants", "status", "read", status)],
                       {"GET /tenants": milliseconds}) for status, milliseconds in ((200, 100), (500, 900)))
-    assert [one.kind for one in compare_baselines(*sides).differences] == ["now crashes"]
+    assert [difference.kind for difference in compare_baselines(*sides).differences] == ["now crashes"]
 
 
-def test_levels_and_reasons():
+def test_kinds_have_level_and_reason():
     assert {level for level, _ in DIFFERENCE_KINDS.values()} == set(DIFFERENCE_LEVELS)
     assert all(len(reason) > 10 for _, reason in DIFFERENCE_KINDS.values())

@@ -1,4 +1,4 @@
-"""A recording as a profile: the shipped mock comes back as itself, other boxes as what they are; check passes."""
+"""Turning a recording into a profile that reproduces the recorded box and passes `check`."""
 
 from __future__ import annotations
 
@@ -36,18 +36,18 @@ ALL = ("read", "write", "operational")
 
 
 def box(facts, allowed=ALL, only=None):
-    told = {"recorded": "2026-01-01T00:00:00Z", "seconds": 1, "requests": 1, "milliseconds": {}}
-    return Baseline("https://pbx.example/api", "usual", allowed, only, facts, recorded=told, name="box.sark")
+    metadata = {"recorded": "2026-01-01T00:00:00Z", "seconds": 1, "requests": 1, "milliseconds": {}}
+    return Baseline("https://pbx.example/api", "usual", allowed, only, facts, recorded=metadata, name="box.sark")
 
 
 def box_like(document, allowed=ALL, only=None):
-    found = box(None, allowed, only)
-    found.facts = recording_of(document, found)
-    return found
+    recording = box(None, allowed, only)
+    recording.facts = recording_of(document, recording)
+    return recording
 
 
 def agreement(profile):
-    """Recorded exchanges that a mock of the profile answers as recorded, and all of them."""
+    """The number of exchanges that a mock of the profile reproduces, and the number of all exchanges."""
     engine = Engine(load(profile), State())
     answers = [difference for file in FILES for _, difference in replay.answers(replay.read(file), engine)]
     return answers.count(None), len(answers)
@@ -55,72 +55,72 @@ def agreement(profile):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("allowed", [("read",), ALL], ids=len)
-def test_the_shipped_mock_recorded_and_served_again_answers_every_exchange(allowed, tmp_path):
-    found = profile_from(box_like(load("shipped"), allowed))
-    assert found.left == []
-    write_profile(found, tmp_path / "box.yaml")
-    same, every = agreement(str(tmp_path / "box.yaml"))
-    assert (same, every) == (every, 468)
-    assert {one.id for one in deviations_of(str(tmp_path / "box.yaml"))} == {
-        OWN_DEVIATION, *(one.id for one in deviations_of("shipped"))}
+def test_profile_of_shipped_mock_reproduces_every_exchange(allowed, tmp_path):
+    profile = profile_from(box_like(load("shipped"), allowed))
+    assert profile.left == []
+    write_profile(profile, tmp_path / "box.yaml")
+    reproduced, total = agreement(str(tmp_path / "box.yaml"))
+    assert (reproduced, total) == (total, 468)
+    assert {item.id for item in deviations_of(str(tmp_path / "box.yaml"))} == {
+        OWN_DEVIATION, *(item.id for item in deviations_of("shipped"))}
 
 
-def test_the_documented_mock_has_no_deviation():
-    found = profile_from(box_like(load(), only="Tenants"))
-    assert list(found.overlay["x-deviations"]) == [OWN_DEVIATION]
-    assert found.left == []
+def test_profile_of_documented_mock_has_no_deviation():
+    profile = profile_from(box_like(load(), only="Tenants"))
+    assert list(profile.overlay["x-deviations"]) == [OWN_DEVIATION]
+    assert profile.left == []
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("section", "about"), [("Trunks", "trunk"), ("Tenants", "tenant"), ("Queues", "queue")])
 @pytest.mark.parametrize("seed", range(2))
-def test_boxes_between_the_profiles_are_told_by_what_they_show(section, about, seed):
-    """Some deviations of a section: those that show are found, none is taken over that the box contradicts."""
+def test_deviations_of_mixed_box_are_recognised(section, about, seed):
+    """The profile has the deviations that the box shows and none that it contradicts."""
     rng = random.Random(seed)
-    ids = [one.id for one in deviations_of("shipped") if one.id.startswith((about, "debug-pages"))]
+    ids = [item.id for item in deviations_of("shipped") if item.id.startswith((about, "debug-pages"))]
     some = [name for name in ids if rng.random() < 0.5 or name == "debug-pages"]
-    found = choose_deviations(box_like(document_of(actions_of("shipped", some)), only=section))
-    assert found.comparison.differences == []
+    profile = choose_deviations(box_like(document_of(actions_of("shipped", some)), only=section))
+    assert profile.comparison.differences == []
 
 
 @pytest.mark.parametrize(("profile", "section", "seed"), [
     ("documented", "Agents", 1), ("shipped", "Queues", 2), ("documented", "Routes", 3), ("shipped", "Tenants", 4)])
-def test_a_box_that_nobody_knows_is_written_out(profile, section, seed, tmp_path):
+def test_unknown_box_becomes_profile_with_its_deviations(profile, section, seed, tmp_path):
     mutations = draw(profile, section, random.Random(seed), 3)
     facts = record(mutated(profile, mutations), section)
-    found = profile_from(box(facts, only=section))
-    assert [str(one) for one in found.left] == []
-    own = [name for name in found.overlay["x-deviations"] if name.startswith("box-") and name != OWN_DEVIATION]
-    assert bool(own) is bool(frozenset().union(*(one.expected for one in mutations)))
-    write_profile(found, tmp_path / "box.yaml")
+    profile = profile_from(box(facts, only=section))
+    assert [str(item) for item in profile.left] == []
+    own = [name for name in profile.overlay["x-deviations"] if name.startswith("box-") and name != OWN_DEVIATION]
+    assert bool(own) is bool(frozenset().union(*(item.expected for item in mutations)))
+    write_profile(profile, tmp_path / "box.yaml")
     assert load(str(tmp_path / "box.yaml"))["info"]["title"].endswith("https://pbx.example/api")
 
 
-def test_what_no_overlay_can_say_is_told():
+def test_inexpressible_difference_is_reported():
     facts = record(load(), "Tenants")
     for key, fact in list(facts.by_key.items()):
         if (fact.op, fact.fact, fact.of) == ("GET /tenants/{tenant}", "status", "unknown key"):
             facts.by_key[key] = Fact(fact.op, fact.fact, fact.of, 410, fact.by)
-    found = profile_from(box(facts, only="Tenants"))
-    assert [one.kind for one in found.left] == ["rejection status changed"]
+    profile = profile_from(box(facts, only="Tenants"))
+    assert [item.kind for item in profile.left] == ["rejection status changed"]
     line = "missing from the profile: GET /tenants/{tenant}: rejection status changed unknown key"
-    assert line in profile_lines(found)
+    assert line in profile_lines(profile)
 
 
-TABLES = ("exists", "file", "mime", "{")  # what cannot be judged without a box
+TABLES = ("exists", "file", "mime", "{")  # rules that need a box
 
 
-def test_rules_are_found_by_what_they_do():
-    rules = [(known.name, field, rules) for known in catalogue().values() for one in known.versions.values()
-             for field, rules in one.rules.items() if not any(word in str(rules) for word in TABLES)]
+def test_rules_are_inferred_from_verdicts():
+    rules = [(known.name, field, rules) for known in catalogue().values() for item in known.versions.values()
+             for field, rules in item.rules.items() if not any(word in str(rules) for word in TABLES)]
     cases = zip(rules[::7], cycle(("laravel-7", "laravel-10")))
-    tried = [found for case, wording in cases if (found := inferred(*case, wording)) is not None]
+    tried = [profile for case, wording in cases if (profile := inferred(*case, wording)) is not None]
     assert len(tried) > len(rules) // 14
     assert [case for case in tried if case] == []
 
 
 def inferred(op, field, rules, wording):
-    """What is wrong with the rules that are inferred from the verdicts of some; None if PHP dies of them."""
+    """An error text if the rules inferred from verdicts differ, "" if not, None if the rules crash PHP."""
     try:
         validator = Validator({field: rules}, wording)
         seen = []
@@ -130,12 +130,12 @@ def inferred(op, field, rules, wording):
                              tuple(messages)))
     except Exception:
         return None
-    found = infer_rules(field, seen, wording)
-    is_right = found is not None and ("required" in found) is ("required" in split(rules))
-    return "" if is_right else f"{op} {field}: {rules} is taken for {found}"
+    profile = infer_rules(field, seen, wording)
+    is_right = profile is not None and ("required" in profile) is ("required" in split(rules))
+    return "" if is_right else f"{op} {field}: {rules} is taken for {profile}"
 
 
-def test_actions_that_do_not_fit_together_are_told():
+def test_inconsistent_actions_are_rejected():
     with pytest.raises(Unfit, match="matches nothing"):
         document_of([{"target": "$.paths['/nosuch']", "remove": True}])
     with pytest.raises(Unfit, match="no value at #/components/schemas/NoSuch"):
@@ -153,7 +153,7 @@ def recording(tmp_path_factory):
 
 
 @pytest.mark.slow
-def test_the_profile_is_served_judged_and_strict(recording, tmp_path):
+def test_written_profile_passes_check(recording, tmp_path):
     file = tmp_path / "box.yaml"
     result = sarkmock("overlay", str(recording), "-o", str(file))
     assert result.returncode == 0, result
@@ -166,8 +166,8 @@ def test_the_profile_is_served_judged_and_strict(recording, tmp_path):
 
 
 @pytest.mark.slow
-def test_a_box_in_use_is_made_a_profile(tmp_path):
-    """Its lists hold what those of a factory-fresh mock do not: told, and no reason to stop."""
+def test_box_in_use_becomes_profile(tmp_path):
+    """Its lists contain other rows than those of a factory mock. This is reported, but not an error."""
     with serving("--http", "--profile", "shipped", "--seed", "demo") as box:
         recorded = sarkmock("baseline", box.url, "-o", str(tmp_path / "box.sark"))
     assert recorded.returncode == 0, recorded
@@ -177,7 +177,7 @@ def test_a_box_in_use_is_made_a_profile(tmp_path):
 
 
 @pytest.mark.slow
-def test_mistakes_are_one_line_and_write_nothing(recording, tmp_path):
+def test_errors_are_one_line_and_write_nothing(recording, tmp_path):
     there = tmp_path / "there.yaml"
     there.write_text("mine")
     assert "already exists" in mistake("overlay", str(recording), "-o", str(there))

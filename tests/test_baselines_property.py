@@ -1,4 +1,4 @@
-"""Any two profiles made by random mutations: compare tells the mutations, none missing, none extra."""
+"""Random mutations of profiles: `compare` reports exactly the mutations."""
 
 from __future__ import annotations
 
@@ -23,24 +23,24 @@ def category(kind: str) -> str:
     return next((name for start, name in CATEGORIES.items() if kind.startswith(start)), "status")
 
 
-def told(before, after):
+def reported(before, after):
     allowed = ("read", "write", "operational")
-    found = compare_baselines(*(Baseline("x", "usual", allowed, None, facts) for facts in (before, after)))
-    return {(category(one.kind), one.op, one.of if category(one.kind) in ("field", "rule") else "")
-            for one in found.differences}
+    comparison = compare_baselines(*(Baseline("x", "usual", allowed, None, facts) for facts in (before, after)))
+    return {(category(mutation.kind), mutation.op, mutation.of if category(mutation.kind) in ("field", "rule") else "")
+            for mutation in comparison.differences}
 
 
-def test_there_are_enough_pairs():
+def test_number_of_pairs():
     assert sum(len(list(sections(profile))) for profile in PROFILES) * PAIRS >= 200
 
 
 @pytest.mark.parametrize("profile", PROFILES)
-def test_compare_tells_the_mutations_and_nothing_else(profile):
+def test_compare_reports_exactly_the_mutations(profile):
     for section, number in product(sections(profile), range(PAIRS)):
         rng = random.Random(f"{profile} {section} {number}")
-        everything = draw(profile, section, rng, rng.randint(1, 4))
-        before = [one for one in everything if rng.random() < 0.3]
-        after = [one for one in everything if one not in before or rng.random() < 0.3]
-        found = told(record(mutated(profile, before), section), record(mutated(profile, after), section))
+        mutations = draw(profile, section, rng, rng.randint(1, 4))
+        before = [mutation for mutation in mutations if rng.random() < 0.3]
+        after = [mutation for mutation in mutations if mutation not in before or rng.random() < 0.3]
+        comparison = reported(record(mutated(profile, before), section), record(mutated(profile, after), section))
         names = [[mutation.name for mutation in some] for some in (before, after)]
-        assert found == expected(before, after), (section, number, *names)
+        assert comparison == expected(before, after), (section, number, *names)

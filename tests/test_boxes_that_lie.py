@@ -1,5 +1,6 @@
-"""Boxes that make other rows than they say, hide some or name them as a path: nothing of others is touched, and what
-stays is reported."""
+"""Boxes with wrong responses: false keys, incomplete lists, keys that are paths.
+
+A run never changes rows of other users and reports all residue."""
 
 import json
 import posixpath
@@ -16,78 +17,78 @@ from sarkmock_contracts.safety.ledger import read_ledger, reopen_ledger
 from tests.guarded import Box, guarded
 
 JSON = (("Content-Type", "application/json"),)
-THEIRS = ("1001", "6001", "acme", "zz", "02071000001")
+FOREIGN_KEYS = ("1001", "6001", "acme", "zz", "02071000001")
 MAKERS = ("tenants.create", "agents.create", "extensions.create.mailbox", "inboundroutes.create", "daytimers.create",
           "queues.create")
 
 
 def pbx():
-    """A box in service: rows in every table, keys that two tenants have, numbers that look like those of a run."""
+    """A box in service: rows in every table, and keys that look like those of a run."""
     box = Box("shipped")
     for table in ("cluster", "agent", "ipphone", "queue", "lineio", "dateseg"):
-        for key in THEIRS:
+        for key in FOREIGN_KEYS:
             box.engine.state.tables.insert(table, {"pkey": key, "cluster": "default"} if table != "cluster" else
                                            {"pkey": key})
     return box
 
 
-def answered(response, value):
+def with_body(response, value):
     return replace(response, body=json.dumps(value).encode())
 
 
-def asked(request):
+def body_of(request):
     return json.loads(request.body) if request.body[:1] == b"{" else {}
 
 
 def storing(change):
-    """Every key is stored in another form than it was sent; the answer shows it as it was sent."""
+    """Every key is stored in a changed form; the response shows it as it was sent."""
     def behave(send, request):
-        sent = asked(request)
+        sent = body_of(request)
         if request.method != "POST" or "pkey" not in sent:
             return send(request)
         stored = send(replace(request, body=json.dumps({**sent, "pkey": change(str(sent["pkey"]))}).encode()))
-        return answered(stored, {**stored.json, "pkey": sent["pkey"]}) if stored.ok else stored
+        return with_body(stored, {**stored.json, "pkey": sent["pkey"]}) if stored.ok else stored
     return behave
 
 
 def naming(key):
-    """Every create is answered with the key of another row."""
+    """Every response to a create has the key of a different row."""
     def behave(send, request):
         response = send(request)
         made = request.method == "POST" and response.ok
-        return answered(response, {**response.json, "pkey": key}) if made else response
+        return with_body(response, {**response.json, "pkey": key}) if made else response
     return behave
 
 
 def crashing(send, request):
-    """Every create is carried out, and answered with an error."""
+    """Every create is carried out, but the response is an error."""
     response = send(request)
     return Response(500, JSON, b'{"message":"Server Error"}') if request.method == "POST" and response.ok else response
 
 
 def silent(send, request):
-    """Every create is carried out, and never answered."""
+    """Every create is carried out, but has no response."""
     if send(request).ok and request.method == "POST":
         raise Unanswered("no answer")
     return send(request) if request.method == "GET" else Response(404, JSON, b"{}")
 
 
 def doubled(send, request):
-    """Lists show every row twice, as those of two tenants."""
+    """Lists contain every row twice."""
     response = send(request)
     rows = response.json if request.method == "GET" and request.path.count("/") == 1 else None
-    return answered(response, rows + rows) if isinstance(rows, list) and rows else response
+    return with_body(response, rows + rows) if isinstance(rows, list) and rows else response
 
 
 def cut(send, request):
     """Lists end after two rows."""
     response = send(request)
     rows = response.json if request.method == "GET" and request.path.count("/") == 1 else None
-    return answered(response, rows[:2]) if isinstance(rows, list) else response
+    return with_body(response, rows[:2]) if isinstance(rows, list) else response
 
 
 class Stale:
-    """Lists are those of the first time."""
+    """Lists never change after the first response."""
 
     def __init__(self):
         self.kept = {}
@@ -99,29 +100,30 @@ class Stale:
 
 
 def keeping(send, request):
-    """Nothing is deleted, and every DELETE is answered as if it were."""
+    """Every DELETE succeeds but deletes nothing."""
     return Response(200, JSON, b'"OK"') if request.method == "DELETE" else send(request)
 
 
 BEHAVIOURS = {
-    "cuts keys": lambda: storing(lambda key: key[:4]), "upper case": lambda: storing(str.upper),
-    "trims zeros": lambda: storing(lambda key: key.lstrip("0")), "full width": lambda: storing(
+    "truncates keys": lambda: storing(lambda key: key[:4]), "upper-cases keys": lambda: storing(str.upper),
+    "trims zeros": lambda: storing(lambda key: key.lstrip("0")), "full-width digits": lambda: storing(
         lambda key: key.translate({ord(digit): ord(digit) + 0xFEE0 for digit in "0123456789"})),
-    "names another's": lambda: naming("1001"), "names a doubled one": lambda: naming("6001"),
-    "names a path": lambda: naming("../tenants/acme"), "names nothing": lambda: naming(None),
-    "names a list": lambda: naming(["acme"]), "crashes": lambda: crashing, "is silent": lambda: silent,
-    "lists twice": lambda: doubled, "cuts lists": lambda: cut, "stale lists": Stale, "keeps all": lambda: keeping,
+    "foreign key": lambda: naming("1001"), "duplicate key": lambda: naming("6001"),
+    "path as key": lambda: naming("../tenants/acme"), "null as key": lambda: naming(None),
+    "list as key": lambda: naming(["acme"]), "crashes": lambda: crashing, "no response": lambda: silent,
+    "duplicates rows in lists": lambda: doubled, "truncates lists": lambda: cut, "stale lists": Stale,
+    "deletes nothing": lambda: keeping,
 }
 
 
-def misbehaving(box, *behaviours):
+def install(box, *behaviours):
     for behave in behaviours:
         inner = box.wire.send
         box.wire.send = lambda request, inner=inner, behave=behave: behave(inner, request)
 
 
 def use(safety, stock):
-    """What a run does: rows made, shown, changed, removed; bodies that the rules reject."""
+    """Does what a run does: creates, shows, changes and removes rows, and sends invalid bodies."""
     for name in MAKERS:
         operation = stock.contract.by_id[name]
         with suppress(Unanswered, Unavailable, LookupError):
@@ -140,48 +142,48 @@ def use(safety, stock):
 
 
 def rows(box):
-    """Everything in the tables, by table."""
-    return {name: set(found) for name, found in box.contents().items() if isinstance(found, list)}
+    """All rows by table."""
+    return {name: set(content) for name, content in box.contents().items() if isinstance(content, list)}
 
 
-def ends(box, safety, tmp_path):
+def end_run(box, safety, tmp_path):
     return safety.end()
 
 
-def dies(box, safety, tmp_path):
+def kill_run_and_clean_up(box, safety, tmp_path):
     safety.ledger.close()
     return CleanUpTarget(box.wire, reopen_ledger(tmp_path / "ledger")).finish()
 
 
-@pytest.mark.parametrize("ending", [ends, dies])
+@pytest.mark.parametrize("ending", [end_run, kill_run_and_clean_up])
 @pytest.mark.parametrize("behaviour", BEHAVIOURS)
-def test_what_was_there_stays_and_what_stays_is_reported(behaviour, ending, tmp_path, monkeypatch):
+def test_existing_rows_are_kept_and_residue_is_reported(behaviour, ending, tmp_path, monkeypatch):
     box = pbx()
     monkeypatch.setattr(ownership, "stamp", lambda: int(box.engine.state.clock.now()))
     before, inner = rows(box), box.wire.send
-    misbehaving(box, BEHAVIOURS[behaviour]())
+    install(box, BEHAVIOURS[behaviour]())
     safety, stock = guarded(box, "shipped", "write operational", tmp_path / "ledger")
     use(safety, stock)
-    told = ending(box, safety, tmp_path)
+    residue = ending(box, safety, tmp_path)
     box.wire.send = inner
     after = rows(box)
     assert all(before[table] <= after[table] for table in before)
     if after != before:
-        assert told
+        assert residue
         assert not read_ledger(tmp_path / "ledger").complete
 
 
 def decoding(request):
-    """As servers that decode a path and resolve its dots before they look for a route."""
+    """Decodes the path and resolves its dots before routing, as some servers do."""
     path = posixpath.normpath("/" + unquote(unquote(request.path)).replace("\\", "/").lstrip("/"))
     return replace(request, path=quote(path))
 
 
-@pytest.mark.parametrize("ending", [ends, dies])
+@pytest.mark.parametrize("ending", [end_run, kill_run_and_clean_up])
 @pytest.mark.parametrize("name", ["../tenants/acme", "..%2Ftenants%2Facme", "..\\tenants\\acme", "x/../../tenants/acme",
                                   "a?b", "a#b", "a\nb", "..", "", ".", "sarkbak.{}.zip/../../tenants/acme"])
-def test_a_name_that_is_a_path_leads_nowhere(name, ending, tmp_path, monkeypatch):
-    """The box says that this is the backup which it has made, and the timer that carries the mark of the run."""
+def test_key_that_is_a_path_is_not_used_as_path(name, ending, tmp_path, monkeypatch):
+    """The box returns it as the name of the new backup and as the key of the timer with the run's mark."""
     box = pbx()
     box.wire.reading = decoding
     monkeypatch.setattr(ownership, "stamp", lambda: int(box.engine.state.clock.now()))
@@ -192,31 +194,31 @@ def test_a_name_that_is_a_path_leads_nowhere(name, ending, tmp_path, monkeypatch
         response = send(request)
         if request.path in ("/backups/new", "/snapshots/new") and response.ok:
             listed.append(name)
-            return answered(response, {"newbackupname": name})
+            return with_body(response, {"newbackupname": name})
         if request.path in ("/backups", "/snapshots") and listed:
-            return answered(response, [name])
+            return with_body(response, [name])
         if request.path == "/daytimers" and isinstance(response.json, list):
-            return answered(response, [{**row, "pkey": name} for row in response.json])
+            return with_body(response, [{**row, "pkey": name} for row in response.json])
         return response
 
-    misbehaving(box, naming_paths)
+    install(box, naming_paths)
     safety, stock = guarded(box, "shipped", "write operational", tmp_path / "ledger")
     for operation in ("backups.new", "snapshots.new", "daytimers.create"):
         with suppress(Unanswered, Unavailable):
             stock.make(stock.contract.by_id[operation])
     stock.sweep(keep_fixtures=False)
     box.wire.left.clear()
-    told = ending(box, safety, tmp_path)
+    residue = ending(box, safety, tmp_path)
     box.wire.send = inner
-    assert told
+    assert residue
     assert all(before[table] <= rows(box)[table] for table in before)
     deleted = [request.path for request in box.wire.left if request.method == "DELETE"]
     assert all(path.startswith(("/backups/sarkbak", "/snapshots/sark", "/daytimers/")) for path in deleted)
     assert not [path for path in deleted if ".." in unquote(unquote(path))]
 
 
-@pytest.mark.parametrize("ending", [ends, dies])
-def test_rows_that_go_with_one_of_the_run_are_reported(ending, tmp_path):
+@pytest.mark.parametrize("ending", [end_run, kill_run_and_clean_up])
+def test_rows_deleted_by_cascade_are_reported(ending, tmp_path):
     box = pbx()
 
     def taking_more(send, request):
@@ -224,7 +226,7 @@ def test_rows_that_go_with_one_of_the_run_are_reported(ending, tmp_path):
             box.engine.state.tables.delete("cluster", "pkey", "acme")
         return send(request)
 
-    misbehaving(box, taking_more)
+    install(box, taking_more)
     safety, stock = guarded(box, "shipped", "write", tmp_path / "ledger")
     stock.make(stock.contract.by_id["tenants.create"])
     assert any("/tenants: acme is gone" in line for line in ending(box, safety, tmp_path))

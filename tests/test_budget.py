@@ -1,4 +1,4 @@
-"""What requests tell: the plan is what is sent, a budget is kept, and a small one finds most."""
+"""Plans and budgets: a plan predicts the requests, a budget is kept, and a small budget finds most deviations."""
 
 import json
 from collections import Counter
@@ -26,7 +26,7 @@ from tests.mutants.generated import Mutated, Mutation
 from tests.test_pace import Box, tenants
 
 READS, RULES, BOUNDARIES, DEVIATIONS = 60, 300, 1200, 1500
-# What the whole suite does not show either: IVRs that the product does not let anybody create, parts of a restore.
+# Not shown by the complete suite either: IVRs cannot be created on the product, and parts of a restore.
 HIDDEN = {"backup-greetings-not-restored", "backup-restore-name-in-body", "ivr-timeout-crashes",
           "ivr-timeoutrouteclass-crashes", "ivr-update-pkey", "ivr-options-unchecked", "ivr-z-updater"}
 
@@ -39,7 +39,7 @@ TO_THE_SWEEP = [check.name for check in CHECKS][:[check.name for check in CHECKS
 
 
 def cases(suite, *names):
-    """The cases of some checks: those up to OPTIONS, which make and remove little."""
+    """The cases of some checks; by default those that create and remove few rows."""
     return [case for check in CHECKS if check.name in (names or CHEAP) for case in check.cases(suite)]
 
 
@@ -53,7 +53,7 @@ def run(suite, chosen):
 
 
 def finished(suite):
-    """The requests of a run, with those that remove what it made."""
+    """The number of requests of a run, including clean-up."""
     with suite.budget.removing():
         suite.fixtures.sweep(keep_fixtures=False)
     return suite.target.requests
@@ -65,18 +65,21 @@ def product():
     return open_run(RunOptions(target_profile="shipped"))
 
 
-def test_everything_readable_is_judged_within_60(product):
+def test_all_readable_operations_are_judged_within_60_requests(product):
     run(product, cases(product, "reads"))
     assert finished(product) <= READS
-    readable = [one for one in product.chosen() if one.hazard == "read" and not one.parameters]
-    assert all(any(name == one.id for name, _ in product.coverage.statuses) for one in readable)
-    lists = {one.table.name for one in readable if one.table and product.live.rows(one.table.name)}
-    shows = [one for one in product.chosen() if one.id.endswith(".show") and one.table and one.table.name in lists]
-    assert {"tenants.show", "templates.show"} <= {one.id for one in shows}
-    assert all(product.coverage.answered(one) for one in shows if one.id in ("tenants.show", "templates.show"))
+    readable = [operation for operation in product.chosen() if operation.hazard == "read" and not operation.parameters]
+    assert all(any(name == operation.id for name, _ in product.coverage.statuses) for operation in readable)
+    lists = {operation.table.name for operation in readable
+             if operation.table and product.live.rows(operation.table.name)}
+    shows = [operation for operation in product.chosen()
+             if operation.id.endswith(".show") and operation.table and operation.table.name in lists]
+    assert {"tenants.show", "templates.show"} <= {operation.id for operation in shows}
+    assert all(product.coverage.answered(operation) for operation in shows
+               if operation.id in ("tenants.show", "templates.show"))
 
 
-def test_every_rule_accepts_once_and_rejects_once_within_300():
+def test_every_rule_accepts_and_rejects_once_within_300_requests():
     seen, contract = set(), contract_of("documented")
     suite = open_run(RunOptions(), watcher=Listener(lambda exchange: seen.update(messages(contract, exchange))))
     run(suite, cases(suite, "reads", "rules"))
@@ -84,20 +87,20 @@ def test_every_rule_accepts_once_and_rejects_once_within_300():
     rules = set(suite.coverage.rules(suite.chosen()))
     assert rules - suite.coverage.accepted == set()
     assert rules - suite.coverage.rejected == set()
-    wanted = {(operation.id, name, message) for operation in suite.chosen() for name in operation.rules
+    expected = {(operation.id, name, message) for operation in suite.chosen() for name in operation.rules
               for message in rule_messages(operation, name)}
-    assert wanted - seen == set()
+    assert expected - seen == set()
     assert not list(suite.findings)
 
 
 def messages(contract, exchange):
-    operation, answer = contract.operation_of(exchange.request), exchange.response.json
-    if operation is not None and exchange.response.status == 422 and isinstance(answer, dict):
-        yield from ((operation.id, name, message) for name, found in answer.items() for message in found)
+    operation, body = contract.operation_of(exchange.request), exchange.response.json
+    if operation is not None and exchange.response.status == 422 and isinstance(body, dict):
+        yield from ((operation.id, name, message) for name, texts in body.items() for message in texts)
 
 
 @pytest.mark.slow
-def test_all_boundaries_within_1200():
+def test_all_boundary_values_are_sent_within_1200_requests():
     sent = {}
     listener = Listener(lambda exchange: note(contract_of("documented"), sent, exchange))
     product = open_run(RunOptions(target_profile="shipped"), watcher=listener)
@@ -109,8 +112,8 @@ def test_all_boundaries_within_1200():
 
 
 @pytest.mark.slow
-def test_a_run_cut_short_finds_nothing_that_is_not_listed(product):
-    """However few requests: what crashes in a packed request is told by the one value that brings it about."""
+def test_partial_run_has_no_new_findings(product):
+    """A crash of a packed request is attributed to the value that causes it, even with few requests."""
     for case in cases(product, *CHEAP[:8]):
         run(product, [case])
         assert product.outcome().failures == [], str(case)
@@ -118,41 +121,40 @@ def test_a_run_cut_short_finds_nothing_that_is_not_listed(product):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("section", [None, *Contract(load()).sections])
-def test_nothing_is_new_and_nothing_is_fixed_on_the_product(section):
+def test_product_has_no_new_findings_and_no_fixed_deviations(section):
     suite = open_run(RunOptions(target_profile="shipped", only=section))
     run(suite, cases(suite))
     assert [judged.id for judged in suite.outcome().failures] == []
     assert [listed.deviation.id for listed in suite.outcome().deviations("fixed")] == []
 
 
-def test_a_section_is_judged_alone():
-    """What the run needs of other sections is asked, and not judged."""
+def test_only_selected_section_is_judged():
+    """Requests to other sections that the run needs are sent but not judged."""
     suite = open_run(RunOptions(target_profile="shipped", only="Queues"))
     run(suite, cases(suite))
     assert any(not name.startswith("queues.") for name, _ in suite.coverage.statuses)
     assert {finding.identity.operation.partition(".")[0] for finding in suite.findings} - {""} == {"queues"}
 
 
-def speaking(suite):
-    """The operations that the product has, and that do not crash whatever is sent."""
+def working_operations(suite):
+    """The operations that exist and do not crash for every input."""
     given = {operation.id: {status for name, status in suite.coverage.statuses if name == operation.id}
              for operation in suite.chosen()}
     return [operation for operation in suite.chosen() if not given[operation.id] <= {404, 405, 500}]
 
 
 def boundaries(suite):
-    """By table and field with its rules: every value of the hand-written tables that can be sent as it is, but for
-    fields of which the product dies whatever is sent."""
-    found = {}
-    for operation in speaking(suite):
+    """Scalar boundary values by table, field and rules, without the fields that crash the product for every input."""
+    values_by_place = {}
+    for operation in working_operations(suite):
         for name, rules in operation.rules.items():
             if suite.findings.of(Identity(operation.id, "status", name, "500")):
                 continue
             bounds = suite.fixtures.bounds(operation, name)
             rejected = bounds.reject[:NEIGHBOURS] if bounds.foreign else bounds.reject
             values = [value for value in [*bounds.accept, *rejected] if isinstance(value, (str, int, float))]
-            found.setdefault(place(operation, name, rules), values)
-    return found
+            values_by_place.setdefault(place(operation, name, rules), values)
+    return values_by_place
 
 
 def place(operation, name, rules):
@@ -168,7 +170,7 @@ def note(contract, sent, exchange):
 
 
 @pytest.mark.slow
-def test_all_deviations_that_show_within_1500():
+def test_all_visible_deviations_are_found_within_1500_requests():
     suite = open_run(RunOptions(target_profile="shipped", budget=DEVIATIONS))
     run(suite, cases(suite))
     assert finished(suite) <= DEVIATIONS
@@ -177,7 +179,7 @@ def test_all_deviations_that_show_within_1500():
 
 
 @pytest.mark.slow
-def test_half_of_the_deviations_within_300(product):
+def test_half_of_the_deviations_are_found_within_300_requests(product):
     run(product, cases(product, "reads", "rules", "undocumented-paths", "undocumented-fields"))
     assert finished(product) <= 300
     assert len({name for finding in product.findings for name in finding.deviations}) >= 34
@@ -185,7 +187,7 @@ def test_half_of_the_deviations_within_300(product):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("profile", ["documented", "shipped"])
-def test_the_plan_is_what_is_sent(profile):
+def test_plan_predicts_number_of_requests(profile):
     suite = open_run(RunOptions(target_profile=profile))
     plan = plan_of(suite, cases(suite))
     run(suite, cases(suite))
@@ -193,8 +195,8 @@ def test_the_plan_is_what_is_sent(profile):
 
 
 @pytest.mark.slow
-def test_the_plan_for_a_box_behind_a_limit_holds(tmp_path):
-    """A run at 60 a minute: no rejection, no finding, and the time that was told."""
+def test_plan_predicts_time_at_rate_limit(tmp_path):
+    """A run at 60 requests a minute has no rejection and no finding, and takes the predicted time."""
     box = Box(throttle=60)
     caution = Caution(Permissions(frozenset({"read", "write", "operational"})), ledger=str(tmp_path / "ledger"))
     suite = Run(Contract(load("documented")), box, RunOptions(url=box.url, caution=caution), clock=box.time.clock)
@@ -202,8 +204,8 @@ def test_the_plan_for_a_box_behind_a_limit_holds(tmp_path):
         suite.get("/tenants")
     chosen = cases(suite, "reads", "rules", "scenarios")
     plan = plan_of(suite, chosen)
-    began = box.time.passed
-    told_time = suite.speed.seconds(plan.requests)
+    started = box.time.passed
+    predicted = suite.speed.seconds(plan.requests)
     with suite.budget.removing():
         suite.safety.begin()
     run(suite, chosen)
@@ -211,12 +213,12 @@ def test_the_plan_for_a_box_behind_a_limit_holds(tmp_path):
     assert suite.target.requests == pytest.approx(plan.requests, rel=0.15)
     assert suite.rate_limit.rejections <= 2
     assert not list(suite.findings)
-    assert box.time.passed - began == pytest.approx(told_time, rel=0.15)
+    assert box.time.passed - started == pytest.approx(predicted, rel=0.15)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("requests", [40, 100, 250, 600])
-def test_a_budget_is_kept_and_everything_removed(requests):
+def test_budget_is_kept_and_all_rows_are_removed(requests):
     box = Box()
     before = tenants(box)
     suite = box.suite(RunOptions(budget=requests))
@@ -226,7 +228,7 @@ def test_a_budget_is_kept_and_everything_removed(requests):
     assert suite.gaps.unanswered
 
 
-def test_a_plan_leaves_out_what_does_not_fit():
+def test_plan_omits_cases_beyond_budget():
     suite = open_run(RunOptions(budget=100))
     plan = plan_of(suite, cases(suite), 100)
     assert plan.requests <= 100
@@ -236,8 +238,8 @@ def test_a_plan_leaves_out_what_does_not_fit():
     assert "60 requests a minute, unless the target reports another limit" in lines[-1]
 
 
-def test_a_budget_allows_removing_always():
-    suite = open_run(RunOptions(budget=1))  # has looked at the target already
+def test_clean_up_is_allowed_beyond_budget():
+    suite = open_run(RunOptions(budget=1))  # already used by the first request to the target
     with pytest.raises(Spent):
         suite.get("/tenants")
     with suite.budget.removing():
@@ -248,14 +250,14 @@ def test_a_budget_allows_removing_always():
 
 @pytest.mark.parametrize("path", [operation.path for operation in Contract(load()).operations
                                   if operation.method == "GET" and operation.hazard != "read"])
-def test_a_get_that_creates_something_leaves_budget_for_its_removal(path):
-    suite = open_run(RunOptions(budget=WRITE_RESERVE))  # has looked at the target already
+def test_get_that_creates_a_row_reserves_budget_for_removal(path):
+    suite = open_run(RunOptions(budget=WRITE_RESERVE))  # already used by the first request to the target
     with pytest.raises(Spent):
         suite.get(path)
     assert suite.get("/tenants").status == 200
 
 
-def test_a_time_is_kept():
+def test_time_limit_is_kept():
     box = Box()
     suite = box.suite()
     budget = Budget(suite.target.transport, None, 60, lambda: 0, lambda: 0, lambda: box.time.passed)
@@ -267,17 +269,17 @@ def test_a_time_is_kept():
 
 
 @pytest.mark.parametrize(("text", "seconds"), [("90s", 90), ("5m", 300), ("1h", 3600), ("30", 30), (None, None)])
-def test_a_time_is_a_number_and_a_unit(text, seconds):
+def test_parse_seconds(text, seconds):
     assert parse_seconds(text) == seconds
 
 
 @pytest.mark.parametrize("text", ["", "5 m", "-1m", "0", "0m", "1d", "soon"])
-def test_any_other_time_is_a_mistake(text):
+def test_invalid_time_is_rejected(text):
     with pytest.raises(CannotRun, match="--max-time"):
         parse_seconds(text)
 
 
-def test_how_long_requests_take():
+def test_duration_of_requests():
     assert Speed(60, latency=0).seconds(60) == 0
     assert Speed(60, latency=0).seconds(61) == 61
     assert Speed(60, latency=0).seconds(1500) == 24 * 61
@@ -289,8 +291,8 @@ def test_how_long_requests_take():
 
 
 @pytest.mark.slow
-def test_a_run_that_left_cases_out_says_of_nothing_that_it_is_fixed():
-    """The box is as documented, although the published product was expected."""
+def test_run_with_untested_cases_reports_no_fixed_deviations():
+    """The box behaves as documented, although the published product was expected."""
     suite = Run(contract_of("documented"), embedded_transport("documented"), RunOptions(target_profile="shipped"))
     run(suite, cases(suite, "reads", "rules"))
     assert suite.outcome().deviations("fixed")
@@ -299,8 +301,8 @@ def test_a_run_that_left_cases_out_says_of_nothing_that_it_is_fixed():
 
 
 @pytest.mark.parametrize("budget", [150, 300, 600])
-def test_a_budget_leaves_all_sections_judged_about_equally_deep(budget):
-    """Of no section is a larger share of the packets sent than of another, but for the packet that its turn brings."""
+def test_budget_is_distributed_evenly_over_sections(budget):
+    """The number of packets sent differs by at most one between sections."""
     suite = open_run(RunOptions(budget=budget))
     chosen = cases(suite, "reads", "rules", "boundary-sweep")
     done = Counter()
@@ -316,8 +318,8 @@ def test_a_budget_leaves_all_sections_judged_about_equally_deep(budget):
     assert max(reached) >= (budget == 600)
 
 
-def test_a_value_that_a_list_has_lost_is_found_within_1200():
-    """Every listed value is accepted once, also among many others."""
+def test_value_missing_from_enum_is_found_within_1200_requests():
+    """Every value of an enum is sent once, also in long enums."""
     mutation = Mutation("value lost", "Page", frozenset({"ringgroups.create", "ringgroups.update"}), "grouptype",
                         without_page)
     options = RunOptions(profile="shipped", target_profile="a box", budget=BOUNDARIES)
@@ -334,7 +336,7 @@ def without_page(document):
         assert variable["x-rules"] != rules
 
 
-def test_a_wait_that_outlasts_the_time_is_not_begun():
+def test_wait_beyond_time_limit_is_not_started():
     box = Box()
     suite = box.suite()
     waits = [30.0]

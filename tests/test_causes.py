@@ -1,4 +1,4 @@
-"""Findings with one cause are told as one, found by what they have in common; nothing is lost."""
+"""Grouping findings by their common cause."""
 
 import json
 
@@ -46,27 +46,27 @@ SHORTER_LIST = [rejected(f"queues.{verb}", "devicerec", "The selected devicerec 
                 for verb in ("create", "update")]
 WIDER = [finding(f"tenants.{verb}", "rules", "chanmax", "accepted", "chanmax breaks its rules but is not rejected")
          for verb in ("create", "update")]
-LONELY = [finding("logs.list", "header", "Allow", "missing", "405 lacks the header Allow")]
+SINGLE = [finding("logs.list", "header", "Allow", "missing", "405 lacks the header Allow")]
 
 
-GROUPS = [NOT_FOUND, INTEGERS, BOUNDS, CRASHES, VARIABLE, STRICTER, SHORTER_LIST, WIDER, LONELY]
+GROUPS = [NOT_FOUND, INTEGERS, BOUNDS, CRASHES, VARIABLE, STRICTER, SHORTER_LIST, WIDER, SINGLE]
 
 
 @pytest.mark.parametrize("group", GROUPS)
-def test_what_is_in_common_is_one_cause(group):
+def test_findings_in_common_have_one_cause(group):
     (cause,) = causes_of(group)
     assert cause.findings == tuple(group)
 
 
-def test_different_causes_stay_apart_and_nothing_is_lost():
-    everything = [one for group in GROUPS for one in group]
-    causes = causes_of(everything)
-    assert sorted(str(one) for cause in causes for one in cause.findings) == sorted(map(str, everything))
-    told = sorted(sorted(map(str, cause.findings)) for cause in causes)
-    assert told == sorted(sorted(map(str, group)) for group in GROUPS)
+def test_different_causes_are_separate_and_no_finding_is_lost():
+    findings = [item for group in GROUPS for item in group]
+    causes = causes_of(findings)
+    assert sorted(str(item) for cause in causes for item in cause.findings) == sorted(map(str, findings))
+    grouped = sorted(sorted(map(str, cause.findings)) for cause in causes)
+    assert grouped == sorted(sorted(map(str, group)) for group in GROUPS)
 
 
-def test_a_cause_says_where_it_shows():
+def test_cause_lists_operations_and_fields():
     (cause,) = causes_of(NOT_FOUND)
     assert cause.operations == ["agents.show", "queues.show", "routes.show"]
     assert cause.fields == ["reason", "message"]

@@ -1,4 +1,4 @@
-"""The checks of tokens: each catches a mutant that no other of them does, and none finds anything at L11 itself."""
+"""Authentication checks: each catches a mutant that the others do not, and none has findings at L11 itself."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def run_of(profile: str, target: str) -> Run:
 
 
 @pytest.mark.parametrize("mutant", MUTANTS, ids=lambda mutant: mutant.name)
-def test_a_mutant_is_caught_by_the_check_of_its_kind_alone(mutant: Mutant) -> None:
+def test_mutant_is_caught_by_its_check_only(mutant: Mutant) -> None:
     run, caught = mutant.suite(), []
     for check in TOKENS:
         before = len(list(run.findings))
@@ -40,7 +40,7 @@ def test_a_mutant_is_caught_by_the_check_of_its_kind_alone(mutant: Mutant) -> No
 
 
 @pytest.mark.parametrize("check", TOKENS, ids=lambda check: check.name)
-def test_the_profile_itself_passes_and_keeps_its_users(check: Check) -> None:
+def test_profile_passes_and_keeps_its_users(check: Check) -> None:
     run = run_of("L11", "L11")
     check.run(run)
     assert list(map(str, run.findings)) == []
@@ -49,34 +49,34 @@ def test_the_profile_itself_passes_and_keeps_its_users(check: Check) -> None:
 
 
 @pytest.mark.parametrize("profile", ["documented", "2020-06", "2024-06", "L10"])
-def test_a_profile_without_tokens_has_no_such_case(profile: str) -> None:
+def test_profile_without_tokens_has_no_authentication_cases(profile: str) -> None:
     assert [case for check in TOKENS for case in check.cases(run_of(profile, profile))] == []
 
 
-def test_a_version_without_tokens_serves_everybody() -> None:
+def test_version_without_tokens_serves_unauthenticated_requests() -> None:
     run = run_of("L11", "2024-06")
     TOKENS[0].run(run)
     assert "tenants.list" in {finding.identity.operation for finding in run.findings}
 
 
-def test_a_request_can_be_sent_without_the_token_of_the_run(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_request_can_be_sent_without_token_of_run(monkeypatch: pytest.MonkeyPatch) -> None:
     with SarkMock(profile="L11", tls=False) as box:
         monkeypatch.setenv("BOX", box.token or "")
         over_http = Http(box.url, Access(token_env="BOX"))
 
-        def answers(*headers: tuple[str, str]) -> list[Response]:
+        def responses(*headers: tuple[str, str]) -> list[Response]:
             request = Request("GET", "/tenants", headers=(ACCEPT, *headers))
             return [over_http.send(request), embedded_transport("L11").send(request)]
 
-        assert [answer.status for answer in answers()] == [200, 200]
-        assert [answer.status for answer in answers(NO_TOKEN)] == [404, 404]
-        assert [answer.status for answer in answers(("Authorization", "Bearer nobar"))] == [500, 500]
+        assert [response.status for response in responses()] == [200, 200]
+        assert [response.status for response in responses(NO_TOKEN)] == [404, 404]
+        assert [response.status for response in responses(("Authorization", "Bearer nobar"))] == [500, 500]
 
 
-# on a box, whose users and tokens are not the run's
+# on a box, whose users and tokens do not belong to the run
 
 
-def test_on_a_box_the_checks_ask_as_users_of_the_run_and_remove_them(tmp_path: Path) -> None:
+def test_checks_on_box_create_users_and_remove_them(tmp_path: Path) -> None:
     box = Box("L11")
     before = box.contents()
     run = guarded_suite(box, "L11", "write", tmp_path / "ledger")
@@ -85,14 +85,14 @@ def test_on_a_box_the_checks_ask_as_users_of_the_run_and_remove_them(tmp_path: P
             check.run(run)
     assert list(map(str, run.findings)) == []
     assert (box.done.count("auth.register"), box.done.count("auth.users.delete")) == (3, 3)
-    assert box.done.count("auth.logout") == 1  # of the user whose token it was
+    assert box.done.count("auth.logout") == 1  # by the user of that token
     assert run.gaps.unavailable == {"an administrator's token in the query string, which the box would log"}
     assert ended(run) == []
     assert box.contents() == before
 
 
 @pytest.mark.parametrize("mutant", MUTANTS, ids=lambda mutant: mutant.name)
-def test_on_a_box_a_mutant_is_caught_as_well(mutant: Mutant, tmp_path: Path) -> None:
+def test_mutant_is_caught_on_box(mutant: Mutant, tmp_path: Path) -> None:
     box = Box("L11")
     box.wire.inner = tampered(box.wire.inner, mutant)
     run = guarded_suite(box, "L11", "write", tmp_path / "ledger")
@@ -111,7 +111,7 @@ def tampered(inner: Transport, mutant: Mutant) -> Transport:
     return Tampering(inner)
 
 
-def test_a_user_of_a_run_that_was_killed_is_removed_by_its_ledger(tmp_path: Path) -> None:
+def test_user_of_killed_run_is_removed_from_ledger(tmp_path: Path) -> None:
     box, file = Box("L11"), tmp_path / "ledger"
     before = box.contents()
     run = guarded_suite(box, "L11", "write", file)
@@ -132,7 +132,7 @@ def test_a_user_of_a_run_that_was_killed_is_removed_by_its_ledger(tmp_path: Path
     (Request("DELETE", "/auth/users/revoke/1"), "does not belong to this run"),
     (with_json("POST", "/auth/register", {"name": "a", "email": "a@example.com", "password": "zz"}), "recognisable"),
     (with_json("POST", "/auth/login", {"email": "admin@example.com", "password": "secret"}), "could not be restored")])
-def test_users_and_tokens_that_are_not_the_runs_are_left_alone(request_: Request, reason: str, tmp_path: Path) -> None:
+def test_foreign_users_and_tokens_are_not_changed(request_: Request, reason: str, tmp_path: Path) -> None:
     box = Box("L11")
     run = guarded_suite(box, "L11", "write operational", tmp_path / "ledger")
     with pytest.raises(Withheld, match=reason):
@@ -140,14 +140,14 @@ def test_users_and_tokens_that_are_not_the_runs_are_left_alone(request_: Request
     assert not any(name.startswith(("auth.log", "auth.reg", "auth.users.del", "auth.users.rev")) for name in box.done)
 
 
-def test_a_user_whose_mark_no_list_shows_is_not_created(tmp_path: Path) -> None:
+def test_unrecognisable_user_is_not_created(tmp_path: Path) -> None:
     run = guarded_suite(Box("L11"), "L11", "write", tmp_path / "ledger")
     user = {"name": "a", "email": "a@example.com", "password": run.fixtures.texts.prefix}
     with pytest.raises(Withheld, match="recognisable"):
         run.target.send(with_json("POST", "/auth/register", user))
 
 
-def test_what_is_left_out_for_want_of_a_permission_is_said(tmp_path: Path) -> None:
+def test_checks_skipped_without_permission_are_reported(tmp_path: Path) -> None:
     run = guarded_suite(Box("L11"), "L11", "", tmp_path / "ledger", quick=True)
     assert list(safety_lines(run))[1:3] == [
         ("not tested without --allow-writes: a token in the query string, the token of a user without rights, the "

@@ -1,4 +1,4 @@
-"""However a run ends, the box is afterwards as it was: at once, after signals, and after `sarkmock cleanup`."""
+"""After every end of a run the box is as before: normal end, signals, SIGKILL followed by `sarkmock cleanup`."""
 
 import json
 import os
@@ -25,16 +25,16 @@ from tests.guarded import Box, ended, guarded, guarded_suite
 from tests.prefork import PROCESS
 from tests.serving import mistake, sarkmock, serving
 
-KILLS = int(os.environ.get("SARKMOCK_KILLS", "2"))  # `tox -e kills` asks for 50
+KILLS = int(os.environ.get("SARKMOCK_KILLS", "2"))  # `tox -e kills` sets 50
 PATIENCE = 120
 
 
 class Killed(BaseException):
-    """Stands for SIGKILL: nothing of the run goes on."""
+    """Simulates SIGKILL: the run stops at once."""
 
 
-def everything(safety, stock, rng):
-    """Requests of every operation that may be sent, in a random order."""
+def send_all_operations(safety, stock, rng):
+    """Sends requests for every permitted operation in random order."""
     operations = [operation for operation in stock.contract.operations if safety.gate.allows(operation)]
     rng.shuffle(operations)
     for operation in operations * 9:
@@ -46,7 +46,7 @@ def everything(safety, stock, rng):
 
 
 def changed(box, before):
-    """What is not as it was, but for the times of change of settings that were put back."""
+    """The tables and files that differ from ``before``."""
     now = box.contents()
     return {name for name in before if now[name] != before[name]}
 
@@ -54,35 +54,35 @@ def changed(box, before):
 PAIRS = [(real, judge) for real in profiles() for judge in profiles()]
 
 
-def some(values, fast):
-    """The first ones always, the others in the slow run."""
-    return [value if number < fast else pytest.param(value, marks=pytest.mark.slow)
+def fast_and_slow(values, fast_count):
+    """The first values always, the rest in slow runs only."""
+    return [value if number < fast_count else pytest.param(value, marks=pytest.mark.slow)
             for number, value in enumerate(values)]
 
 
 @pytest.mark.parametrize(("real", "judge"), [
     pair if pair[0] == pair[1] else pytest.param(*pair, marks=pytest.mark.slow) for pair in PAIRS])
-def test_nothing_is_left_of_every_operation(judge, real, tmp_path):
+def test_no_residue_after_all_operations(judge, real, tmp_path):
     box = Box(real)
     before = box.contents()
     safety, stock = guarded(box, judge, "write operational", tmp_path / "ledger")
-    everything(safety, stock, random.Random(1))
+    send_all_operations(safety, stock, random.Random(1))
     assert len(safety.ledger.entries) > 20
     assert safety.end() == []
     assert changed(box, before) == set()
     assert read_ledger(tmp_path / "ledger").complete
 
 
-@pytest.mark.parametrize("number", some(range(50), 5))
-def test_a_run_that_dies_anywhere_is_finished_from_its_ledger(number, tmp_path):
-    """50 deaths before or after a random request has reached the box."""
+@pytest.mark.parametrize("number", fast_and_slow(range(50), 5))
+def test_killed_run_is_cleaned_up_from_its_ledger(number, tmp_path):
+    """Killed before or after a random request has reached the box."""
     rng = random.Random(number)
     box = Box(rng.choice(profiles()))
     before = box.contents()
     safety, stock = guarded(box, rng.choice(profiles()), "write operational", tmp_path / "ledger")
     die_after(box, rng.randint(1, 250), arrives=rng.random() < 0.5)
     with pytest.raises(Killed):
-        everything(safety, stock, rng)
+        send_all_operations(safety, stock, rng)
     safety.ledger.close()
     box.wire.send = box.wire.inner.send
     ledger = reopen_ledger(tmp_path / "ledger")
@@ -107,14 +107,14 @@ def die_after(box, requests, arrives, methods=("GET", "POST", "PUT", "DELETE", "
 
 
 @contextmanager
-def rehearsal(profile="shipped"):
-    """A box over HTTP whose state the test can look into."""
+def box_over_http(profile="shipped"):
+    """A box served over HTTP whose state the test can inspect."""
     box = Box(profile)
     with Server(box.wire.inner.inner.application, port=0) as server:
         yield box, f"{server.url}/api"
 
 
-def begun(url, ledger, *options):
+def start_check(url, ledger, *options):
     """`sarkmock check` in another process."""
     return subprocess.Popen(
         [*PROCESS, "check", url, "--quick", "--allow-writes", "--ledger", str(ledger), *options],
@@ -125,21 +125,21 @@ def begun(url, ledger, *options):
 
 
 def wait_for(ledger, lines, process):
-    ends = time.monotonic() + PATIENCE
+    deadline = time.monotonic() + PATIENCE
     while not ledger.exists() or ledger.read_bytes().count(b"\n") < lines:
-        assert time.monotonic() < ends, "the ledger does not grow"
+        assert time.monotonic() < deadline, "the ledger does not grow"
         assert process.poll() is None, process.stdout.read()
         time.sleep(0.01)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("number", range(KILLS))
-def test_sigkill_then_cleanup(number, tmp_path):
+def test_cleanup_after_sigkill(number, tmp_path):
     rng = random.Random(number)
     ledger = tmp_path / "run.ledger"
-    with rehearsal() as (box, url):
+    with box_over_http() as (box, url):
         before = box.contents()
-        process = begun(url, ledger, "--profile", rng.choice(profiles()), "--allow-operational")
+        process = start_check(url, ledger, "--profile", rng.choice(profiles()), "--allow-operational")
         wait_for(ledger, rng.randint(3, 250), process)
         time.sleep(rng.random() / 20)
         process.kill()
@@ -150,18 +150,18 @@ def test_sigkill_then_cleanup(number, tmp_path):
         assert "its clean-up is already complete" in mistake("cleanup", str(ledger))
 
 
-@pytest.mark.parametrize("lines", some([20, 1, 60, 140], 1))
+@pytest.mark.parametrize("lines", fast_and_slow([20, 1, 60, 140], 1))
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=["Ctrl-C", "SIGTERM"])
-def test_a_signal_ends_with_a_clean_up_and_a_report(number, lines, tmp_path):
+def test_signal_ends_run_with_clean_up_and_report(number, lines, tmp_path):
     ledger = tmp_path / "run.ledger"
-    with rehearsal() as (box, url):
+    with box_over_http() as (box, url):
         before = box.contents()
-        process = begun(url, ledger, "--profile", "shipped", "--report", str(tmp_path / "report"))
+        process = start_check(url, ledger, "--profile", "shipped", "--report", str(tmp_path / "report"))
         wait_for(ledger, lines, process)
         process.send_signal(number)
         output, _ = process.communicate(timeout=PATIENCE)
         assert process.returncode == 2, output
-        if lines > 1:  # else it may have been before the first test
+        if lines > 1:  # with 1 the signal may arrive before the first test
             report = json.loads((tmp_path / "report" / "report.json").read_text())
             assert (report["result"], report["run"]["stopped"]) == ("stopped", "interrupted")
             assert report["run"]["untested"]
@@ -171,7 +171,7 @@ def test_a_signal_ends_with_a_clean_up_and_a_report(number, lines, tmp_path):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("budget", [150, 300, 700])
-def test_a_budget_holds_what_cleaning_up_takes(budget, tmp_path):
+def test_budget_includes_clean_up(budget, tmp_path):
     box = Box("shipped")
     before = box.contents()
     suite = guarded_suite(box, "documented", "write operational", tmp_path / "ledger", budget=budget)
@@ -184,8 +184,8 @@ def test_a_budget_holds_what_cleaning_up_takes(budget, tmp_path):
 @pytest.mark.slow
 @pytest.mark.parametrize(("real", "judge"), [("documented", "documented"), ("shipped", "shipped"),
                                              ("shipped", "documented")])
-def test_a_stopped_pbx_is_no_finding(real, judge, tmp_path):
-    """It says so where it is needed: nothing is missing, nothing is fixed, nothing is left behind."""
+def test_stopped_pbx_is_not_a_finding(real, judge, tmp_path):
+    """It is reported as a reason for untested cases. There is no new finding, no fixed deviation and no residue."""
     box = Box(real)
     box.engine.state.pbx.stop()
     before = box.contents()
@@ -199,7 +199,7 @@ def test_a_stopped_pbx_is_no_finding(real, judge, tmp_path):
     assert changed(box, before) == set()
 
 
-def test_a_path_that_a_stopped_pbx_hides_is_not_fixed(tmp_path):
+def test_deviation_hidden_by_stopped_pbx_is_not_fixed(tmp_path):
     box = Box("shipped")
     box.engine.state.pbx.stop()
     suite = guarded_suite(box, "documented", "write operational", tmp_path / "ledger")
@@ -208,18 +208,18 @@ def test_a_path_that_a_stopped_pbx_hides_is_not_fixed(tmp_path):
     assert "ami-list-with-id" in [listed.deviation.id for listed in suite.outcome().deviations("untested")]
 
 
-def test_a_row_is_explained_by_the_deviation_of_its_creation(tmp_path):
-    """The response to its creation does not show every column, and the target's version is not recognised."""
+def test_row_is_attributed_to_deviation_of_its_creation(tmp_path):
+    """The create response does not contain every column, and the target's version is not recognised."""
     suite = guarded_suite(Box("shipped"), "documented", "write operational", tmp_path / "ledger", only="Extensions")
     checked(suite, "rows")
-    found = {finding.identity.field for finding in suite.findings
+    fields = {finding.identity.field for finding in suite.findings
              if "extension-create-ignores-optional" in finding.deviations}
-    assert {"celltwin", "callerid"} <= found
+    assert {"celltwin", "callerid"} <= fields
     assert suite.outcome().failures == []
 
 
-def test_a_trunk_is_explained_by_the_deviation_of_its_creation_long_after_it(tmp_path):
-    """The target's version is not recognised, and the state before the creation is no longer remembered."""
+def test_trunk_is_attributed_to_deviation_of_its_creation_much_later(tmp_path):
+    """The target's version is not recognised, and the state before the create is no longer kept."""
     suite = guarded_suite(Box("shipped"), "documented", "write operational", tmp_path / "ledger")
     create = suite.contract.by_id["trunks.create"]
     suite.send(suite.fixtures.request(create, {**suite.fixtures.minimal(create), "carrier": "GeneralIAX2"}))
@@ -230,10 +230,10 @@ def test_a_trunk_is_explained_by_the_deviation_of_its_creation_long_after_it(tmp
     assert "trunk-iax2-not-listed" in {name for finding in suite.findings for name in finding.deviations}
 
 
-def test_what_somebody_else_changes_fails_the_run(tmp_path):
+def test_concurrent_change_by_other_user_fails_run(tmp_path):
     ledger, report = tmp_path / "run.ledger", tmp_path / "report"
-    with rehearsal() as (box, url):
-        process = begun(url, ledger, "--profile", "shipped", "--only", "Tenants", "--report", str(report))
+    with box_over_http() as (box, url):
+        process = start_check(url, ledger, "--profile", "shipped", "--only", "Tenants", "--report", str(report))
         wait_for(ledger, 5, process)
         with box.engine.lock:
             box.engine.state.tables.insert("cluster", {"pkey": "acme", "description": "theirs"})
@@ -241,14 +241,14 @@ def test_what_somebody_else_changes_fails_the_run(tmp_path):
     left = "/tenants: acme is new or left over"
     assert process.returncode == 1, output
     assert f"NOT RESTORED: {left}" in output
-    told = json.loads((report / "report.json").read_text())
-    assert (told["result"], told["run"]["residue"]) == ("failed", [left])
+    data = json.loads((report / "report.json").read_text())
+    assert (data["result"], data["run"]["residue"]) == ("failed", [left])
     assert left in (report / "junit.xml").read_text()
     assert left in (report / "summary.md").read_text()
     assert left in (report / "report.html").read_text()
 
 
-def test_a_timer_whose_answer_was_never_seen_is_found_by_its_mark(tmp_path):
+def test_timer_without_create_response_is_recognised_by_its_mark(tmp_path):
     box = Box("documented")
     before = box.contents()
     safety, stock = guarded(box, "documented", "write", tmp_path / "ledger")
@@ -262,7 +262,7 @@ def test_a_timer_whose_answer_was_never_seen_is_found_by_its_mark(tmp_path):
     assert box.contents() == before
 
 
-def test_what_somebody_else_changes_is_told(tmp_path):
+def test_concurrent_changes_are_reported(tmp_path):
     box = Box("documented")
     safety, _ = guarded(box, "documented", "write", tmp_path / "ledger")
     box.engine.state.tables.update("cluster", "pkey", "default", {"chanmax": "7"})
@@ -271,14 +271,14 @@ def test_what_somebody_else_changes_is_told(tmp_path):
     assert not read_ledger(tmp_path / "ledger").complete
 
 
-def test_a_changed_secret_is_told_without_its_value(tmp_path):
+def test_changed_secret_is_reported_without_value(tmp_path):
     box = Box("documented")
     safety, _ = guarded(box, "documented", "write", tmp_path / "ledger")
     box.engine.state.tables.update("globals", "pkey", "global", {"SYSPASS": "9876"})
     assert safety.end() == ["/globals: SYSPASS has changed"]
 
 
-def test_settings_are_put_back_and_erased_from_the_ledger(tmp_path):
+def test_settings_are_restored_and_erased_from_ledger(tmp_path):
     box = Box("documented")
     safety, _ = guarded(box, "documented", "write operational", tmp_path / "ledger")
     assert safety.target.send(with_json("PUT", "/globals", {"SYSPASS": "4321", "LOGLEVEL": "3"})).response.ok
@@ -290,8 +290,8 @@ def test_settings_are_put_back_and_erased_from_the_ledger(tmp_path):
 
 
 @pytest.mark.parametrize("real", profiles())
-def test_settings_are_as_before_whatever_is_sent(real, tmp_path):
-    """Some are null or break their rules: stored once more they would not be what they were."""
+def test_settings_are_restored_after_any_change(real, tmp_path):
+    """Some are null or violate their rules, so sending them again would not restore them."""
     box, rng = Box(real), random.Random(1)
     before = box.contents()
     safety, stock = guarded(box, real, "write operational", tmp_path / "ledger")
@@ -310,7 +310,7 @@ def test_settings_are_as_before_whatever_is_sent(real, tmp_path):
 
 
 @pytest.mark.parametrize("real", profiles())
-def test_runtime_values_of_a_new_extension_go_with_it(real, tmp_path):
+def test_runtime_values_of_new_extension_are_removed(real, tmp_path):
     box = Box(real)
     safety, stock = guarded(box, real, "write", tmp_path / "ledger")
     values = {"cfim": "+441234", "cfbs": "1005", "ringdelay": "25"}
@@ -320,7 +320,7 @@ def test_runtime_values_of_a_new_extension_go_with_it(real, tmp_path):
     assert box.engine.state.astdb == {}
 
 
-def test_the_ledger_is_written_before_the_request_leaves(tmp_path):
+def test_ledger_is_written_before_request_is_sent(tmp_path):
     box = Box("documented")
     safety, stock = guarded(box, "documented", "write", tmp_path / "ledger")
     seen = []
@@ -339,7 +339,7 @@ def test_the_ledger_is_written_before_the_request_leaves(tmp_path):
     safety.end()
 
 
-def test_taken_numbers_are_left_alone(tmp_path):
+def test_numbers_in_use_are_not_changed(tmp_path):
     box = Box("documented")
     for number in range(1, 4):
         box.engine.state.tables.insert("ipphone", {"pkey": f"6{number:03}", "cluster": "default", "desc": "theirs"})
@@ -350,8 +350,8 @@ def test_taken_numbers_are_left_alone(tmp_path):
     assert box.contents() == before
 
 
-def test_a_row_that_came_meanwhile_is_not_deleted(tmp_path):
-    """Somebody else takes a number of ours between two requests: it is theirs."""
+def test_row_created_meanwhile_by_other_user_is_not_deleted(tmp_path):
+    """A number of the run's range that another user takes between two requests belongs to that user."""
     box = Box("documented")
     safety, _ = guarded(box, "documented", "write", tmp_path / "ledger")
     assert safety.target.send(Request("DELETE", "/extensions/6009")).response.status == 404
@@ -381,29 +381,29 @@ LEDGER_HEAD = """{"sarkmock": 1, "url": "http://127.0.0.1:1/api", "profile": "sh
             '{"begin": {"operation": "a", "collection": "b", "undo": [{"put": ["PUT", "/b", []], "sent": {}}]}}']),
     ],
 )
-def test_a_file_that_is_no_ledger(content, problem, tmp_path):
+def test_invalid_ledger_is_rejected(content, problem, tmp_path):
     (tmp_path / "x").write_text(content)
     assert problem in mistake("cleanup", str(tmp_path / "x"))
 
 
-def test_a_run_does_not_begin_without_a_ledger_of_its_own(tmp_path):
+def test_run_requires_a_new_ledger(tmp_path):
     left = '{"begin": {"operation": "a", "collection": "b", "undo": [{"any": [["DELETE", "/b"]]}]}}\n'
     (tmp_path / "left").write_text(LEDGER_HEAD + left)
     with serving("--http") as box:
-        for name, said in (("left", "belongs to a run that was not cleaned up: sarkmock cleanup"),
+        for name, message in (("left", "belongs to a run that was not cleaned up: sarkmock cleanup"),
                            ("gone/x", "No such file or directory")):
             result = sarkmock("check", box.url, "--quick", "--allow-writes", "--ledger", str(tmp_path / name))
             assert result.returncode == 2
-            assert said in result.stderr
+            assert message in result.stderr
         assert all(entry["method"] in ("GET", "OPTIONS") for entry in json.loads(box.get("/_mock/journal"))["entries"])
     assert (tmp_path / "left").read_text() == LEDGER_HEAD + left
 
 
-def test_no_such_ledger():
+def test_missing_ledger_is_reported():
     assert mistake("cleanup", "/nonexistent/ledger") == "/nonexistent/ledger: No such file or directory"
 
 
-def test_a_ledger_in_use_is_not_cleaned_up(tmp_path):
+def test_ledger_in_use_is_not_cleaned_up(tmp_path):
     box = Box("documented")
     safety, _ = guarded(box, "documented", "write", tmp_path / "ledger")
     with pytest.raises(BadLedger, match="by an unfinished"):
@@ -411,7 +411,7 @@ def test_a_ledger_in_use_is_not_cleaned_up(tmp_path):
     safety.end()
 
 
-def test_a_line_cut_short_by_a_kill_is_dropped(tmp_path):
+def test_incomplete_last_line_is_ignored(tmp_path):
     box = Box("documented")
     safety, stock = guarded(box, "documented", "write", tmp_path / "ledger")
     stock.make(stock.contract.by_id["tenants.create"])
@@ -422,14 +422,14 @@ def test_a_line_cut_short_by_a_kill_is_dropped(tmp_path):
     assert read_ledger(tmp_path / "ledger").complete
 
 
-# A box whose answers name keys that it did not make
+# A box whose responses have wrong keys
 
 
 KEYS = ("pkey", "id", "newbackupname", "newsnapshotname")
 
 
-def lying(box, wrong):
-    """Every answer to a create names another key than that of what was made."""
+def return_wrong_keys(box, wrong):
+    """Every create response has a different key than the created row."""
     send = box.wire.send
 
     def answering(request):
@@ -444,8 +444,8 @@ def lying(box, wrong):
 
 @pytest.mark.parametrize(("real", "wrong"), [("documented", "theirs"), ("documented", "sarkbak.1.zip"),
                                              ("shipped", "theirs"), ("shipped", "default"), ("2020-06", "7777")])
-def test_a_key_in_an_answer_is_not_believed(real, wrong, tmp_path, monkeypatch):
-    """A cache, a proxy or a wrong last_insert_id: what was there stays, and what was made is found by its marks."""
+def test_key_in_response_is_not_trusted(real, wrong, tmp_path, monkeypatch):
+    """With a cache, a proxy or a wrong last_insert_id, foreign rows stay and own rows are recognised by their marks."""
     box = Box(real)
     for operation in box.engine.operations:
         if operation.table and operation.method == "POST":
@@ -457,7 +457,7 @@ def test_a_key_in_an_answer_is_not_believed(real, wrong, tmp_path, monkeypatch):
     box.engine.state.files["/opt/sark/bkup/sarkbak.1.zip"] = box.engine.state.files.pop(path)
     before = box.contents()
     safety, stock = guarded(box, real, "write operational", tmp_path / "ledger")
-    lying(box, wrong)
+    return_wrong_keys(box, wrong)
     makers = [operation for operation in stock.contract.operations if stock.contract.links_from(operation)
               and safety.gate.allows(operation)]
     made = 0

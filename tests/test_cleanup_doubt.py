@@ -1,4 +1,4 @@
-"""A target that cannot be believed: what was there stays, and what a run made stays in its ledger until it is gone."""
+"""Clean-up of unreliable targets: foreign rows stay, and created rows stay in the ledger until they are deleted."""
 
 import json
 import time
@@ -21,12 +21,12 @@ DENIED = {
     "429": Response(429, (), b"Too Many Attempts."),
     "500": Response(500, (), b"<html>database is locked</html>"),
     "503": Response(503, (), b""),
-    "a login page": Response(200, (("Content-Type", "text/html"),), b"<html>log in</html>"),
+    "login page": Response(200, (("Content-Type", "text/html"),), b"<html>log in</html>"),
 }
 
 
-def answering(box, denied, when):
-    """The box answers some requests in its own way, without carrying them out."""
+def intercept(box, denied, when):
+    """Returns ``denied`` for some requests, without carrying them out."""
     inner = box.wire.send
 
     def sending(request):
@@ -51,8 +51,8 @@ MAKERS = ("tenants.create", "daytimers.create", "extensions.create.mailbox", "co
 @pytest.mark.parametrize("denied", [*DENIED, None])
 @pytest.mark.parametrize("requests", ["all", "lists"])
 @pytest.mark.parametrize("real", ["shipped", "L10"])
-def test_what_a_target_hides_stays_in_the_ledger(real, denied, requests, tmp_path, monkeypatch):
-    """A token that was lost, a network that went, an error: a later clean-up still finds everything."""
+def test_rows_that_cannot_be_listed_stay_in_ledger(real, denied, requests, tmp_path, monkeypatch):
+    """After a lost token, a network failure or an error, a later clean-up removes everything."""
     box = Box(real)
     monkeypatch.setattr(ownership, "stamp", lambda: int(box.engine.state.clock.now()))
     before = box.contents()
@@ -64,7 +64,7 @@ def test_what_a_target_hides_stays_in_the_ledger(real, denied, requests, tmp_pat
     safety.target.send(with_json("PUT", "/globals" if real == "documented" else "/sysglobals", {"LOGLEVEL": "3"}))
     assert changed(box, before)
     lists = {"/tenants", "/daytimers", "/extensions", "/cosrules", "/backups"}
-    inner = answering(box, DENIED.get(denied), lambda request: requests == "all" or request.path in lists)
+    inner = intercept(box, DENIED.get(denied), lambda request: requests == "all" or request.path in lists)
     assert safety.end()
     box.wire.send = inner
     assert CleanUpTarget(box.wire, reopen_ledger(tmp_path / "ledger")).finish() == []
@@ -77,14 +77,14 @@ def new_ledger(box, real, tmp_path, monkeypatch):
     return guarded(box, real, "write operational", tmp_path / "ledger")
 
 
-@pytest.mark.parametrize("denied", ["401", "404", "500", "a login page"])
-def test_a_backup_of_somebody_else_stays_though_the_list_failed_before_the_command(denied, tmp_path, monkeypatch):
+@pytest.mark.parametrize("denied", ["401", "404", "500", "login page"])
+def test_foreign_backup_is_kept_if_list_cannot_be_read(denied, tmp_path, monkeypatch):
     box = Box("shipped")
     assert box.wire.inner.send(Request("GET", "/backups/new")).ok
     box.engine.state.clock.advance(60)
     safety, _ = new_ledger(box, "shipped", tmp_path, monkeypatch)
     before = box.contents()
-    inner = answering(box, DENIED[denied], lambda request: request.path in ("/backups", "/snapshots"))
+    inner = intercept(box, DENIED[denied], lambda request: request.path in ("/backups", "/snapshots"))
     for path in ("/backups/new", "/snapshots/new"):
         with pytest.raises(Withheld, match="cannot be read"):
             safety.target.send(Request("GET", path))
@@ -95,11 +95,11 @@ def test_a_backup_of_somebody_else_stays_though_the_list_failed_before_the_comma
 
 @pytest.mark.parametrize("stored", [False, True])
 @pytest.mark.parametrize("key", ["-2.5e-261", "zz\x11\ny"])
-def test_a_row_that_cannot_be_deleted_is_a_residue_only_if_its_list_shows_it(key, stored, tmp_path, monkeypatch):
-    """The box crashes where the rules reject a create, and the gate withholds DELETE for its unusual key."""
+def test_undeletable_row_is_residue_only_if_it_is_listed(key, stored, tmp_path, monkeypatch):
+    """The box crashes instead of rejecting a create, and the gate withholds DELETE for the unusual key."""
     box = Box("shipped")
     safety, _ = new_ledger(box, "shipped", tmp_path, monkeypatch)
-    inner = answering(box, DENIED["500"], lambda request: request.method == "POST")
+    inner = intercept(box, DENIED["500"], lambda request: request.method == "POST")
     safety.target.send(with_json("POST", "/queues", {"pkey": key, "cluster": 5, "conf": 5, "devicerec": 5}))
     box.wire.send = inner
     if stored:
@@ -108,15 +108,15 @@ def test_a_row_that_cannot_be_deleted_is_a_residue_only_if_its_list_shows_it(key
 
 
 @pytest.mark.parametrize("status", [409, 422, 500])
-def test_a_row_that_was_there_stays_though_a_create_of_its_key_crashed(status, tmp_path, monkeypatch):
-    """Rejected by the tables alone, while the list could not be read: the key might be there."""
+def test_existing_row_is_kept_after_failed_create_of_its_key(status, tmp_path, monkeypatch):
+    """The database rejects the create while the list cannot be read, so the key may exist."""
     box = Box("shipped")
     box.engine.state.tables.insert("ipphone", {"pkey": "1001", "cluster": "default"})
     before = box.contents()
     safety, _ = new_ledger(box, "shipped", tmp_path, monkeypatch)
-    inner = answering(box, DENIED["500"], lambda request: request.path in ("/cosrules", "/extensions", "/coscloses"))
+    inner = intercept(box, DENIED["500"], lambda request: request.path in ("/cosrules", "/extensions", "/coscloses"))
     crash = Response(status, (("Content-Type", "application/json"),), b'{"message":"UNIQUE constraint failed"}')
-    answering(box, crash, lambda request: request.method == "POST")
+    intercept(box, crash, lambda request: request.method == "POST")
     for path, body in {"/coscloses": {"IPphone_pkey": "1001", "COS_pkey": "nat"},
                        "/extensions/mailbox": {"pkey": "1001", "cluster": "nosuch"}}.items():
         with suppress(Withheld):
@@ -126,8 +126,8 @@ def test_a_row_that_was_there_stays_though_a_create_of_its_key_crashed(status, t
     assert changed(box, before) == set()
 
 
-def test_a_number_that_somebody_takes_meanwhile_stays(tmp_path, monkeypatch):
-    """It was free when it was looked up; the answer to a later create is lost."""
+def test_number_taken_meanwhile_by_other_user_is_kept(tmp_path, monkeypatch):
+    """It was free when it was looked up. The response to a later create is lost."""
     box = Box("shipped")
     safety, _ = new_ledger(box, "shipped", tmp_path, monkeypatch)
     body = {"pkey": "6009", "cluster": "default"}
@@ -135,7 +135,7 @@ def test_a_number_that_somebody_takes_meanwhile_stays(tmp_path, monkeypatch):
         safety.target.send(with_json("POST", "/extensions/mailbox", {**body, "cluster": "nosuch"}))
     box.engine.state.tables.insert("ipphone", {"pkey": "6009", "cluster": "default", "desc": "theirs"})
     before = box.contents()
-    inner = answering(box, DENIED["500"], lambda request: request.method == "POST")
+    inner = intercept(box, DENIED["500"], lambda request: request.method == "POST")
     with suppress(Withheld):
         safety.target.send(with_json("POST", "/extensions/mailbox", body))
     box.wire.send = inner
@@ -143,7 +143,7 @@ def test_a_number_that_somebody_takes_meanwhile_stays(tmp_path, monkeypatch):
     assert changed(box, before) == set()
 
 
-def test_a_run_whose_ledger_somebody_has_deleted_cleans_up(tmp_path, monkeypatch):
+def test_run_cleans_up_after_its_ledger_was_deleted(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     box = Box("shipped")
     before = box.contents()
@@ -155,8 +155,8 @@ def test_a_run_whose_ledger_somebody_has_deleted_cleans_up(tmp_path, monkeypatch
 
 
 @pytest.mark.parametrize(("dated", "later"), [(True, 20), (False, 600)])
-def test_a_late_clean_up_spares_a_number_that_somebody_has_taken_since(dated, later, tmp_path, monkeypatch):
-    """The run was killed, its row went, and another one has its number; it was made later, by the box's own clock."""
+def test_late_clean_up_keeps_number_taken_since_by_other_user(dated, later, tmp_path, monkeypatch):
+    """After the run was killed, its row was replaced by a later one (by the box's clock) with the same number."""
     box = Box("shipped")
     clock, inner = box.engine.state.clock, box.wire.send
     clock.set(time.time())
@@ -176,8 +176,8 @@ def test_a_late_clean_up_spares_a_number_that_somebody_has_taken_since(dated, la
     assert inner(Request("GET", f"/agents/{agent}")).status == 404
 
 
-def test_a_late_clean_up_spares_a_file_that_somebody_has_uploaded_since(tmp_path, monkeypatch):
-    """Under the number of the run's: what it holds differs. A file as it was uploaded is the run's."""
+def test_late_clean_up_keeps_file_uploaded_since_by_other_user(tmp_path, monkeypatch):
+    """It has the same name and other content. Only a file with unchanged content is deleted."""
     box = Box("shipped")
     safety, stock = new_ledger(box, "shipped", tmp_path, monkeypatch)
     upload = stock.contract.by_id["greetings.upload"]
@@ -191,8 +191,8 @@ def test_a_late_clean_up_spares_a_file_that_somebody_has_uploaded_since(tmp_path
     assert ours not in box.engine.state.files
 
 
-def cascading(box, table, key):
-    """A DELETE takes somebody's row along."""
+def delete_cascades(box, table, key):
+    """Every DELETE also deletes a foreign row."""
     inner = box.wire.send
 
     def sending(request):
@@ -205,11 +205,11 @@ def cascading(box, table, key):
 
 
 @pytest.mark.parametrize(("table", "path"), [("cluster", "/tenants"), ("queue", "/queues")])
-def test_a_run_ends_where_a_delete_takes_somebodys_row_along(table, path, tmp_path):
-    """The next look at the list shows it: nothing more is written, and the run says why."""
+def test_run_stops_writing_after_delete_removed_foreign_row(table, path, tmp_path):
+    """The next list shows it. The run writes nothing more and reports the reason."""
     box = Box("shipped")
     assert box.wire.send(with_json("POST", path, {"pkey": "theirs", "cluster": "default", "description": "x"})).ok
-    cascading(box, table, "theirs")
+    delete_cascades(box, table, "theirs")
     suite = guarded_suite(box, "shipped", "write", tmp_path / "ledger")
     make = suite.contract.by_id["tenants.create"]
     row, kept = suite.fixtures.make(make), suite.fixtures.make(make)
@@ -225,8 +225,8 @@ def test_a_run_ends_where_a_delete_takes_somebodys_row_along(table, path, tmp_pa
     assert suite.get(f"/tenants/{kept.answer['pkey']}").status == 404
 
 
-def test_two_runs_at_once_do_not_write_to_one_target(tmp_path):
-    """The second would store settings of the first as those that were there before."""
+def test_concurrent_runs_cannot_write_to_same_target(tmp_path):
+    """The second run would take settings of the first for the original ones."""
     box = Box("shipped")
     box.wire.url = "http://192.0.2.1/api"
     first, _ = guarded(box, "shipped", "write operational", tmp_path / "first")
@@ -238,8 +238,8 @@ def test_two_runs_at_once_do_not_write_to_one_target(tmp_path):
     assert guarded(box, "shipped", "write operational", tmp_path / "second")[0].end() == []
 
 
-def renaming(box):
-    """The box takes the key of a row from the body of a PUT."""
+def put_renames(box):
+    """The box changes the key of a row to that in the body of a PUT."""
     inner = box.wire.send
 
     def sending(request):
@@ -252,12 +252,12 @@ def renaming(box):
     box.wire.send = sending
 
 
-def test_a_row_that_a_change_renames_is_removed_and_never_takes_the_place_of_another(tmp_path, monkeypatch):
+def test_renamed_row_is_removed_and_never_replaces_foreign_row(tmp_path, monkeypatch):
     box = Box("shipped")
     before = box.contents()
     safety, stock = new_ledger(box, "shipped", tmp_path, monkeypatch)
     made = stock.make(stock.contract.by_id["tenants.create"]).answer["pkey"]
-    renaming(box)
+    put_renames(box)
     for theirs in ("default", "acme"):
         with pytest.raises(Withheld):
             safety.target.send(with_json("PUT", f"/tenants/{made}", {"pkey": theirs, "description": "x"}))
@@ -268,26 +268,26 @@ def test_a_row_that_a_change_renames_is_removed_and_never_takes_the_place_of_ano
     assert changed(box, before) == set()
 
 
-def test_the_key_of_a_row_without_one_is_not_believed(tmp_path, monkeypatch):
-    """A box that accepts a create without a key and names a row that somebody else has made since."""
+def test_key_of_row_created_without_key_is_not_trusted(tmp_path, monkeypatch):
+    """The box accepts a create without a key and returns the key of a row that another user has created."""
     box = Box("shipped")
     safety, _ = new_ledger(box, "shipped", tmp_path, monkeypatch)
     box.engine.state.tables.insert("cluster", {"pkey": "acme"})
     before = box.contents()
     named = Response(201, (("Content-Type", "application/json"),), b'{"pkey":"acme"}')
-    inner = answering(box, named, lambda request: request.method == "POST")
+    inner = intercept(box, named, lambda request: request.method == "POST")
     safety.target.send(with_json("POST", "/tenants", {}))
     box.wire.send = inner
     assert safety.end() == ["/tenants: acme is new or left over"]
     assert changed(box, before) == set()
 
 
-def test_settings_are_not_changed_while_they_cannot_be_read(tmp_path, monkeypatch):
-    """They were shown when the run began: a 404 of a proxy does not mean that the version has none."""
+def test_settings_that_cannot_be_read_are_not_changed(tmp_path, monkeypatch):
+    """They were shown at the start of the run, so a later 404 of a proxy does not mean that they are absent."""
     box = Box("shipped")
     before = box.contents()
     safety, _ = new_ledger(box, "shipped", tmp_path, monkeypatch)
-    inner = answering(box, DENIED["404"], lambda request: request.path == "/sysglobals" and request.method != "PUT")
+    inner = intercept(box, DENIED["404"], lambda request: request.path == "/sysglobals" and request.method != "PUT")
     with pytest.raises(Withheld, match="could not be restored"):
         safety.target.send(with_json("PUT", "/sysglobals", {"LOGLEVEL": "3"}))
     box.wire.send = inner
@@ -296,11 +296,11 @@ def test_settings_are_not_changed_while_they_cannot_be_read(tmp_path, monkeypatc
 
 
 class Killed(BaseException):
-    """Stands for SIGKILL."""
+    """Simulates SIGKILL."""
 
 
-def dying(box, after, arrives):
-    """The run dies with a request, before or after the box has carried it out."""
+def die_after(box, after, arrives):
+    """Kills the run at a request, before or after the box has carried it out."""
     inner, count = box.wire.send, 0
 
     def sending(request):
@@ -316,7 +316,7 @@ def dying(box, after, arrives):
     return inner
 
 
-STEPS = 12  # what reads, changes and puts back the settings; the rest reads lists
+STEPS = 12  # requests that read, change and restore the settings; the rest read lists
 SETTINGS = [("PUT", "/sysglobals", {"LOGLEVEL": "3"}), ("PUT", "/sysglobals", {"LOGLEVEL": "4", "SYSPASS": "4321"}),
             ("POST", "/firewalls/ipv4", {"rules": ["ACCEPT net fw tcp 8088"]})]
 
@@ -328,27 +328,27 @@ def change_settings(safety):
 
 
 @pytest.mark.parametrize("arrives", [False, True])
-def test_settings_are_put_back_though_every_step_is_cut_off(arrives, tmp_path):
-    """The run dies with each of its requests in turn, and so does the clean-up that follows; the next one finishes."""
+def test_settings_are_restored_after_kill_at_any_step(arrives, tmp_path):
+    """The run is killed at each of its requests, then its clean-up is killed too. The next clean-up finishes."""
     box = Box("shipped")
     assert box.wire.inner.send(with_json("POST", "/firewalls/ipv4", {"rules": ["ACCEPT net fw tcp 443"]})).ok
     before, inner = box.contents(), box.wire.send
     for number in range(STEPS):
         box.wire.send, ledger = inner, tmp_path / f"{number}.ledger"
         safety, _ = guarded(box, "shipped", "write operational", ledger)
-        dying(box, number, arrives)
+        die_after(box, number, arrives)
         with pytest.raises(Killed):
             change_settings(safety)
         safety.ledger.close()
-        cut_off_once_more(box, inner, ledger, number % 5, arrives)
+        clean_up_with_interruption(box, inner, ledger, number % 5, arrives)
         assert changed(box, before) == set(), number
         assert read_ledger(ledger).complete
 
 
-def cut_off_once_more(box, inner, ledger, number, arrives):
-    """A clean-up that dies, and another one."""
+def clean_up_with_interruption(box, inner, ledger, number, arrives):
+    """A clean-up that is killed, and a second one."""
     box.wire.send = inner
-    dying(box, number, arrives)
+    die_after(box, number, arrives)
     reopened = reopen_ledger(ledger)
     with suppress(Killed):
         CleanUpTarget(box.wire, reopened).finish()

@@ -1,4 +1,4 @@
-"""The container's files say what is so: commands that parse, a health check that works, nobody's privileges."""
+"""The container files: valid commands, a working health check, an unprivileged user."""
 
 import json
 import shlex
@@ -26,21 +26,21 @@ def last(name: str) -> str:
 
 
 def options(words: list[str]) -> dict[str, object]:
-    """What a command line of sarkmock means."""
+    """The parsed options of a sarkmock command line."""
     command = cli.get_command(Context(cli), words[0])
     assert command is not None
     return command.make_context(words[0], words[1:]).params
 
 
-def test_it_serves_everybody_as_nobody():
+def test_image_listens_on_all_interfaces_as_unprivileged_user():
     assert json.loads(last("ENTRYPOINT")) == ["sarkmock"]
-    meant = options(json.loads(last("CMD")))
-    assert (meant["host"], str(meant["port"])) == ("0.0.0.0", last("EXPOSE"))
+    parsed = options(json.loads(last("CMD")))
+    assert (parsed["host"], str(parsed["port"])) == ("0.0.0.0", last("EXPOSE"))
     assert int(last("USER")) > 0
 
 
 @pytest.mark.parametrize("options", [["--host", "0.0.0.0"], ["--host", "0.0.0.0", "--http"]])
-def test_the_health_check_tells(options):
+def test_health_check_reflects_state_of_server(options):
     with serving(*options) as running:
         check = last("HEALTHCHECK").partition("CMD ")[2].replace("44300", str(running.address[1]))
         words = json.loads(check.replace("timeout=2", "timeout=60"))  # a busy machine may take longer
@@ -49,18 +49,18 @@ def test_the_health_check_tells(options):
         assert subprocess.run([sys.executable, *words[1:]], check=False).returncode == 1
 
 
-def test_all_that_a_wheel_is_made_of_goes_into_the_image():
+def test_image_context_contains_all_files_of_wheel():
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())
-    let_in = {line[1:] for line in (ROOT / ".containerignore").read_text().splitlines() if line.startswith("!")}
-    made_of = [*project["tool"]["hatch"]["build"]["targets"]["wheel"]["only-include"], project["project"]["readme"],
+    included = {line[1:] for line in (ROOT / ".containerignore").read_text().splitlines() if line.startswith("!")}
+    needed = [*project["tool"]["hatch"]["build"]["targets"]["wheel"]["only-include"], project["project"]["readme"],
                *project["project"]["license-files"], "pyproject.toml"]
-    assert set(made_of) == let_in
+    assert set(needed) == included
 
 
-def test_compose_and_devcontainer_start_what_there_is():
-    meant = options(COMPOSE["command"])
-    assert (meant["host"], meant["http"], meant["seed"]) == ("0.0.0.0", True, "demo")
-    assert str(meant["state"].parent) == COMPOSE["volumes"][0].partition(":")[2] == last("WORKDIR")
+def test_compose_and_devcontainer_commands_are_valid():
+    parsed = options(COMPOSE["command"])
+    assert (parsed["host"], parsed["http"], parsed["seed"]) == ("0.0.0.0", True, "demo")
+    assert str(parsed["state"].parent) == COMPOSE["volumes"][0].partition(":")[2] == last("WORKDIR")
     watching = options(SERVICES["proxy"]["command"])
     assert (watching["host"], watching["http"]) == ("0.0.0.0", True)
     places = [volume.split(":")[1] for volume in SERVICES["proxy"]["volumes"]]

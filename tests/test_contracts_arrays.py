@@ -1,4 +1,4 @@
-"""Arrays and objects in place of text: each profile's mock answers them as the oracle of its document predicts."""
+"""Arrays and objects in place of text: the mock of each profile responds as its oracle predicts."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ VALUES: tuple[Any, ...] = ([], {}, ["default"], {"a": "default"})
 
 
 @pytest.mark.parametrize("profile", profiles())
-def test_the_oracle_predicts_what_the_mock_makes_of_an_array_in_every_field(profile: str) -> None:
+def test_oracle_predicts_response_to_array_in_every_field(profile: str) -> None:
     suite = suite_of(profile, profile)
     for operation in (operation for operation in suite.contract.operations if operation.rules):
         minimal = suite.fixtures.minimal(operation)
@@ -30,7 +30,7 @@ def test_the_oracle_predicts_what_the_mock_makes_of_an_array_in_every_field(prof
 @pytest.mark.parametrize(("value", "stored"), [
     ([], "[]"), ({}, "[]"), (["default"], '["default"]'), ({"a": "default"}, '{"a":"default"}'),
 ])
-def test_an_update_of_an_extension_stores_an_array_of_keys_as_json_text(value: Any, stored: str) -> None:
+def test_extension_update_stores_array_of_keys_as_json_text(value: Any, stored: str) -> None:
     suite = suite_of("shipped", "shipped")
     operation = suite.contract.by_id["extensions.update"]
     judged = suite.send(suite.fixtures.request(operation, {"cluster": value}))
@@ -45,8 +45,8 @@ def test_an_update_of_an_extension_stores_an_array_of_keys_as_json_text(value: A
     (422, b'{"save": ["Duplicate"]}', []),
     (422, b'{"pkey": ["The pkey must be a string."]}', ["rules"]),
 ])
-def test_where_php_dies_as_it_stores_a_row_only_a_check_may_reject_it_before(status: int, body: bytes,
-                                                                              found: list[str]) -> None:
+def test_value_that_crashes_on_insert_may_be_rejected_only_by_check(status: int, body: bytes,
+                                                                    found: list[str]) -> None:
     suite = suite_of("shipped", "shipped")
     operation = suite.contract.by_id["extensions.create.unprovisioned"]
     request = suite.fixtures.request(operation, {"pkey": ["1001"], "cluster": "default"})

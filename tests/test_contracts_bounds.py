@@ -1,4 +1,4 @@
-"""The hand-written bounds: complete, and of one mind with the validator, which is how both are kept honest."""
+"""The hand-written boundary values: complete and consistent with the validator."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ PROFILES = profiles()
 OPERATIONS = [(profile, operation) for profile in PROFILES for operation in compile_document(load(profile))]
 
 
-class Nothing:
-    """Tables in which nothing exists."""
+class EmptyTables:
+    """Tables without rows."""
 
     def columns(self, table: str) -> list[str]:
         return ["pkey", "email"]
@@ -40,7 +40,7 @@ class Nothing:
 
 
 def fields() -> Iterator[Any]:
-    """Every field of every operation that has a rule list of its own."""
+    """One field for every distinct rule list."""
     seen = set()
     for _, operation in OPERATIONS:
         for name, rules in operation.rules.items():
@@ -52,13 +52,13 @@ def fields() -> Iterator[Any]:
 def verdict(operation: Operation, name: str, value: Any) -> str:
     trimmed = value.strip() or None if isinstance(value, str) else value
     try:
-        return "reject" if name in operation.validator.errors({name: trimmed}, Nothing()) else "accept"
+        return "reject" if name in operation.validator.errors({name: trimmed}, EmptyTables()) else "accept"
     except PhpError:
         return "fatal"
 
 
 @pytest.mark.parametrize(("operation", "name"), list(fields()))
-def test_the_tables_agree_with_the_validator(operation: Operation, name: str) -> None:
+def test_boundary_values_agree_with_validator(operation: Operation, name: str) -> None:
     found = bounds_of(operation.rules[name])
     for kind in KINDS:
         values = [value for value in getattr(found, kind) if not is_placeholder(value)]
@@ -67,15 +67,15 @@ def test_the_tables_agree_with_the_validator(operation: Operation, name: str) ->
             assert {value: given for value, given in wrong.items() if given != kind} == {}
 
 
-def test_every_row_is_used_and_says_where_it_is_from() -> None:
-    asked = {frozenset(rule for rule in bounds.split(rules) if rule not in ("required", "nullable"))
+def test_every_row_is_used_and_has_a_source() -> None:
+    used = {frozenset(rule for rule in bounds.split(rules) if rule not in ("required", "nullable"))
              for _, operation in OPERATIONS for rules in operation.rules.values()}
     for row in bounds.table_rows():
         assert row["source"]
-        assert frozenset(row["rules"]) in asked, row["rules"]
+        assert frozenset(row["rules"]) in used, row["rules"]
 
 
-def test_no_two_rows_speak_of_the_same_rules() -> None:
+def test_rules_of_rows_are_unique() -> None:
     rows = [frozenset(row["rules"]) for row in bounds.table_rows()]
     assert len(rows) == len(set(rows))
 
@@ -84,46 +84,46 @@ def test_no_two_rows_speak_of_the_same_rules() -> None:
     ("1", "1", True), ("01", "1", True), ("1.0", "1", True), (1, "1", True), (True, "1", True), ("yes", "YES", False),
     (False, "0", False), ("", "0", False), ("1x", "1", False), (2, "1", False),
 ])
-def test_a_list_compares_as_php_does(value: Any, listed: str, equal: bool) -> None:
+def test_enum_values_are_compared_as_in_php(value: Any, listed: str, equal: bool) -> None:
     assert (loosely(value) == loosely(listed)) is equal
 
 
-def test_a_list_rejects_its_neighbours_and_what_other_lists_hold() -> None:
-    found = bounds_of("in:YES,NO")
-    assert list(found.accept)[:2] == ["YES", "NO"]
-    assert {"yes", "YE", "YESx"} <= set(map(str, found.reject))
-    assert {"ON", "Inbound.Outbound", "YES.NO"} <= set(map(str, found.foreign))
-    assert "NO" not in [*found.reject, *found.foreign]
+def test_enum_rejects_similar_values_and_values_of_other_enums() -> None:
+    values = bounds_of("in:YES,NO")
+    assert list(values.accept)[:2] == ["YES", "NO"]
+    assert {"yes", "YE", "YESx"} <= set(map(str, values.reject))
+    assert {"ON", "Inbound.Outbound", "YES.NO"} <= set(map(str, values.foreign))
+    assert "NO" not in [*values.reject, *values.foreign]
 
 
-def test_a_reference_is_rejected_in_every_other_spelling() -> None:
-    found = bounds_of("exists:cluster,pkey|nullable")
-    assert found.accept == [Live("cluster", "pkey")]
-    assert [respelled_key("default", live.variant) for live in found.reject if isinstance(live, Live)] == [
+def test_reference_with_different_spelling_is_rejected() -> None:
+    values = bounds_of("exists:cluster,pkey|nullable")
+    assert values.accept == [Live("cluster", "pkey")]
+    assert [respelled_key("default", live.variant) for live in values.reject if isinstance(live, Live)] == [
         "DEFAULT", "defaultx", "defaul"]
 
 
-def test_a_rule_that_nobody_has_a_row_for_is_told() -> None:
+def test_rule_without_row_raises() -> None:
     with pytest.raises(bounds.NoBounds, match="starts_like:a"):
         listed_bounds("required|starts_like:a")
 
 
 @pytest.mark.parametrize("profile", profiles())
-def test_every_rule_list_of_a_profile_has_a_hand_written_row(profile):
+def test_every_rule_list_of_profile_has_a_row(profile):
     for operation in compile_document(load(profile)):
         for rules in operation.rules.values():
             listed_bounds(rules)
 
 
-def test_rules_of_a_users_overlay_get_derived_values():
-    found = bounds_of("string|max:20|nullable")
-    assert all(isinstance(value, str) and len(value) <= 20 for value in found.accept)
-    assert all(not isinstance(value, str) or len(value) > 20 for value in found.reject)
-    assert found.reject
+def test_values_for_rules_of_user_overlay_are_derived():
+    values = bounds_of("string|max:20|nullable")
+    assert all(isinstance(value, str) and len(value) <= 20 for value in values.accept)
+    assert all(not isinstance(value, str) or len(value) > 20 for value in values.reject)
+    assert values.reject
 
 
-def test_derived_values_are_judged_as_laravel_receives_them():
-    """Text is trimmed before a rule sees it."""
+def test_derived_values_are_trimmed_before_validation():
+    """As in Laravel."""
     assert " 42 " in bounds_of("alpha_dash|max:20").accept
     assert " 42 " not in bounds_of("alpha_dash|max:20").reject
 
@@ -133,10 +133,10 @@ def test_rules_for_files_are_not_derived():
         bounds_of("file|mimes:zip,tar")
 
 
-def test_hosts_that_are_sent_need_no_name_server() -> None:
-    """A box asks the DNS whether a name exists: what it answers says nothing of the API."""
+def test_accepted_hosts_are_ip_addresses() -> None:
+    """A box resolves names by DNS, whose responses do not depend on the API."""
     suite = suite_of("documented", "documented")
-    asking = [operation for operation in suite.contract.operations if "host_is_valid" in operation.checks]
-    assert asking
-    for operation in asking:
+    operations = [operation for operation in suite.contract.operations if "host_is_valid" in operation.checks]
+    assert operations
+    for operation in operations:
         assert all(map(ip_address, suite.fixtures.bounds(operation, "host").accept))

@@ -1,4 +1,4 @@
-"""One cause is one finding, with the shortest way to see it again."""
+"""Findings with the same identity are one finding with the shortest evidence."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ def exchange(body: bytes) -> Exchange:
     return Exchange(Request("PUT", "/tenants/default", body=body), Response(200))
 
 
-def test_the_same_cause_is_counted() -> None:
+def test_same_finding_is_counted() -> None:
     findings = Findings()
     findings.add(Finding(CHANMAX, "first", (exchange(b"aa"),)))
     findings.add(Finding(CHANMAX, "second", (exchange(b"bbb"),)))
@@ -20,7 +20,7 @@ def test_the_same_cause_is_counted() -> None:
     assert (finding.count, finding.message, finding.evidence) == (2, "first", (exchange(b"aa"),))
 
 
-def test_shorter_evidence_takes_the_place_of_longer() -> None:
+def test_shorter_evidence_replaces_longer() -> None:
     findings = Findings()
     findings.add(Finding(CHANMAX, "long", (exchange(b"a"), exchange(b"a"))))
     findings.add(Finding(CHANMAX, "short", (exchange(b"aaaaaaaa"),)))
@@ -29,14 +29,14 @@ def test_shorter_evidence_takes_the_place_of_longer() -> None:
     assert (finding.message, len(finding.evidence)) == ("shorter", 1)
 
 
-def test_another_field_is_another_finding() -> None:
+def test_different_field_is_a_different_finding() -> None:
     findings = Findings()
     findings.add(Finding(CHANMAX, "", (exchange(b""),)))
     findings.add(Finding(CHANMAX._replace(field="operator"), "", (exchange(b""),)))
     assert len(findings) == 2
 
 
-def test_only_what_is_new_in_a_block_is_fresh() -> None:
+def test_fresh_contains_only_findings_new_in_block() -> None:
     findings = Findings()
     findings.add(Finding(CHANMAX, "", (exchange(b""),)))
     with findings.fresh() as found:
