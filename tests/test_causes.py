@@ -46,10 +46,21 @@ SHORTER_LIST = [rejected(f"queues.{verb}", "devicerec", "The selected devicerec 
                 for verb in ("create", "update")]
 WIDER = [finding(f"tenants.{verb}", "rules", "chanmax", "accepted", "chanmax breaks its rules but is not rejected")
          for verb in ("create", "update")]
+LOST_UPDATE = [*(finding("cosrules.update", "stored", field, "changed", f"{field} should be 'b', is 'a'", 200)
+                 for field in ("dialplan", "orideopen")),
+               finding("cosrules.update", "unrequested", "active", "changed", "active should be 'NO', is 'YES'", 200)]
+LOST_DELETION = [finding("greetings.list", "list", "", "stale", "'1001' was deleted but is still listed", 200),
+                 finding("greetings.delete", "presence", "", "still there", "'1002' should not exist: 200", 200)]
+RENAMED_PATH = [finding("firewalls.restart", "status", "", "405", "returned 405, documented: 200, 500", 405),
+                finding("firewalls.list", "options", "", "allow", "Allow is ['GET'], expected ['GET', 'PUT']", 200),
+                finding("firewalls.list", "method", "", "allow", "405 with Allow: GET, expected GET, PUT", 405)]
+ANOTHER_TYPE = [finding("globals.update", "schema", "EURL", "type", "200 EURL: 4 is not of type 'string'", 200),
+                finding("globals.update", "stored", "EURL", "changed", "EURL was sent as 'a' and is 4", 200)]
 SINGLE = [finding("logs.list", "header", "Allow", "missing", "405 lacks the header Allow")]
 
 
-GROUPS = [NOT_FOUND, INTEGERS, BOUNDS, CRASHES, VARIABLE, STRICTER, SHORTER_LIST, WIDER, SINGLE]
+GROUPS = [NOT_FOUND, INTEGERS, BOUNDS, CRASHES, VARIABLE, STRICTER, SHORTER_LIST, WIDER, LOST_UPDATE,
+          LOST_DELETION, RENAMED_PATH, ANOTHER_TYPE, SINGLE]
 
 
 @pytest.mark.parametrize("group", GROUPS)

@@ -27,8 +27,8 @@ from sarkmock_contracts.run_options import RunOptions
 from sarkmock_contracts.spec.contract import Contract
 from sarkmock_contracts.spec.operation_data import resources
 
-from sarkmock import Engine, State, create_app
-from sarkmock.suite_api import Document, load, load_seed
+from sarkmock import Engine, State
+from sarkmock.suite_api import Document, api_application, load, load_seed
 
 Send = Callable[[Request], Response]
 Tamper = Callable[[Request, Send], Response]
@@ -52,7 +52,7 @@ class Mutant:
         """The suite, judging this mock by the intact document."""
         document = self._document()
         engine = Engine(document, State(load_seed("factory", document), now=1717236000, token=TOKEN))
-        transport = SignedIn(InProcess(create_app(engine)), engine.state)
+        transport = SignedIn(InProcess(api_application(engine)), engine.state)
         if self.tamper is not None:
             transport.send = tampered(transport.send, self.tamper())  # type: ignore[method-assign]
         strict = RunOptions(profile=self.profile, strict=True)  # no deviation excuses it

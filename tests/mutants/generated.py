@@ -12,7 +12,7 @@ from typing import Any
 
 from sarkmock_contracts.client.http import Request, Response
 from sarkmock_contracts.client.transports import InProcess
-from sarkmock_contracts.spec.contract import Contract
+from sarkmock_contracts.spec.contract import Contract, contract_of
 
 from sarkmock.suite_api import (
     Document,
@@ -56,7 +56,7 @@ class Mutated(InProcess):
         document = mutated_document(load(profile), *mutations)
         self.engine = Engine(document, state or State(load_seed("factory", document), now=NOW, token=TOKEN))
         self.mutations = mutations
-        self.intact = Contract(load(profile))
+        self.intact = contract_of(profile)
         super().__init__(api_application(self.engine))
 
     def send(self, request: Request) -> Response:
@@ -208,7 +208,7 @@ def every(profile: str) -> dict[str, list[Mutation]]:
 
 def by_kind(profile: str, sources: Iterable[Callable[[Contract], Iterable[Mutation]]]) -> dict[str, list[Mutation]]:
     """The mutations of some sources by kind."""
-    contract = Contract(load(profile))
+    contract = contract_of(profile)
     found: dict[str, list[Mutation]] = {}
     for source in sources:
         for mutation in source(contract):

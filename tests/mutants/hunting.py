@@ -14,9 +14,8 @@ from sarkmock_contracts.errors import NewFindings
 from sarkmock_contracts.judge.findings import Finding
 from sarkmock_contracts.run import Run
 from sarkmock_contracts.run_options import RunOptions
-from sarkmock_contracts.spec.contract import Contract
+from sarkmock_contracts.spec.contract import Contract, contract_of
 
-from sarkmock.suite_api import load
 from tests.mutants.generated import RULE_KINDS, Mutated, Mutation
 
 BY_CHANCE = {"fuzz", "openapi-core"}  # what they find depends on chance, or was found before
@@ -43,7 +42,7 @@ def hunt(judge: str, profile: str, mutations: Sequence[Mutation], *, limit: int 
     are left out counted as they were needed by the intact mock.
     """
     box = Mutated(profile, *mutations)
-    run = Run(Contract(load(judge)), SignedIn(box, box.engine.state), options(judge, profile))
+    run = Run(contract_of(judge), SignedIn(box, box.engine.state), options(judge, profile))
     counted = costs(judge, profile, limit) if limit else {}
     for case in cases(run):
         if limit and run.judge.requests >= limit:
@@ -66,7 +65,7 @@ def options(judge: str, profile: str) -> RunOptions:
 def costs(judge: str, profile: str, limit: int) -> dict[str, int]:
     """The requests of each case at the intact mock, as far as so many go."""
     box = Mutated(profile)
-    run = Run(Contract(load(judge)), SignedIn(box, box.engine.state), options(judge, profile))
+    run = Run(contract_of(judge), SignedIn(box, box.engine.state), options(judge, profile))
     found = {}
     for case in cases(run):
         before = run.judge.requests

@@ -16,11 +16,14 @@ from typing import TypeVar
 from sarkmock.suite_api import display_name
 
 from ..client.http import Response
-from .findings import Finding
+from .findings import Finding, Identity
 
 SHOWN = 20  # the number of causes shown on a terminal
 OF_ANSWER = {"status", "schema", "body", "content-type", "header"}
 OF_VARIABLE = {"rules", "messages", "crash", "stored", "default", "unrequested", "query", "form"}
+OF_ROW = {"stored", "unrequested"}
+OF_DELETED = {"stale", "still there"}  # kinds: a list shows a deleted row, or its own path does
+OF_METHODS = {"405", "allow"}  # kinds: a method is rejected, or missing in Allow
 QUOTED = re.compile(r"'(?:[^'\\]|\\.)*'|\"(?:[^\"\\]|\\.)*\"")
 NUMBER = re.compile(r"[+-]?\d+(?:\.\d+)?(?:e[+-]?\d+)?")
 UNNAMED_RULE = "'The selected :attribute is invalid.'"
@@ -98,8 +101,9 @@ def features_of(finding: Finding) -> Iterator[Feature]:
         yield Feature("answers", f"the body or the headers of {response.status} differ")
     if check in OF_ANSWER and field:
         yield Feature(check, f"{field} {kind}")
-    if check in OF_VARIABLE and field:
+    if (check in OF_VARIABLE or check == "schema") and field:
         yield Feature("variable", field)
+    yield from features_of_identity(finding.identity)
     if check == "rules":
         yield from (Feature(check, f"{kind} with {text}") for text in named_rules(finding))
     elif check != "messages":
@@ -107,6 +111,17 @@ def features_of(finding: Finding) -> Iterator[Feature]:
     if check not in OF_VARIABLE:
         yield Feature("operation", finding.identity.operation or field)
     yield Feature("finding", str(finding.identity))
+
+
+def features_of_identity(identity: Identity) -> Iterator[Feature]:
+    """Yield what one change of an operation shows in several variables, requests or operations of its path."""
+    paths = identity.operation.rpartition(".")[0]
+    if identity.check in OF_ROW:
+        yield Feature("stored", f"{identity.operation} does not store what is sent")
+    if identity.kind in OF_DELETED:
+        yield Feature("deleted", f"rows of {paths} remain")
+    if identity.kind in OF_METHODS:
+        yield Feature("methods", f"those of {paths} differ")
 
 
 def wordings(finding: Finding) -> Iterator[str]:

@@ -8,7 +8,7 @@ against errors in both.
 from __future__ import annotations
 
 from codecs import BOM_UTF8
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any, NamedTuple
@@ -285,19 +285,26 @@ class NoRows:
 
 def rule_messages(operation: Operation, name: str) -> frozenset[str]:
     """Return every message that the rules of a field can give, by validating the values that its boundaries reject."""
-    if name not in operation.rules:
-        return frozenset()
-    values = (value for value in bounds_of(operation.rules[name]).reject if not is_placeholder(value))
-    return frozenset[str]().union(*(messages_of(operation, name, value) for value in (None, "", *values)))
+    return _kept(operation, (name, ""), lambda: _all_messages(operation, name))
 
 
 def messages_of(operation: Operation, name: str, value: Any) -> frozenset[str]:
     """Return the messages for one value against empty tables; none if it makes PHP crash."""
-    drawn = _MESSAGES.setdefault(operation.validator, {})
-    key = name, repr(value)
-    if key not in drawn:
-        drawn[key] = _drawn(operation.validator, name, value)
-    return drawn[key]
+    return _kept(operation, (name, repr(value)), lambda: _drawn(operation.validator, name, value))
+
+
+def _kept(operation: Operation, key: tuple[str, str], compute: Callable[[], frozenset[str]]) -> frozenset[str]:
+    known = _MESSAGES.setdefault(operation.validator, {})
+    if key not in known:
+        known[key] = compute()
+    return known[key]
+
+
+def _all_messages(operation: Operation, name: str) -> frozenset[str]:
+    if name not in operation.rules:
+        return frozenset()
+    values = (value for value in bounds_of(operation.rules[name]).reject if not is_placeholder(value))
+    return frozenset[str]().union(*(messages_of(operation, name, value) for value in (None, "", *values)))
 
 
 def _drawn(validator: Validator, name: str, value: Any) -> frozenset[str]:

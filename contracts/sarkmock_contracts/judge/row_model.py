@@ -202,7 +202,8 @@ def stored_problems(operation: Operation, sent: Mapping[str, Any], row: Mapping[
             if name in row and name not in operation.visible:
                 yield Problem("stored", name, "unknown field", f"{name} is not a variable of the operation but appears")
         elif name in row and not is_same_value(operation, value, row[name]):
-            yield Problem("stored", name, "changed", f"{name} was sent as {value!r} and is {row[name]!r}")
+            sent_as = repr(value) if value is not None else "null, which is stored as '',"
+            yield Problem("stored", name, "changed", f"{name} was sent as {sent_as} and is {row[name]!r}")
         elif name in optional and name not in row:
             yield Problem("stored", name, UNSHOWN, f"{name} was sent as {value!r}, but the response lacks it")
 

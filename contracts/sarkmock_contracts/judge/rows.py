@@ -32,6 +32,7 @@ class RowTracker:
         self._contract = contract
         self.alive: dict[RowPlace, RowModel] = {}
         self.gone: dict[RowPlace, RowModel] = {}
+        self._unknown: set[RowPlace] = set()  # rows of the run whose values became unknown
         self.stored: set[tuple[str, str]] = set()  # (operation, variable) of which reads showed two values as sent
         self._values: defaultdict[tuple[str, str], set[str]] = defaultdict(set)
         found = resources(contract)
@@ -49,7 +50,8 @@ class RowTracker:
         yield from ((operation, problem, (exchange,)) for problem in self._repeated(operation, exchange))
         resource = self._of.get(operation.id)
         if operation.hazard == "disruptive":
-            self.forget()  # a restore may have brought back an earlier state
+            if exchange.request.method == "PUT" and not 400 <= exchange.response.status < 500:
+                self._restored()
         elif exchange.request.method in ("POST", "PUT") and exchange.response.ok:
             yield from self._wrote(resource, operation, exchange)
         elif resource is None:
@@ -92,6 +94,7 @@ class RowTracker:
         if not key:
             return None
         place = resource.name, key
+        self._unknown.discard(place)
         self.gone.pop(place, None)  # timers reuse keys: they get the highest number plus one
         self.alive[place] = row = new_row(resource, operation, key, sent, exchange)
         return row
@@ -100,6 +103,8 @@ class RowTracker:
                  sent: dict[str, Any]) -> RowModel | None:
         place = resource.name, last_segment(exchange.request)
         row = self.alive.get(place)
+        if row is None and place in self._unknown:
+            row = self.alive[place] = RowModel(resource, place[1], operation, {})
         if row is None:
             return None
         if resource.key in sent and resource.key in operation.rules:
@@ -111,7 +116,10 @@ class RowTracker:
 
     def _removed(self, resource: Resource, exchange: Exchange) -> None:
         place = resource.name, last_segment(exchange.request)
-        row = self.alive.pop(place, None) if exchange.response.ok else None
+        if not exchange.response.ok:
+            return
+        self._unknown.discard(place)
+        row = self.alive.pop(place, None)
         if row is not None:
             row.history.append(exchange)
             self.gone[place] = row
@@ -124,10 +132,24 @@ class RowTracker:
         """Stop tracking rows that refer to a deleted row: they may be deleted, too."""
         for place, dependent in [*self.alive.items()]:
             if row.key in (wanted.value for wanted in dependent.expected.values()):
-                del self.alive[place]
+                self._untrack(place)
+
+    def _restored(self) -> None:
+        """Handle that the target may have an earlier state again: its rows are unknown until they are updated."""
+        unknown = {*self._unknown, *self.alive}
+        self.forget()
+        self._unknown = unknown
+
+    def _untrack(self, place: RowPlace) -> RowModel | None:
+        """Stop tracking a row until the run updates it again."""
+        row = self.alive.pop(place, None)
+        if row is not None:
+            self._unknown.add(place)
+        return row
 
     def forget(self) -> None:
         """Stop tracking all rows."""
+        self._unknown.clear()
         self.alive.clear()
         self.gone.clear()
 
@@ -136,7 +158,7 @@ class RowTracker:
         operation = self._contract.operation_of(request) or self._contract.operation_of(Request("GET", request.path))
         resource = self._of.get(operation.id) if operation is not None else None
         if resource is not None and request.method in ("PUT", "DELETE"):
-            row = self.alive.pop((resource.name, last_segment(request)), None)
+            row = self._untrack((resource.name, last_segment(request)))
             if row is not None:
                 self._forget_dependents(row)
 
