@@ -109,6 +109,9 @@ def test_the_control_plane_stays_closed_to_foreign_pages(client):
 
 def test_a_page_of_an_allowed_origin_uses_the_control_plane_with_the_token():
     client = create_app(control=Control(token="open sesame", origins=(PAGE,))).test_client()
+    for method, path, status in (("GET", "/_mock/nosuch", 404), ("DELETE", "/_mock/state", 405)):
+        answer = client.open(path, method=method, headers={"Origin": PAGE})
+        assert (answer.status_code, answer.headers["Access-Control-Allow-Origin"]) == (status, PAGE)
     asks = {"Origin": PAGE, "Access-Control-Request-Method": "GET", "Access-Control-Request-Headers": "authorization"}
     preflight = client.options("/_mock/state", headers=asks)
     assert (preflight.status_code, preflight.headers["Access-Control-Allow-Origin"]) == (204, PAGE)

@@ -293,7 +293,9 @@ def test_the_file_is_the_users_alone(tmp_path):
 
 
 @pytest.mark.parametrize("harm", [Path.unlink, lambda file: file.rename(f"{file}.away"),
-                                  lambda file: (file.unlink(), file.write_bytes(b""))])
+                                  lambda file: (file.unlink(), file.write_bytes(b"")),
+                                  lambda file: file.write_bytes(b""), lambda file: os.truncate(file, 5000),
+                                  lambda file: file.write_bytes(bytes(file.stat().st_size))])
 def test_a_file_that_is_deleted_or_replaced_while_in_use_is_reported(tmp_path, harm):
     file = tmp_path / "state"
     state = State(load_seed("demo"), now=1000.0)
@@ -303,10 +305,10 @@ def test_a_file_that_is_deleted_or_replaced_while_in_use_is_reported(tmp_path, h
     harm(file)
     storage.save(state)
     state.tables.insert("cluster", {"pkey": "lost"})
-    with pytest.raises(OSError, match="was deleted or replaced while in use"):
+    with pytest.raises(OSError, match="was deleted, replaced or changed by another program"):
         storage.save(state)
     assert "lost" not in {row["pkey"] for row in state.tables.rows("cluster")}
-    with pytest.raises(FileError, match="was deleted or replaced while in use"):
+    with pytest.raises(FileError, match="was deleted, replaced or changed by another program"):
         storage.close()
 
 

@@ -101,7 +101,7 @@ def add_control_plane(app: Flask, mock: MockControl) -> None:
                                methods=["OPTIONS"], provide_automatic_options=False)
     app.register_blueprint(blueprint)
     app.json.sort_keys = False  # type: ignore[attr-defined]
-    app.register_error_handler(HTTPException, lambda error: unknown_route(app, error))
+    app.register_error_handler(HTTPException, lambda error: unknown_route(app, control, error))
 
 
 def flask_rule(path: str) -> str:
@@ -123,9 +123,9 @@ def view(mock: MockControl, control: Control, endpoint: Endpoint) -> Callable[..
     return answer
 
 
-def with_cors_headers(control: Control, response: Response) -> Response:
+def with_cors_headers(control: Control | None, response: Response) -> Response:
     """Add CORS headers to the response if the request comes from a page of an allowed origin."""
-    if is_allowed_page(control, request):
+    if control and is_allowed_page(control, request):
         response.headers.update({"Access-Control-Allow-Origin": request.headers["Origin"], "Vary": "Origin",
                                  "Access-Control-Allow-Headers": "Authorization, Content-Type",
                                  "Access-Control-Allow-Methods": "GET, POST, PUT, PATCH, DELETE"})
@@ -164,15 +164,18 @@ def json_pieces(value: Any) -> Iterator[str]:
         yield encode_json(value)
 
 
-def unknown_route(app: Flask, error: HTTPException) -> Any:
+def unknown_route(app: Flask, control: Control | None, error: HTTPException) -> Response:
     """Return a JSON error for a request without a route, with the nearest path or the allowed methods."""
     routes = sorted({rule.rule for rule in app.url_map.iter_rules()})
-    if error.code == 404:
+    methods = sorted(getattr(error, "valid_methods", None) or ())
+    if error.code == 404 or methods == ["OPTIONS"]:  # preflights are answered on every path
         text = f"no resource at {request.path}; the control plane is under {CONTROL_PREFIX}"
         nearest = nearest_names(request.path, routes)
-        return jsonify(error=f"{text}; did you mean {nearest[0]}?" if nearest else text), 404
-    allow = ", ".join(sorted(getattr(error, "valid_methods", None) or ()))
-    return jsonify(error=f"{request.method} {request.path}: {error.description}"), error.code, {"Allow": allow}
+        answer = make_response(jsonify(error=f"{text}; did you mean {nearest[0]}?" if nearest else text), 404)
+    else:
+        answer = make_response(jsonify(error=f"{request.method} {request.path}: {error.description}"), error.code)
+        answer.headers["Allow"] = ", ".join(methods)
+    return with_cors_headers(control, answer)
 
 
 STATIC = Path(str(files("sarkmock.control").joinpath("static")))

@@ -88,7 +88,7 @@ def add_outside(app: MockApp, mock: MockControl) -> None:
 
     def without_route(error: NotFound) -> Any:
         if request.routing_exception is None or (mock.control and is_control(request.path)):
-            return unknown_route(app, error)
+            return unknown_route(app, mock.control, error)
         return outside()
 
     app.register_error_handler(NotFound, without_route)

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from html import escape
 from http import HTTPStatus
-from urllib.parse import quote, unquote_to_bytes
+from urllib.parse import quote, unquote, unquote_to_bytes
 
 from sarkmock.http.replies import Framework, MethodNotAllowed, NoPage, Reply, error_reply
 from sarkmock.suggest import nearest_names
@@ -229,12 +229,13 @@ def unescaped(text: str) -> bytes:
 def raw_path(script: str, path: str, target: str) -> str:
     """Return the undecoded path below the application's mount point (``script``).
 
-    ``target`` is the server's REQUEST_URI, or empty; without a matching one the decoded path is encoded again.
+    ``target`` is the server's REQUEST_URI, or empty; without a matching one the decoded path is encoded again. The
+    server of `flask run` replaces bytes that are not UTF-8 in the decoded path.
     """
     raw = target.partition("?")[0]
     if raw == script + path and "%" not in raw and raw.isascii():
         return path
-    if raw and unescaped(raw).decode("latin-1") == script + path:
+    if raw and script + path in (unescaped(raw).decode("latin-1"), unquote(raw).encode().decode("latin-1")):
         return raw[len(script):] if raw.startswith(script) else quote(path.encode("latin-1"), SAFE)
     return quote(path.encode("latin-1"), SAFE)
 

@@ -27,6 +27,7 @@ LOG_BEGIN = HEADER + NOTE.size
 GONE = -1
 SPARE_BYTES = 4 << 20  # a log may be four times as long as its content, plus this
 UNTOUCHED = "it is not changed"
+TAKEN = "was deleted, replaced or changed by another program while in use"
 PartPlace = tuple[str, int]  # the name of a part, and its number among the parts of that name
 Parts = dict[PartPlace, bytes]
 
@@ -74,8 +75,8 @@ class StateFile:
 
     def write(self, changed: Mapping[PartPlace, bytes], gone: Iterable[PartPlace]) -> None:
         """Replace and remove parts atomically; OSError if that fails."""
-        if not is_at(self._handle, self._file):
-            raise OSError(f"{self._file} was deleted or replaced while in use")
+        if not self._is_ours():
+            raise OSError(f"{self._file} {TAKEN}")
         log, gone = self._log, list(gone)
         data, checksum = frame([*changed.items(), *((place, None) for place in gone)], log.checksum)
         write_at(self._handle, data, log.end)
@@ -93,6 +94,11 @@ class StateFile:
         """The parts as of the last write."""
         return self._log.parts
 
+    def _is_ours(self) -> bool:
+        """Whether the file still has its name, and no other program has written to it or cut it off."""
+        return (is_at(self._handle, self._file) and os.fstat(self._handle).st_size >= self._log.end
+                and os.pread(self._handle, NOTE.size, HEADER) == note(self._log.writes, self._log.end))
+
     def _is_long(self) -> bool:
         if self._log.end <= 4 * self._size + SPARE_BYTES:
             return False
@@ -106,11 +112,11 @@ class StateFile:
         self._handle = handle
 
     def close(self) -> None:
-        """Close and unlock the file. FileError if it was deleted or replaced."""
-        there = is_at(self._handle, self._file)
+        """Close and unlock the file. FileError if it is no longer the one that was written."""
+        ours = self._is_ours()
         os.close(self._handle)
-        if not there:
-            raise FileError(self._file, None, "was deleted or replaced while in use; changes are no longer saved")
+        if not ours:
+            raise FileError(self._file, None, f"{TAKEN}; changes are no longer saved")
 
 
 def lock_file(file: Path, version: int) -> int:
