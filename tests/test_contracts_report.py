@@ -1,4 +1,4 @@
-"""The report says what was covered, what was found, and how to see it again."""
+"""The text report: coverage, findings, and how to reproduce them."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def test_a_run_without_findings_conforms() -> None:
     assert "seed 7 · judged by documented · embedded mock (documented)" in lines[-1]
 
 
-def test_a_finding_is_told_with_its_lines() -> None:
+def test_finding_is_reported_with_documentation_lines() -> None:
     suite = suite_of("documented", "documented", only="tenants")
     exchange = suite.send(with_json("PUT", "/tenants/default", {"chanmax": "it's\nthree"}))
     suite.report("tenants.update", Problem("rules", "chanmax", "accepted", "chanmax breaks its rules"), exchange)
@@ -50,20 +50,20 @@ def test_a_known_deviation_is_marked() -> None:
     assert text.splitlines()[-1].startswith("conforming, 1 known")
 
 
-def test_a_sequence_is_repeated_by_several_lines() -> None:
+def test_sequence_is_reproduced_by_several_commands() -> None:
     suite = suite_of("documented", "documented", only="tenants")
     steps = [suite.send(Request("GET", f"/tenants/{name}")) for name in ("default", "zz", "default")]
     suite.report("tenants.show", Problem("presence", "", "missing", "gone"), *steps)
     assert report(suite).count("  curl ") == 3
 
 
-def test_what_could_not_be_asked_is_told() -> None:
+def test_untested_cases_are_reported() -> None:
     suite = suite_of("documented", "documented", only="tenants")
     suite.gaps.unavailable.add("ivrs.create returned 500")
     assert "not tested: ivrs.create returned 500" in report(suite)
 
 
-def test_of_many_known_deviations_the_worst_are_described_and_all_are_named() -> None:
+def test_worst_known_deviations_are_described_and_all_are_listed() -> None:
     suite = checked(suite_of("documented", "L10"), "reads", "smoke", "undocumented-paths", "unknown-paths")
     known = suite.outcome().deviations("known")
     described = re.findall(r"^  (breaks|surprises|cosmetic) +(\S+)", text := report(suite), re.MULTILINE)
@@ -71,4 +71,4 @@ def test_of_many_known_deviations_the_worst_are_described_and_all_are_named() ->
     order = [severity for severity, _ in described]
     assert order == sorted(order, key=["breaks", "surprises", "cosmetic"].index)
     rest = text.split(" more, which --report DIR describes: ")[1].splitlines()[0].split(", ")
-    assert {name for _, name in described} | set(rest) == {one.deviation.id for one in known}
+    assert {name for _, name in described} | set(rest) == {listed.deviation.id for listed in known}

@@ -1,7 +1,7 @@
-"""The same seed sends the same requests, byte by byte; another seed sends others.
+"""The same seed sends identical requests; a different seed sends different ones.
 
-Each run is a process: Hypothesis draws from constants of the modules that are loaded, and a second run in one process
-finds more of them loaded.
+Each run is a process: Hypothesis draws from constants of the loaded modules, and a second run in the same process
+would have more modules loaded.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ pytestmark = pytest.mark.slow
 
 
 def requests(directory: Path, section: str, seed: int) -> list[dict[str, Any]]:
-    """Everything that leaves for one section."""
+    """All requests for one section."""
     arguments = ["check", "--only", section, "--max-examples", "5", "--random-seed", str(seed), "--report", "report"]
     directory.mkdir()
     subprocess.run([*PROCESS, *arguments], cwd=directory, capture_output=True, timeout=300, check=True)
@@ -28,7 +28,7 @@ def requests(directory: Path, section: str, seed: int) -> list[dict[str, Any]]:
 
 
 @pytest.mark.parametrize("section", ["Agents", "Greetings"])
-def test_a_seed_is_a_run(section: str, tmp_path: Path) -> None:
+def test_seed_determines_requests(section: str, tmp_path: Path) -> None:
     first = requests(tmp_path / "first", section, seed=1)
     assert len(first) > 100
     assert requests(tmp_path / "again", section, seed=1) == first

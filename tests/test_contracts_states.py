@@ -1,4 +1,4 @@
-"""A box that holds less or more than a factory gives no finding: random states, made by the mock's own operations."""
+"""No findings depend on the rows of a box: random states, created by operations of the mock."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ from tests.contract_runs import NOW, TOKEN, checked, run, run_cases, suite_of
 
 FAST = ("reads", "rules", "unknown-rows", "links", "smoke", "framework", "scenarios")
 SEEDS = ("factory", "empty", "demo", "examples")
-NEEDED = {"globals", "cluster", "users"}  # what no box is without
+NEEDED = {"globals", "cluster", "users"}  # present in every box
 
 
 def box(profile: str, number: int) -> State:
-    """A state that a box of a profile may have come to; the same for the same number."""
+    """A random but reproducible state of a box."""
     rng = random.Random(f"{profile} {number}")
     state = State(load_seed(rng.choice(SEEDS), load(profile)), now=NOW, token=TOKEN)
     suite = suite_of(profile, profile, state)
@@ -49,7 +49,7 @@ def box(profile: str, number: int) -> State:
 
 
 def write(suite: Run, operation: Operation, rng: random.Random) -> None:
-    """Some variables, each with a value that it accepts."""
+    """Sends some fields with accepted values."""
     fields = rng.sample(suite.fixtures.fields(operation), k=rng.randrange(1 + len(operation.rules)))
     try:
         values = {field: suite.fixtures.bounds(operation, field).accept for field in fields}
@@ -59,17 +59,17 @@ def write(suite: Run, operation: Operation, rng: random.Random) -> None:
             body.pop(operation.table.key, None)
         suite.send(suite.fixtures.request(operation, {**body, **suite.fixtures.minimal(operation)}))
     except Unavailable:
-        pass  # the box lacks what a value names
+        pass  # the box lacks a referenced row
 
 
 @pytest.mark.parametrize("profile", profiles())
-def test_no_finding_comes_from_what_a_box_holds(profile: str) -> None:
+def test_random_state_causes_no_findings(profile: str) -> None:
     suite = checked(suite_of(profile, profile, box(profile, 0)), *FAST)
     assert [str(finding) for finding in suite.findings] == []
 
 
 @pytest.mark.parametrize("profile", profiles())
-def test_no_finding_comes_from_a_box_with_the_least_in_it(profile: str) -> None:
+def test_empty_seed_causes_no_findings(profile: str) -> None:
     state = State(load_seed("empty", load(profile)), now=NOW, token=TOKEN)
     suite = checked(suite_of(profile, profile, state), *FAST)
     assert [str(finding) for finding in suite.findings] == []
@@ -78,14 +78,14 @@ def test_no_finding_comes_from_a_box_with_the_least_in_it(profile: str) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("number", range(1, 9))
 @pytest.mark.parametrize("profile", profiles())
-def test_no_check_finds_anything_in_what_a_box_holds(profile: str, number: int) -> None:
+def test_random_state_causes_no_findings_in_any_check(profile: str, number: int) -> None:
     suite = run(suite_of(profile, profile, box(profile, number)))
     assert [str(finding) for finding in suite.findings] == []
 
 
 @pytest.mark.parametrize("judge", ["documented", "L10"])
-def test_a_box_without_vendors_of_phones_is_what_it_is(judge: str) -> None:
-    """Later versions look them up in a file that may be missing; then no phone can be provisioned."""
+def test_missing_file_of_phone_vendors_is_not_a_finding(judge: str) -> None:
+    """Later versions read vendors from a file. Without it no phone can be provisioned."""
     state = State(load_seed("factory", load("L10")), now=NOW, token=TOKEN)
     state.files[pbx_files.MAC_VENDORS] = PbxFile(b"", NOW)
     suite = checked(suite_of(judge, "L10", state, only="Extensions"), "rules")
@@ -93,8 +93,8 @@ def test_a_box_without_vendors_of_phones_is_what_it_is(judge: str) -> None:
     assert [finding for finding in new if "provisioned" in finding] == []
 
 
-def test_a_generated_password_in_the_text_of_a_crash_is_no_finding() -> None:
-    """The text has the values of the SQL statement, and every box draws another password."""
+def test_generated_password_in_crash_text_is_not_a_finding() -> None:
+    """The text contains the SQL statement, and every box generates a different password."""
     state = State(load_seed("factory", load("L10")), now=NOW, token=TOKEN, rng=7)
     suite = suite_of("documented", "L10", state)
     crash = suite.send(with_json("POST", "/extensions/mailbox", {"cluster": "default", "pkey": ["a"]}))
@@ -104,7 +104,7 @@ def test_a_generated_password_in_the_text_of_a_crash_is_no_finding() -> None:
 
 @pytest.mark.parametrize("path", ["/tenants", "/templates"])
 @pytest.mark.parametrize("key", [{"a": 1}, ["a"], None, 1.5])
-def test_keys_that_are_no_texts_are_findings(path: str, key: Any) -> None:
+def test_keys_that_are_not_strings_are_findings(path: str, key: Any) -> None:
     suite = suite_of("documented", "shipped", State(load_seed("factory", load("shipped")), now=NOW, token=TOKEN))
     inner = suite.target.transport.inner  # type: ignore[attr-defined]
     send = inner.send
@@ -120,8 +120,8 @@ def with_keys(response: Response, key: Any) -> Response:
 
 
 @pytest.mark.parametrize("version", [name for name in profiles() if name != "documented"])
-def test_asterisk_may_know_a_queue_only_after_a_commit(version: str) -> None:
-    """Until then it answers as for a queue that there is not, and that is known as the other answers are."""
+def test_queue_unknown_to_asterisk_before_commit_is_not_a_finding(version: str) -> None:
+    """Before the commit Asterisk responds as for an unknown queue."""
     def uncommitted(request: Request) -> Response:
         key = request.path.rpartition("/")[2] if "/astamis/Queue" in request.path else ""
         return send(replace(request, path=request.path.replace("zzsales", "nosuch")) if key else request)
@@ -135,7 +135,7 @@ def test_asterisk_may_know_a_queue_only_after_a_commit(version: str) -> None:
     assert found == {("ami-queue-summary-of-one",)}
 
 
-def test_asterisk_may_know_a_queue_without_an_agent_that_was_made_after_the_commit() -> None:
+def test_queue_without_agent_created_after_commit_is_not_a_finding() -> None:
     first: dict[str, Response] = {}
 
     def committed(request: Request) -> Response:
@@ -155,7 +155,7 @@ def test_asterisk_may_know_a_queue_without_an_agent_that_was_made_after_the_comm
 
 
 class Patching(Layer):
-    """A box where PATCH creates the tenant that its path names, though no version has that method."""
+    """A box where the undocumented PATCH creates the tenant in the path."""
 
     def send(self, request: Request) -> Response:
         collection, _, key = request.path.strip("/").partition("/")
@@ -164,7 +164,7 @@ class Patching(Layer):
         return self.inner.send(request)
 
 
-def test_a_row_that_an_undocumented_method_makes_is_removed() -> None:
+def test_row_created_by_undocumented_method_is_removed() -> None:
     engine = Engine()
     before = engine.state.tables.rows("cluster")
     suite = Run(contract_of("documented"), Patching(embedded_mock(engine)))
@@ -174,12 +174,12 @@ def test_a_row_that_an_undocumented_method_makes_is_removed() -> None:
     assert engine.state.tables.rows("cluster") == before
 
 
-def test_a_run_that_is_over_is_freed() -> None:
-    """Hypothesis keeps the classes of state machines for good."""
+def test_finished_run_is_garbage_collected() -> None:
+    """Hypothesis never releases the classes of state machines."""
     suite = suite_of("documented", "documented")
     sequences = next(check for check in CHECKS if check.name == "sequences")
     run_cases(suite, list(sequences.cases(suite))[:1])
-    over = weakref.ref(suite)
+    reference = weakref.ref(suite)
     del suite
     gc.collect()
-    assert over() is None
+    assert reference() is None

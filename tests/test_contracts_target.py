@@ -1,4 +1,4 @@
-"""The one exit: what leaves through it, what it rejects, and that both transports carry the same bytes."""
+"""The target: sent and withheld requests, and equal behaviour of both transports."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def url() -> Iterator[str]:
 
 
 @pytest.mark.parametrize("request_", REQUESTS, ids=lambda request: f"{request.method} {request.target}")
-def test_both_transports_carry_the_same(url: str, request_: Request) -> None:
+def test_both_transports_return_the_same_response(url: str, request_: Request) -> None:
     inside, outside = InProcess(create_app()).send(request_), Http(url).send(request_)
     assert (inside.status, inside.content_type, inside.header("Allow")) == (
         outside.status, outside.content_type, outside.header("Allow"))
@@ -39,17 +39,17 @@ def test_both_transports_carry_the_same(url: str, request_: Request) -> None:
 
 
 @pytest.mark.parametrize("url", ["tenants", "ftp://127.0.0.1/"])
-def test_only_http_is_spoken(url: str) -> None:
+def test_url_must_be_http_or_https(url: str) -> None:
     with pytest.raises(CannotRun, match="not an http or https URL"):
         Http(url)
 
 
 @pytest.mark.parametrize("url", ["https://127.0.0.1/api", "http://localhost:8000/api", "https://[::1]:44300/api"])
-def test_the_loopback_has_several_names(url: str) -> None:
+def test_loopback_urls_are_accepted(url: str) -> None:
     assert Http(url).base == "/api"
 
 
-def test_a_box_that_does_not_answer_is_told() -> None:
+def test_unreachable_box_is_reported() -> None:
     with pytest.raises(NoAnswer, match="does not respond"):
         Http("http://127.0.0.1:9/api").send(Request("GET", "/tenants"))
 
@@ -65,18 +65,18 @@ class Echo:
         return Response(422, (("Content-Type", "application/json"),), b"{}")
 
 
-def test_a_client_of_the_target_leaves_through_it() -> None:
+def test_client_sends_requests_through_target() -> None:
     echo = Echo()
     target = Target(echo)
-    answer = Client(target).put("/api/tenants/a%2Fb?x=%20", json={"a": 1}, headers={"Accept": "application/json"})
-    assert (answer.status_code, answer.get_json()) == (422, {})
+    response = Client(target).put("/api/tenants/a%2Fb?x=%20", json={"a": 1}, headers={"Accept": "application/json"})
+    assert (response.status_code, response.get_json()) == (422, {})
     sent, = echo.sent
     assert (sent.method, sent.path, sent.query, sent.body) == ("PUT", "/tenants/a%2Fb", "x=%20", b'{"a": 1}')
     assert sent.headers == (("Accept", "application/json"), ("Content-Type", "application/json"))
     assert target.requests == 1
 
 
-def test_layers_stand_before_the_transport() -> None:
+def test_layers_precede_the_transport() -> None:
     echo = Echo()
     target = Target(Layer(Layer(echo)))
     assert [type(layer) for layer in target.layers()] == [Layer, Layer, Echo]
@@ -84,7 +84,7 @@ def test_layers_stand_before_the_transport() -> None:
     assert (len(echo.sent), target.requests) == (1, 1)
 
 
-def test_a_layer_can_keep_a_request_from_leaving() -> None:
+def test_layer_can_withhold_a_request() -> None:
     class Rejecting(Layer):
         def send(self, request: Request) -> Response:
             raise Withheld("is not sent")
@@ -96,12 +96,12 @@ def test_a_layer_can_keep_a_request_from_leaving() -> None:
     assert (echo.sent, target.requests) == ([], 0)
 
 
-def test_marks_of_a_client_are_taken_off() -> None:
+def test_client_specific_headers_are_removed() -> None:
     environ = {"REQUEST_METHOD": "GET", "PATH_INFO": "/api/tenants", "HTTP_HOST": "x",
                "HTTP_X_SCHEMATHESIS_TESTCASEID": "1", "HTTP_USER_AGENT": "y", "HTTP_ACCEPT": "z"}
     environ["wsgi.input"] = BytesIO()
     assert read_environ(environ, "/api") == Request("GET", "/tenants", "", (("Accept", "z"),))
 
 
-def test_an_exchange_knows_its_size() -> None:
+def test_size_of_exchange() -> None:
     assert Exchange(Request("GET", "/a", "b", body=b"cd"), Response(200)).size == 6

@@ -1,4 +1,4 @@
-"""The control plane from outside: what it does, whom it lets in, and what it tells who asks for something wrong."""
+"""The control plane over HTTP: endpoints, access control and error messages."""
 
 import pytest
 
@@ -27,11 +27,11 @@ def client(engine):
     return client_of(engine)
 
 
-def test_every_endpoint_of_the_document_has_its_function_and_no_other():
+def test_endpoints_of_document_match_handlers():
     assert {endpoint.id for endpoint in endpoints()} == HANDLERS.keys()
 
 
-def test_reset_brings_back_state_faults_and_journal(engine):
+def test_reset_restores_state_faults_and_journal(engine):
     client = client_of(engine, faults=Faults(engine))
     client.post("/api/tenants", json=ACME)
     client.post("/_mock/faults", json={"status": 500})
@@ -43,7 +43,7 @@ def test_reset_brings_back_state_faults_and_journal(engine):
 
 # Journal.
 
-def test_the_journal_over_http(client):
+def test_journal_entries(client):
     client.post("/api/tenants?token=abc", json=ACME, headers={"Authorization": "Bearer hidden"})
     listed = client.get("/_mock/journal").json
     assert (listed["count"], listed["kept"]) == (1, 1)
@@ -56,29 +56,29 @@ def test_the_journal_over_http(client):
     assert entry["query"] == "token=REDACTED"
 
 
-def test_the_journal_is_filtered_and_cleared(client):
+def test_journal_can_be_filtered_and_cleared(client):
     for path in ("tenants", "agents", "nosuch"):
         client.get(f"/api/{path}")
 
-    def found(query):
+    def numbers(query):
         return [entry["number"] for entry in client.get(f"/_mock/journal?{query}").json["entries"]]
     expected = {"status=4xx": [3], "operation=agents.list": [2], "limit=2": [2, 3], "limit=2.0": [2, 3],
                 "limit=1e0": [3], "after=1&method=get": [2, 3],
                 "before=3": [1, 2], "before=3&limit=1": [2]}
-    assert {query: found(query) for query in expected} == expected
+    assert {query: numbers(query) for query in expected} == expected
     assert client.delete("/_mock/journal").status_code == 204
-    assert found("") == []
+    assert numbers("") == []
 
 
 @pytest.mark.parametrize(("query", "matching"), [
     ("", 3), ("limit=1", 3), ("after=1", 3), ("before=2&limit=1", 3), ("status=200&after=1&limit=1", 2)])
-def test_a_part_of_the_journal_says_how_many_entries_match(client, query, matching):
+def test_filtered_journal_has_number_of_matching_entries(client, query, matching):
     for path in ("tenants", "agents", "nosuch"):
         client.get(f"/api/{path}")
     assert client.get(f"/_mock/journal?{query}").json["matching"] == matching
 
 
-def test_journal_and_har_hold_all_that_is_kept_and_say_what_was_dropped(engine):
+def test_journal_and_har_report_dropped_entries(engine):
     client = create_app(engine, journal=Journal(engine, limit=150)).test_client()
     for _ in range(160):
         client.get("/api/tenants")
@@ -98,15 +98,15 @@ def test_verify(client):
     assert "nearest #1 POST /api/tenants -> 201" in verdict["explanation"]
 
 
-def test_without_a_journal_it_says_how_to_keep_one(engine):
-    answer = create_app(engine).test_client().get("/_mock/journal")
-    assert answer.status_code == 404
-    assert answer.json["error"] == "the journal is disabled; start the mock with --journal N"
+def test_disabled_journal_is_404_with_hint(engine):
+    response = create_app(engine).test_client().get("/_mock/journal")
+    assert response.status_code == 404
+    assert response.json["error"] == "the journal is disabled; start the mock with --journal N"
 
 
 # Faults.
 
-def test_the_life_of_a_fault(client):
+def test_fault_create_update_delete(client):
     made = client.post("/_mock/faults", json={"operation": "tenants.list", "status": 500, "times": 2})
     assert (made.status_code, made.json) == (201, {
         "operation": "tenants.list", "status": 500, "times": 2, "probability": 1.0, "id": "1", "hits": 0, "left": 2})
@@ -119,9 +119,9 @@ def test_the_life_of_a_fault(client):
     assert client.get("/api/tenants").status_code == 200
 
 
-# What is wrong with a request, and nothing changed.
+# Rejected requests.
 
-@pytest.mark.parametrize(("method", "path", "options", "status", "told"), [
+@pytest.mark.parametrize(("method", "path", "options", "status", "message"), [
     ("GET", "jornal", {}, 404, "did you mean /_mock/journal?"),
     ("PUT", "reset", {}, 405, "PUT /_mock/reset"),
     ("GET", "journal?statuss=1", {}, 422, "unknown parameter 'statuss'; did you mean status?"),
@@ -149,30 +149,31 @@ def test_the_life_of_a_fault(client):
     ("GET", "deviations?profile=shiped", {}, 422, "unknown profile 'shiped'; did you mean shipped?"),
     ("GET", "deviations?profile=/etc/passwd.yaml", {}, 422, "unknown profile"),
 ])
-def test_a_rejection_says_what_is_right(client, method, path, options, status, told):
-    answer = client.open(f"/_mock/{path}", method=method, **options)
-    assert answer.status_code == status
-    assert told in answer.json["error"]
+def test_rejection_has_helpful_message(client, method, path, options, status, message):
+    response = client.open(f"/_mock/{path}", method=method, **options)
+    assert response.status_code == status
+    assert message in response.json["error"]
     assert client.get("/_mock/faults").json == []
 
 
-def test_a_mistake_in_yaml_is_told_with_its_line(client):
-    answer = client.post("/_mock/faults", data="operation: tenants.list\nstatus: many\n", content_type=YAML)
-    assert answer.json == {"error": 'status: "many" is not of type "integer"', "place": "status", "line": 2}
-    answer = client.post("/_mock/faults", data="operation: tenants.list\nstatus: [\n", content_type="application/yaml")
-    assert (answer.status_code, answer.json["line"]) == (400, 3)
-    answer = client.post("/_mock/faults", data="status: 500\nstatus: 501\n", content_type="application/yaml")
-    assert answer.status_code == 400
+def test_yaml_error_is_reported_with_line(client):
+    response = client.post("/_mock/faults", data="operation: tenants.list\nstatus: many\n", content_type=YAML)
+    assert response.json == {"error": 'status: "many" is not of type "integer"', "place": "status", "line": 2}
+    response = client.post("/_mock/faults", data="operation: tenants.list\nstatus: [\n",
+                           content_type="application/yaml")
+    assert (response.status_code, response.json["line"]) == (400, 3)
+    response = client.post("/_mock/faults", data="status: 500\nstatus: 501\n", content_type="application/yaml")
+    assert response.status_code == 400
 
 
-def test_what_lies_elsewhere_says_where_the_api_is(client):
+def test_unknown_path_has_hint(client):
     assert client.get("/tenants").headers["X-Sarkmock-Hint"].startswith("the API is under /api")
     assert client.get("/_mock/nosuch").json["error"].startswith("no resource at /_mock/nosuch")
 
 
-# What another profile would say.
+# Comparing an entry with a different profile.
 
-def test_another_profile_is_asked_on_a_copy_of_the_pbx(client, engine):
+def test_compare_uses_copy_of_state(client, engine):
     client.put("/api/tenants/default", json={"localarea": "2.5"})
     client.post("/api/tenants", json=ACME)
     before = engine.state.tables.dump()
@@ -185,42 +186,42 @@ def test_another_profile_is_asked_on_a_copy_of_the_pbx(client, engine):
     assert own["status"] == other["status"] == 409
 
 
-def test_a_profile_with_another_database_is_asked_as_an_administrator(client):
+def test_compare_with_different_database_authenticates_as_admin(client):
     client.get("/api/tenants")
     own, other = client.get("/_mock/journal/1/compare?profile=L11").json
     assert (own["status"], other["status"]) == (200, 200)
     assert '"pkey":"default"' in other["body"].replace(" ", "")
 
 
-@pytest.mark.parametrize(("path", "status", "said"), [
+@pytest.mark.parametrize(("path", "status", "message"), [
     ("/_mock/journal/9/compare?profile=L10", 404, "no entry 9"),
     ("/_mock/journal/1/compare?profile=nosuch", 422, "unknown profile"), ("/_mock/journal/1/compare", 422, "profile")])
-def test_what_cannot_be_compared_is_a_mistake(client, path, status, said):
+def test_invalid_compare_request_is_rejected(client, path, status, message):
     client.get("/api/tenants")
-    answer = client.get(path)
-    assert (answer.status_code, said in str(answer.json)) == (status, True)
+    response = client.get(path)
+    assert (response.status_code, message in str(response.json)) == (status, True)
 
 
 @pytest.mark.parametrize("body", [b"\xff\n\nprofile: x", b"[\n" * 1500, b"a: b\nprofile: c"])
-def test_what_a_get_has_for_a_body_is_not_read(client, body):
+def test_body_of_get_is_ignored(client, body):
     client.get("/api/tenants")
-    answer = client.get("/_mock/journal/1/compare", data=body)
-    assert (answer.status_code, "line" in answer.json) == (422, False)
+    response = client.get("/_mock/journal/1/compare", data=body)
+    assert (response.status_code, "line" in response.json) == (422, False)
 
 
-# Who may.
+# Access control.
 
-def test_on_this_machine_it_needs_no_token(client):
+def test_loopback_host_needs_no_token(client):
     for host in ("localhost", "127.0.0.1:44300", "[::1]:44300", "pbx.localhost"):
         assert client.post("/_mock/reset", headers={"Host": host}).status_code == 204
 
 
-def test_a_name_that_was_bound_to_this_machine_is_rejected(client):
-    answer = client.get("/_mock/journal", headers={"Host": "evil.example:44300"})
-    assert (answer.status_code, "'evil.example'" in answer.json["error"]) == (403, True)
+def test_foreign_host_name_is_rejected(client):
+    response = client.get("/_mock/journal", headers={"Host": "evil.example:44300"})
+    assert (response.status_code, "'evil.example'" in response.json["error"]) == (403, True)
 
 
-def test_a_host_that_was_named_is_let_in(engine):
+def test_configured_host_is_accepted(engine):
     client = client_of(engine, control=Control(hosts=("pbx.test",)))
     assert client.post("/_mock/reset", headers={"Host": "pbx.test:44300"}).status_code == 204
 
@@ -228,31 +229,31 @@ def test_a_host_that_was_named_is_let_in(engine):
 @pytest.mark.parametrize("headers", [
     {"Origin": "https://evil.example"}, {"Origin": "null"},
     {"Sec-Fetch-Site": "cross-site"}, {"Sec-Fetch-Site": "same-site"}])
-def test_pages_of_other_sites_are_rejected(client, engine, headers):
+def test_cross_site_requests_are_rejected(client, engine, headers):
     client.post("/api/tenants", json=ACME)
     assert client.post("/_mock/reset", headers=headers).status_code == 403
     assert engine.state.tables.count("cluster", "pkey", "acme") == 1
 
 
-def test_a_page_of_the_mock_itself_is_let_in(client):
+def test_same_origin_request_is_accepted(client):
     headers = {"Origin": "http://localhost", "Sec-Fetch-Site": "same-origin"}
     assert client.post("/_mock/reset", headers=headers).status_code == 204
 
 
 @pytest.mark.parametrize(("authorization", "status"), [
     (None, 401), ("Bearer wrong", 401), ("Basic s3cret", 401), ("Bearer s3cret", 200), ("bearer s3cret", 200)])
-def test_the_token(engine, authorization, status):
+def test_token_is_required_if_configured(engine, authorization, status):
     client = client_of(engine, control=Control(token="s3cret"))
     headers = {"Host": "mock.example"} | ({"Authorization": authorization} if authorization else {})
     assert client.get("/_mock/journal", headers=headers).status_code == status
 
 
-def test_health_is_open_to_all_who_reach_the_mock(engine):
+def test_health_needs_no_token(engine):
     client = client_of(engine, control=Control(token="s3cret"))
     assert client.get("/_mock/health", headers={"Host": "mock.example"}).status_code == 200
 
 
-def test_it_can_be_off(engine):
+def test_control_plane_can_be_disabled(engine):
     client = client_of(engine, control=None)
     assert client.get("/_mock/health").status_code == 404
     assert client.get("/api/tenants").status_code == 200
@@ -260,7 +261,7 @@ def test_it_can_be_off(engine):
 
 # Documents.
 
-def test_the_documents(client, engine):
+def test_documents_are_served(client, engine):
     assert client.get("/_mock/openapi.json").json == engine.document
     assert client.get("/_mock/openapi.yaml").text.startswith("openapi: 3.1.0")
     assert client.get("/_mock/control.json").json["info"]["title"] == "sarkmock control plane"

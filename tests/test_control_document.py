@@ -1,4 +1,4 @@
-"""The control plane's document, and that the control plane is as it says, whatever it is asked."""
+"""The OpenAPI document of the control plane, and conformance of the control plane to it."""
 
 import pytest
 import schemathesis
@@ -22,11 +22,11 @@ CONFORMANCE = [not_a_server_error, status_code_conformance, content_type_conform
                negative_data_rejection]
 
 
-def test_it_is_valid_openapi():
+def test_document_is_valid_openapi():
     validate(control_document())
 
 
-def test_every_request_body_is_a_component_and_may_be_yaml():
+def test_request_bodies_are_components_in_json_and_yaml():
     for path, item in control_document()["paths"].items():
         for method in item.keys() - {"parameters"}:
             content = item[method].get("requestBody", {}).get("content")
@@ -36,7 +36,7 @@ def test_every_request_body_is_a_component_and_may_be_yaml():
                 assert list(content["application/json"]["schema"]) == ["$ref"], path
 
 
-def test_every_endpoint_has_a_sentence_and_names_its_rejections():
+def test_every_endpoint_has_summary_and_error_responses():
     for endpoint in endpoints():
         spec = control_document()["paths"][endpoint.path][endpoint.method.lower()]
         assert spec["summary"][0].isupper()
@@ -47,7 +47,7 @@ def test_every_endpoint_has_a_sentence_and_names_its_rejections():
 
 @pytest.fixture(scope="module")
 def control(tmp_path_factory):
-    """The control plane as Schemathesis reads it, of a mock that has been asked something."""
+    """The Schemathesis schema of the control plane of a mock with journal entries."""
     engine = Engine()
     app = create_app(engine, journal=Journal(engine), faults=Faults(engine),
                      control=Control(directory=tmp_path_factory.mktemp("saved")))
@@ -59,7 +59,7 @@ def control(tmp_path_factory):
 
 @pytest.mark.parametrize("mode", schemathesis.GenerationMode)
 @pytest.mark.parametrize("endpoint", list(endpoints()), ids=lambda endpoint: endpoint.id)
-def test_the_control_plane_conforms(control, endpoint, mode):
+def test_control_plane_conforms_to_document(control, endpoint, mode):
     @settings(max_examples=12, deadline=None, database=None, suppress_health_check=list(HealthCheck))
     @given(control[endpoint.path][endpoint.method].as_strategy(generation_mode=mode))
     def conforms(case):
@@ -67,10 +67,10 @@ def test_the_control_plane_conforms(control, endpoint, mode):
     try:
         conforms()
     except Unsatisfiable:
-        assert mode is schemathesis.GenerationMode.NEGATIVE  # what takes nothing cannot be asked wrongly
+        assert mode is schemathesis.GenerationMode.NEGATIVE  # an endpoint without input has no invalid input
 
 
-def test_no_unquoted_comma_makes_a_property_of_the_rest_of_a_sentence():
+def test_no_description_is_split_by_an_unquoted_comma():
     pending = [control_document()]
     for value in pending:
         if isinstance(value, dict):

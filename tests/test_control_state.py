@@ -1,4 +1,4 @@
-"""State, tables, seeds, saved states, clock and PBX over the control plane: what changes, and what does not."""
+"""State, tables, seeds, saved states, clock and PBX over the control plane."""
 
 import threading
 import time
@@ -29,14 +29,14 @@ def tenants(client):
 
 
 def image(engine):
-    """All that a rejected request must leave alone."""
+    """Everything that a rejected request must not change."""
     state = engine.state
     return state.to_seed(), state.files, state.clock.now(), state.memory()
 
 
-# The whole state.
+# State.
 
-def test_the_state_comes_back_from_what_it_was_read_as(client, engine):
+def test_state_round_trip(client, engine):
     client.post("/api/tenants", json=ACME)
     state = client.get("/_mock/state").json
     before = image(engine)
@@ -45,21 +45,21 @@ def test_the_state_comes_back_from_what_it_was_read_as(client, engine):
     assert image(engine) == before
 
 
-def test_a_state_in_yaml(client):
+def test_put_state_as_yaml(client):
     text = "tables:\n  cluster:\n    - {pkey: default}\n    - {pkey: acme}\nastdb: {cfim: {1001: 42}}\npbx: stopped\n"
-    answer = client.put("/_mock/state", data=text, content_type=YAML)
-    assert answer.json["astdb"] == {"cfim": {"1001": "42"}}
+    response = client.put("/_mock/state", data=text, content_type=YAML)
+    assert response.json["astdb"] == {"cfim": {"1001": "42"}}
     assert tenants(client) == ["acme", "default"]
     assert client.get("/_mock/pbx").json["running"] is False
 
 
-def test_a_reset_goes_back_to_the_start_not_to_what_was_put(client):
+def test_reset_restores_initial_state(client):
     client.put("/_mock/state", json={"tables": {"cluster": [ACME]}})
     client.post("/_mock/reset")
     assert tenants(client) == ["default"]
 
 
-def test_a_part_of_the_state(client, engine):
+def test_patch_state(client, engine):
     files = {"/tmp/a": "A", "/tmp/b": {"base64": "Qg=="}}
     client.patch("/_mock/state", json={"tables": {"cluster": [ACME]}, "files": files,
                                        "astdb": {"cfim": {"1001": "1", "1002": "2"}}})
@@ -81,7 +81,7 @@ def test_every_table_is_listed_with_its_key(client):
     assert "description" in tables["cluster"]["columns"]
 
 
-def test_the_life_of_a_row(client):
+def test_row_create_update_delete(client):
     path = "/_mock/state/tables/cluster"
     made = client.post(path, json=[ACME])
     assert (made.status_code, made.json[0]["pkey"]) == (201, "acme")
@@ -95,7 +95,7 @@ def test_the_life_of_a_row(client):
     assert client.get("/api/tenants/acme").status_code == 404
 
 
-def test_rows_by_the_table(client):
+def test_rows_of_table(client):
     path = "/_mock/state/tables/cluster"
     assert [row["pkey"] for row in client.put(path, json=[{"pkey": "b"}, {"pkey": "a"}]).json] == ["b", "a"]
     client.patch(path, json=[{"pkey": "a", "description": "A"}, {"pkey": "c"}])
@@ -106,7 +106,7 @@ def test_rows_by_the_table(client):
     assert client.get(path).json == []
 
 
-def test_a_key_of_two_columns_and_one_with_a_slash(client):
+def test_composite_key_and_key_with_slash(client):
     path = "/_mock/state/tables"
     client.post(f"{path}/IPphoneCOSopen", json=[{"IPphone_pkey": "1001", "COS_pkey": "a/b"}])
     assert client.get(f"{path}/IPphoneCOSopen/1001/a%2Fb").json["COS_pkey"] == "a/b"
@@ -117,7 +117,7 @@ def test_a_key_of_two_columns_and_one_with_a_slash(client):
 
 # Seeds and saved states.
 
-def test_a_seed_by_name_is_where_a_reset_goes_back_to(client):
+def test_reset_restores_selected_seed(client):
     assert "empty" in [seed["name"] for seed in client.get("/_mock/seed").json]
     assert client.put("/_mock/seed", json={"seed": "empty"}).status_code == 204
     assert client.get("/api/cosrules").json == []
@@ -127,7 +127,7 @@ def test_a_seed_by_name_is_where_a_reset_goes_back_to(client):
     assert client.get("/api/cosrules").json == []
 
 
-def test_a_state_is_saved_and_loaded(client, tmp_path):
+def test_state_can_be_saved_and_loaded(client, tmp_path):
     client.post("/api/tenants", json=ACME)
     assert client.post("/_mock/save", json={"file": "office.yaml"}).status_code == 204
     assert [row["pkey"] for row in yaml.safe_load((tmp_path / "office.yaml").read_text())["tables"]["cluster"]] == [
@@ -143,7 +143,7 @@ def test_a_state_is_saved_and_loaded(client, tmp_path):
     assert tenants(client) == ["acme", "default"]
 
 
-def test_a_state_past_the_apis_rules_is_saved_and_comes_back(client):
+def test_state_that_violates_rules_can_be_saved_and_loaded(client):
     client.post("/_mock/state/tables/cluster", json=[{"pkey": "no good key"}])
     client.post("/_mock/save", json={"file": "odd.yaml"})
     client.post("/_mock/reset")
@@ -151,7 +151,7 @@ def test_a_state_past_the_apis_rules_is_saved_and_comes_back(client):
     assert "no good key" in tenants(client)
 
 
-def test_a_state_on_a_seed(client):
+def test_state_with_base_seed(client):
     assert client.put("/_mock/state", json={"base": "empty", "tables": {"cluster": [ACME]}}).status_code == 200
     assert tenants(client) == ["acme", "default"]
     assert client.get("/api/cosrules").json == []
@@ -160,7 +160,7 @@ def test_a_state_on_a_seed(client):
 @pytest.mark.parametrize("name", [
     "../x.yaml", "/etc/x.yaml", "a/b.yaml", ".x.yaml", "x", "x.txt", "x.yaml\n", "link.yaml"])
 @pytest.mark.parametrize("path", ["save", "load"])
-def test_no_name_leads_out_of_the_directory(client, tmp_path, name, path):
+def test_file_name_cannot_escape_directory(client, tmp_path, name, path):
     outside = tmp_path.parent / f"{tmp_path.name}-outside.yaml"
     outside.write_text("pbx: stopped\n")
     (tmp_path / "link.yaml").symlink_to(outside)
@@ -169,21 +169,21 @@ def test_no_name_leads_out_of_the_directory(client, tmp_path, name, path):
     assert client.get("/_mock/pbx").json["running"]
 
 
-def test_without_a_directory_nothing_is_saved(engine):
-    answer = create_app(engine).test_client().post("/_mock/save", json={"file": "x.yaml"})
-    assert (answer.status_code, "--save-dir" in answer.json["error"]) == (404, True)
+def test_save_requires_directory(engine):
+    response = create_app(engine).test_client().post("/_mock/save", json={"file": "x.yaml"})
+    assert (response.status_code, "--save-dir" in response.json["error"]) == (404, True)
 
 
-def test_a_file_that_cannot_be_written_is_told(client, tmp_path):
+def test_write_error_is_reported(client, tmp_path):
     (tmp_path / "taken.yaml").mkdir()
-    answer = client.post("/_mock/save", json={"file": "taken.yaml"})
-    assert (answer.status_code, answer.json["error"]) == (409, "taken.yaml cannot be written: Is a directory")
+    response = client.post("/_mock/save", json={"file": "taken.yaml"})
+    assert (response.status_code, response.json["error"]) == (409, "taken.yaml cannot be written: Is a directory")
     assert [file.name for file in tmp_path.iterdir()] == ["taken.yaml"]
 
 
 # Clock and PBX.
 
-def test_the_clock(client):
+def test_clock(client):
     assert client.get("/_mock/clock").json == {"now": "2024-06-01T10:00:00.000+00:00", "seconds": NOW, "frozen": True}
     assert client.post("/_mock/clock/advance", json={"seconds": 90}).json["seconds"] == NOW + 90
     assert client.put("/_mock/clock", json={"now": "2026-03-29T01:59:50Z"}).json["seconds"] == 1774749590
@@ -194,7 +194,7 @@ def test_the_clock(client):
     assert client.get("/_mock/clock").json["seconds"] == held
 
 
-def test_the_pbx(client):
+def test_pbx(client):
     assert client.patch("/_mock/pbx", json={"boot_seconds": 5}).json["boot_seconds"] == 5
     assert client.post("/_mock/pbx/stop").json["running"] is False
     assert client.get("/api/astamis/CoreStatus").status_code == 503
@@ -204,7 +204,7 @@ def test_the_pbx(client):
 
 # Profile.
 
-def test_the_profile_changes_and_the_state_stays(client):
+def test_changing_profile_keeps_state(client):
     client.post("/api/tenants", json=ACME)
     assert client.get("/_mock/profile").json == {"profile": "documented", "profiles": profiles()}
     assert client.put("/_mock/profile", json={"profile": "shipped"}).json["profile"] == "shipped"
@@ -212,12 +212,12 @@ def test_the_profile_changes_and_the_state_stays(client):
     assert tenants(client) == ["acme", "default"]
 
 
-# What is wrong with a request, and nothing changed.
+# Rejected requests.
 
 TABLE = "state/tables/cluster"
 
 
-@pytest.mark.parametrize(("method", "path", "body", "status", "told"), [
+@pytest.mark.parametrize(("method", "path", "body", "status", "message"), [
     ("PUT", "state", {"tables": {"clusterr": []}}, 422, "unknown table 'clusterr'; did you mean cluster?"),
     ("PUT", "state", {"tables": {"cluster": [{"pkey": "a"}, {"pkee": "b"}]}}, 422, "did you mean pkey?"),
     ("PUT", "state", {"tables": {"cluster": [{"pkey": "a"}, {"pkey": "a"}]}}, 422, "row a already exists"),
@@ -256,11 +256,11 @@ TABLE = "state/tables/cluster"
     ("PUT", "profile", {"profile": "shiped"}, 422, "unknown profile 'shiped'; did you mean shipped?"),
     ("PUT", "profile", {"profile": "/etc/hosts.yaml"}, 422, "unknown profile"),
 ])
-def test_a_rejection_says_what_is_right_and_changes_nothing(client, engine, tmp_path, method, path, body, status, told):
+def test_rejection_has_message_and_changes_nothing(client, engine, tmp_path, method, path, body, status, message):
     (tmp_path / "bad.yaml").write_text("tables:\n  cluster:\n    - {pkee: x}\n")
     before = image(engine)
-    answer = client.open(f"/_mock/{path}", method=method, json=body)
-    assert (answer.status_code, told in answer.json["error"]) == (status, True), answer.json
+    response = client.open(f"/_mock/{path}", method=method, json=body)
+    assert (response.status_code, message in response.json["error"]) == (status, True), response.json
     assert image(engine) == before
     assert client.get("/_mock/profile").json["profile"] == "documented"
 
@@ -274,23 +274,23 @@ LARGE = {f"key{number}": number for number in range(10_000)}
     ("PUT", "state", {"tables": {"cluster": LARGE}}), ("PUT", "state", {"pbx": LARGE}), ("PUT", TABLE, LARGE),
     ("PUT", TABLE, [{"pkey": LARGE}]), ("POST", "clock/advance", {"seconds": LARGE}),
     ("POST", "load", {"file": LARGE})])
-def test_a_rejection_of_a_large_value_is_short(client, method, path, body):
-    answer = client.open(f"/_mock/{path}", method=method, json=body)
-    assert answer.status_code == 422
-    assert len(answer.json["error"]) < 600
+def test_message_about_large_value_is_short(client, method, path, body):
+    response = client.open(f"/_mock/{path}", method=method, json=body)
+    assert response.status_code == 422
+    assert len(response.json["error"]) < 600
 
 
-def test_a_mistake_in_a_state_is_told_with_its_line(client):
+def test_error_in_state_is_reported_with_line(client):
     text = "tables:\n  cluster:\n    - {pkey: a}\n    - {pkey: b,\n       descripton: x}\n"
-    answer = client.put("/_mock/state", data=text, content_type=YAML).json
-    assert (answer["line"], answer["place"]) == (5, "tables.cluster.1.descripton")
-    assert "did you mean description?" in answer["error"]
+    response = client.put("/_mock/state", data=text, content_type=YAML).json
+    assert (response["line"], response["place"]) == (5, "tables.cluster.1.descripton")
+    assert "did you mean description?" in response["error"]
 
 
-# What takes long is done beside the requests to the API.
+# Long requests run concurrently with requests to the API.
 
 class Watched:
-    """A lock that knows for how much of a thread's processor time it was held at most."""
+    """A lock that measures the longest processor time for which a thread held it."""
 
     def __init__(self):
         self.lock, self.longest = threading.Lock(), 0.0
@@ -313,18 +313,18 @@ LONG = [("PUT", PHONES, MANY), ("GET", PHONES, None), ("PATCH", PHONES, MANY), (
         ("POST", "/_mock/reset", None)]
 
 
-def test_no_request_to_the_control_plane_holds_up_the_api(engine, tmp_path):
+def test_control_plane_requests_do_not_block_api(engine, tmp_path):
     client = create_app(engine, journal=Journal(engine), control=Control(directory=tmp_path)).test_client()
     client.get("/api/tenants")
     engine.lock = watched = Watched()
     for method, path, body in LONG:
         if path == "/_mock/save":
-            engine.state.tables.remove("ipphone", {})  # as text they take a minute
+            engine.state.tables.remove("ipphone", {})  # writing them as text takes a minute
         assert client.open(path, method=method, json=body).status_code in (200, 201, 204, 404, 409), path
         assert watched.longest < 0.1, path
 
 
-def test_a_change_that_takes_long_loses_no_other_change(engine):
+def test_long_change_does_not_lose_concurrent_changes(engine):
     state, other = engine.state, []
 
     def work(copy):

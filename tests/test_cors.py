@@ -1,4 +1,4 @@
-"""Cross-origin requests: what the CORS middleware of the published API answers."""
+"""Cross-origin requests: behaviour of the published API's CORS middleware."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from tests.engines import client_of
 from tests.serving import mistake
 
 PAGE = "https://app.example"
-ASKS = {"Origin": PAGE, "Access-Control-Request-Method": "put"}
+PREFLIGHT = {"Origin": PAGE, "Access-Control-Request-Method": "put"}
 
 
 @pytest.fixture
@@ -19,73 +19,73 @@ def client():
     return client_of(Engine(), throttle=3)
 
 
-def cors_of(answer):
-    return {name: value for name, value in answer.headers if name.startswith("Access-Control-") or name == "Vary"}
+def cors_of(response):
+    return {name: value for name, value in response.headers if name.startswith("Access-Control-") or name == "Vary"}
 
 
-def test_a_preflight_is_answered_with_what_it_asks_for(client):
-    asks = {**ASKS, "Access-Control-Request-Headers": "content-type, x-a"}
-    answer = client.options("/api/tenants/default", headers=asks)
-    assert (answer.status_code, answer.data) == (204, b"")
-    assert cors_of(answer) == {"Access-Control-Allow-Origin": PAGE, "Access-Control-Allow-Methods": "PUT",
+def test_preflight_allows_requested_method_and_headers(client):
+    preflight_headers = {**PREFLIGHT, "Access-Control-Request-Headers": "content-type, x-a"}
+    response = client.options("/api/tenants/default", headers=preflight_headers)
+    assert (response.status_code, response.data) == (204, b"")
+    assert cors_of(response) == {"Access-Control-Allow-Origin": PAGE, "Access-Control-Allow-Methods": "PUT",
                                "Access-Control-Allow-Headers": "CONTENT-TYPE, X-A"}
 
 
-def test_a_preflight_that_names_no_headers_is_allowed_none(client):
-    headers = client.options("/api/tenants/default", headers=ASKS).headers
+def test_preflight_without_requested_headers_allows_none(client):
+    headers = client.options("/api/tenants/default", headers=PREFLIGHT).headers
     assert headers.get("Access-Control-Allow-Headers") == ""
 
 
-def test_a_preflight_of_other_letters_than_ascii_is_answered_with_the_same_bytes(client):
-    asked = {"HTTP_ORIGIN": PAGE, "HTTP_ACCESS_CONTROL_REQUEST_METHOD": "p\xff\xb5\xdft",
+def test_preflight_echoes_non_ascii_bytes(client):
+    environ = {"HTTP_ORIGIN": PAGE, "HTTP_ACCESS_CONTROL_REQUEST_METHOD": "p\xff\xb5\xdft",
              "HTTP_ACCESS_CONTROL_REQUEST_HEADERS": "x-\xff"}
-    answer = client.options("/api/tenants/default", environ_overrides=asked)
-    assert cors_of(answer) == {"Access-Control-Allow-Origin": PAGE, "Access-Control-Allow-Methods": "P\xff\xb5\xdfT",
+    response = client.options("/api/tenants/default", environ_overrides=environ)
+    assert cors_of(response) == {"Access-Control-Allow-Origin": PAGE, "Access-Control-Allow-Methods": "P\xff\xb5\xdfT",
                                "Access-Control-Allow-Headers": "X-\xff"}
 
 
-def test_a_preflight_does_not_count_and_needs_no_known_path(client):
-    assert {client.options("/api/no/such", headers=ASKS).status_code for _ in range(9)} == {204}
+def test_preflight_is_not_throttled_and_accepts_unknown_path(client):
+    assert {client.options("/api/no/such", headers=PREFLIGHT).status_code for _ in range(9)} == {204}
     assert client.get("/api/tenants").status_code == 200
 
 
 @pytest.mark.parametrize(("method", "query", "header", "form"), [
     ("options", "", "", ""), ("POST", "", "Options", ""), ("POST", "_method=options", "", ""),
     ("POST", "", "", "_method=OPTIONS")])
-def test_a_preflight_may_have_small_letters_or_override_a_post(client, method, query, header, form):
-    asked = {"REQUEST_METHOD": method, "HTTP_X_HTTP_METHOD_OVERRIDE": header}
-    answer = client.post("/api/tenants/default", query_string=query, headers=ASKS, environ_overrides=asked, data=form,
-                         content_type="application/x-www-form-urlencoded")
-    assert (answer.status_code, answer.headers.get("Access-Control-Allow-Methods")) == (204, "PUT")
+def test_preflight_by_lower_case_method_or_method_override(client, method, query, header, form):
+    environ = {"REQUEST_METHOD": method, "HTTP_X_HTTP_METHOD_OVERRIDE": header}
+    response = client.post("/api/tenants/default", query_string=query, headers=PREFLIGHT, environ_overrides=environ,
+                           data=form, content_type="application/x-www-form-urlencoded")
+    assert (response.status_code, response.headers.get("Access-Control-Allow-Methods")) == (204, "PUT")
 
 
 @pytest.mark.parametrize("path", ["/api", "/api/tenants/\xff", "/api/tenants/a\nb"])
-def test_paths_that_laravels_pattern_does_not_match_have_no_such_header(client, path):
-    asked = {"PATH_INFO": path, "REQUEST_URI": ""}
-    assert cors_of(client.get("/", headers={"Origin": PAGE}, environ_overrides=asked)) == {}
-    assert client.options("/", headers=ASKS, environ_overrides=asked).status_code != 204
+def test_paths_outside_laravel_pattern_have_no_cors_headers(client, path):
+    environ = {"PATH_INFO": path, "REQUEST_URI": ""}
+    assert cors_of(client.get("/", headers={"Origin": PAGE}, environ_overrides=environ)) == {}
+    assert client.options("/", headers=PREFLIGHT, environ_overrides=environ).status_code != 204
 
 
-def test_every_answer_to_a_foreign_page_lets_it_read(client):
+def test_every_cross_origin_response_has_cors_headers(client):
     sent = [("GET", "/api/tenants"), ("POST", "/api/tenants"), ("GET", "/api/nosuch"), ("GET", "/api/tenants")]
-    answers = [client.open(path, method=method, headers={"Origin": PAGE}) for method, path in sent]
-    assert [answer.status_code for answer in answers] == [200, 422, 404, 429]
-    assert all(cors_of(answer) == {"Access-Control-Allow-Origin": PAGE, "Vary": "Origin"} for answer in answers)
+    responses = [client.open(path, method=method, headers={"Origin": PAGE}) for method, path in sent]
+    assert [response.status_code for response in responses] == [200, 422, 404, 429]
+    assert all(cors_of(response) == {"Access-Control-Allow-Origin": PAGE, "Vary": "Origin"} for response in responses)
 
 
 @pytest.mark.parametrize("headers", [{}, {"Origin": "http://localhost"}], ids=["no origin", "its own origin"])
-def test_others_get_no_such_header(client, headers):
+def test_same_origin_response_has_no_cors_headers(client, headers):
     assert cors_of(client.get("/api/tenants", headers=headers)) == {}
-    answer = client.options("/api/tenants", headers={**headers, "Access-Control-Request-Method": "GET"})
-    assert (answer.status_code, answer.headers["Allow"], cors_of(answer)) == (200, "GET,HEAD,POST", {})
+    response = client.options("/api/tenants", headers={**headers, "Access-Control-Request-Method": "GET"})
+    assert (response.status_code, response.headers["Allow"], cors_of(response)) == (200, "GET,HEAD,POST", {})
 
 
 @pytest.mark.parametrize("origin", ["https://localhost", "http://localhost:81", "null", "", "\xff", "x" * 5000])
-def test_other_schemes_ports_and_odd_origins_are_foreign(client, origin):
+def test_different_scheme_or_port_is_cross_origin(client, origin):
     assert client.get("/api/tenants", headers={"Origin": origin}).headers["Access-Control-Allow-Origin"] == origin
 
 
-def test_laravel_10_allows_any_origin_on_every_answer():
+def test_laravel_10_allows_any_origin_in_every_response():
     document = load("documented")
     document = {**document, "x-laravel": {**document["x-laravel"], "cors": "any"}}
     engine = Engine(document)
@@ -93,41 +93,43 @@ def test_laravel_10_allows_any_origin_on_every_answer():
     assert cors_of(client.get("/api/nosuch")) == {"Access-Control-Allow-Origin": "*"}
     assert cors_of(client.options("/api/tenants")) == {"Access-Control-Allow-Origin": "*",
                                                        "Vary": "Access-Control-Request-Method"}
-    assert cors_of(client.options("/api/tenants", headers=ASKS))["Access-Control-Allow-Headers"] == ""
-    answer = client.options("/api/tenants", headers={**ASKS, "Access-Control-Request-Headers": "x-a"})
-    assert (answer.status_code, cors_of(answer)) == (204, {
+    assert cors_of(client.options("/api/tenants", headers=PREFLIGHT))["Access-Control-Allow-Headers"] == ""
+    response = client.options("/api/tenants", headers={**PREFLIGHT, "Access-Control-Request-Headers": "x-a"})
+    assert (response.status_code, cors_of(response)) == (204, {
         "Access-Control-Allow-Origin": "*", "Access-Control-Allow-Methods": "PUT",
         "Access-Control-Allow-Headers": "x-a",
         "Access-Control-Max-Age": "0", "Vary": "Access-Control-Request-Method, Access-Control-Request-Headers"})
 
 
-def test_the_control_plane_stays_closed_to_foreign_pages(client):
-    answer = client.get("/_mock/state", headers={"Origin": PAGE})
-    assert answer.status_code == 403
-    assert cors_of(answer) == {}
+def test_control_plane_rejects_cross_origin_requests(client):
+    response = client.get("/_mock/state", headers={"Origin": PAGE})
+    assert response.status_code == 403
+    assert cors_of(response) == {}
 
 
-def test_a_page_of_an_allowed_origin_uses_the_control_plane_with_the_token():
+def test_allowed_origin_can_use_control_plane_with_token():
     client = create_app(control=Control(token="open sesame", origins=(PAGE,))).test_client()
     for method, path, status in (("GET", "/_mock/nosuch", 404), ("DELETE", "/_mock/state", 405)):
-        answer = client.open(path, method=method, headers={"Origin": PAGE})
-        assert (answer.status_code, answer.headers["Access-Control-Allow-Origin"]) == (status, PAGE)
-    asks = {"Origin": PAGE, "Access-Control-Request-Method": "GET", "Access-Control-Request-Headers": "authorization"}
-    preflight = client.options("/_mock/state", headers=asks)
+        response = client.open(path, method=method, headers={"Origin": PAGE})
+        assert (response.status_code, response.headers["Access-Control-Allow-Origin"]) == (status, PAGE)
+    preflight_headers = {"Origin": PAGE, "Access-Control-Request-Method": "GET",
+                         "Access-Control-Request-Headers": "authorization"}
+    preflight = client.options("/_mock/state", headers=preflight_headers)
     assert (preflight.status_code, preflight.headers["Access-Control-Allow-Origin"]) == (204, PAGE)
     assert "Authorization" in preflight.headers["Access-Control-Allow-Headers"]
     token = {"Authorization": "Bearer open sesame"}
     assert client.get("/_mock/state", headers={"Origin": PAGE}).status_code == 401
-    answer = client.get("/_mock/state", headers={"Origin": PAGE, **token})
-    assert (answer.status_code, answer.headers["Access-Control-Allow-Origin"]) == (200, PAGE)
-    assert cors_of(client.options("/_mock/state", headers={**asks, "Origin": "https://evil.example"})) == {}
+    response = client.get("/_mock/state", headers={"Origin": PAGE, **token})
+    assert (response.status_code, response.headers["Access-Control-Allow-Origin"]) == (200, PAGE)
+    assert cors_of(client.options("/_mock/state",
+                                  headers={**preflight_headers, "Origin": "https://evil.example"})) == {}
 
 
-def test_an_allowed_origin_without_a_token_is_of_no_use():
+def test_allowed_origin_requires_token():
     client = create_app(control=Control(origins=(PAGE,))).test_client()
     assert client.get("/_mock/state", headers={"Origin": PAGE}).status_code == 403
 
 
 @pytest.mark.parametrize("origin", ["*", "app.example", "https://app.example/", "https://a b"])
-def test_an_origin_that_is_not_one_is_rejected(origin):
+def test_invalid_origin_is_rejected(origin):
     assert "is not an origin like https://app.example:8443" in mistake("serve", "--control-origin", origin)

@@ -1,4 +1,4 @@
-"""Credentials in a URL are never printed, whatever the scheme, and wherever a command trips over it."""
+"""Credentials in a URL are never printed, with any scheme and in any command."""
 
 from __future__ import annotations
 
@@ -25,23 +25,23 @@ COMMANDS = [["check"], ["baseline", "-o", "/nonexistent/x.sark"], ["import"], ["
 def test_credentials_are_not_printed(command: list[str], url: str, monkeypatch: pytest.MonkeyPatch,
                                      capfd: pytest.CaptureFixture[str]) -> None:
     monkeypatch.setattr(sys, "argv", ["sarkmock", *command, url.format(SECRET)])
-    with pytest.raises(SystemExit) as ended:
+    with pytest.raises(SystemExit) as exit_:
         main()
-    told = "".join(capfd.readouterr())
-    assert ended.value.code == 2
-    assert told.startswith("sarkmock: ")
-    assert SECRET not in told
+    output = "".join(capfd.readouterr())
+    assert exit_.value.code == 2
+    assert output.startswith("sarkmock: ")
+    assert SECRET not in output
 
 
 @pytest.mark.parametrize(("text", "shown"), [
     ("https://a:b@h/x is wrong", "https://REDACTED@h/x is wrong"), ("'a:b@h'", "REDACTED@h'"),
     ("--login joe@example.com: unknown user or wrong password", None), ("nothing to hide", None), ("a: b@c", None),
     ("redis://:pw@h", "redis://REDACTED@h"), ("a:b//c@h", "REDACTED@h")])
-def test_what_is_taken_out_of_a_message(text: str, shown: str | None) -> None:
+def test_credentials_are_removed_from_message(text: str, shown: str | None) -> None:
     assert without_credentials(text) == (text if shown is None else shown)
 
 
-def test_a_database_that_is_none() -> None:
-    with pytest.raises(CannotRun) as told:
+def test_unsupported_database_error_hides_credentials() -> None:
+    with pytest.raises(CannotRun) as error:
         open_database(f"mongodb://joe:{SECRET}@h/0")
-    assert SECRET not in without_credentials(str(told.value))
+    assert SECRET not in without_credentials(str(error.value))

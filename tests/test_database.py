@@ -1,4 +1,4 @@
-"""The tables: SQLite's behaviour that shows through the API, dumps and foreign databases."""
+"""The tables: SQLite behaviour visible in the API, dumps and foreign databases."""
 
 import sqlite3
 from contextlib import closing
@@ -26,20 +26,20 @@ def test_affinity_stores_digits_as_integers_only_in_integer_columns(tables):
     assert (row["desc"], row["stime"], row["etime"]) == ("12", 1262546612, "soon")
 
 
-def test_an_integer_key_is_found_by_its_text_and_reused_after_the_last_row_went(tables):
+def test_integer_key_matches_text_and_is_reused_after_delete(tables):
     assert tables.insert("holiday", {"cluster": "default"}) == 1
     assert tables.first("holiday", "id", "1")["cluster"] == "default"
     assert tables.delete("holiday", "id", "1") == 1
     assert tables.insert("holiday", {"cluster": "default"}) == 1
 
 
-def test_rows_come_in_binary_order_of_their_keys(tables):
+def test_rows_are_sorted_by_key_in_binary_order(tables):
     for key in ("b", "A", "a", "1.0E+20"):
         tables.insert("cluster", {"pkey": key})
     assert [row["pkey"] for row in tables.rows("cluster", order=["pkey"])] == ["1.0E+20", "A", "a", "b"]
 
 
-def test_rows_can_be_filtered_by_any_of_several_values(tables):
+def test_rows_can_be_filtered_by_several_values(tables):
     for key, technology in (("a", "SIP"), ("b", "IAX2"), ("c", "DiD"), ("d", None)):
         tables.insert("lineio", {"pkey": key, "technology": technology})
     found = tables.rows("lineio", {"technology": ["SIP", "IAX2"]}, ["pkey"])
@@ -58,7 +58,7 @@ def test_a_duplicate_key_is_rejected(tables):
         tables.insert("cluster", {"pkey": "a"})
 
 
-def test_restore_brings_back_exactly_what_dump_took(tables):
+def test_restore_restores_dump_exactly(tables):
     tables.insert("cluster", {"pkey": "a", "abstimeout": "1"})
     before, image = tables.rows("cluster"), tables.dump()
     tables.update("cluster", "pkey", "a", {"abstimeout": "2"})
@@ -75,7 +75,7 @@ def foreign(*statements):
         return bytes(database.serialize())
 
 
-def test_a_foreign_database_gives_the_rows_and_columns_that_both_know(tables):
+def test_common_columns_of_foreign_database_are_loaded(tables):
     tables.insert("queue", {"pkey": "old"})
     tables.load(foreign(
         "CREATE TABLE cluster (extra, operator TEXT, pkey TEXT)", "CREATE TABLE elsewhere (x)",
@@ -87,14 +87,14 @@ def test_a_foreign_database_gives_the_rows_and_columns_that_both_know(tables):
 
 
 @pytest.mark.parametrize("image", [b"", b"no database", b"SQLite format 3\0" + b"x" * 4096])
-def test_what_is_no_database_is_rejected_and_changes_nothing(tables, image):
+def test_invalid_database_is_rejected_and_changes_nothing(tables, image):
     tables.insert("cluster", {"pkey": "a"})
     with pytest.raises(sqlite3.DatabaseError):
         tables.load(image)
     assert [row["pkey"] for row in tables.rows("cluster")] == ["a"]
 
 
-def test_rows_that_break_the_layout_are_rejected_and_change_nothing(tables):
+def test_rows_that_violate_constraints_are_rejected_and_change_nothing(tables):
     tables.insert("cluster", {"pkey": "a"})
     twice = ["INSERT INTO cluster VALUES ('x')"] * 2
     image = foreign("CREATE TABLE cluster (pkey TEXT)", *twice)
@@ -108,14 +108,14 @@ VALUES = (st.none() | st.integers(-2**63, 2**63 - 1) | st.floats(allow_nan=False
           | st.sampled_from(["1.5", "a/b", '"', "\\", "[1]", "null", "\x7f"]))
 
 
-def test_json_of_ordinary_rows_is_by_sqlite(tables):
+def test_ordinary_rows_are_encoded_by_sqlite(tables):
     tables.insert("cluster", {"pkey": "a", "abstimeout": "2"})
     assert tables.as_json("cluster", {}, ("pkey",), ("pkey", "abstimeout")) == b'[{"pkey":"a","abstimeout":"2"}]'
 
 
 @settings(max_examples=150, deadline=None)
 @given(rows=st.lists(st.fixed_dictionaries({"desc": VALUES, "stime": VALUES, "z_created": VALUES}), max_size=3))
-def test_json_by_sqlite_is_that_of_the_rows_where_it_is_given(rows):
+def test_json_encoded_by_sqlite_equals_to_json(rows):
     tables, only = Database(), ("id", "desc", "stime", "z_created")
     for row in rows:
         tables.insert("holiday", row)
@@ -138,7 +138,7 @@ CHANGES = {
 
 
 @pytest.mark.parametrize("change", CHANGES)
-def test_a_list_is_never_that_of_before_a_change(change):
+def test_cached_list_is_invalidated_by_change(change):
     engine = Engine()
     tables = engine.state.tables
 
@@ -154,7 +154,7 @@ def test_a_list_is_never_that_of_before_a_change(change):
 
 
 @pytest.mark.parametrize("rows", [1, MANY_CHANGES + 1])
-def test_a_reset_undoes_exactly_however_much_was_changed(rows):
+def test_reset_reverts_any_number_of_changes(rows):
     phones = [{"pkey": str(100_000 + number), "desc": "as it was"} for number in range(rows)]
     state = State(Seed.of({"tables": {"ipphone": phones}}))
     tables = state.tables

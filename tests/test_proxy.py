@@ -1,4 +1,4 @@
-"""The proxy as a way: what it changes of a message, what it bounds, what it answers in the upstream's place."""
+"""The proxy's transport: forwarded messages, limits, and the responses that it sends instead of the upstream."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ DATE = re.compile(rb"(?i)date:")
 
 
 def recorded(profile, step=1):
-    """Every nth recorded request that is HTTP, and those that log in."""
+    """Every nth recorded request that is valid HTTP, and those that log in."""
     number = 0
     for exchange in (exchange for file in FILES[profile] for exchange in replay.read(file)):
         recording = exchange["request"]
@@ -55,7 +55,7 @@ def recorded(profile, step=1):
 
 
 class RecordedWire(Wire):
-    """Sends recorded requests, with the tokens and names that earlier answers gave."""
+    """Sends recorded requests, with tokens and names from earlier responses."""
 
     def __init__(self, url):
         super().__init__(url)
@@ -64,47 +64,48 @@ class RecordedWire(Wire):
     def repeat(self, recording, request):
         head, _, body = request.partition(b"\r\n\r\n")
         head = self._saved.filled(head.decode("latin-1")).encode("latin-1")
-        answer = self.ask(head + b"\r\n\r\n" + body, recording["method"])
-        self._saved.remember(recording, answer[2])
-        return answer
+        response = self.ask(head + b"\r\n\r\n" + body, recording["method"])
+        self._saved.remember(recording, response[2])
+        return response
 
 
-def lasting(answer):
-    """An answer without its date."""
-    status, headers, body = answer
+def without_date(response):
+    """A response without its Date header."""
+    status, headers, body = response
     return status, [line for line in headers if not DATE.match(line)], body
 
 
 def assert_equal_bytes(profile, step):
-    """Two mocks of one state are asked the same, one of them through the proxy."""
-    with (SarkMock(profile=profile, now=NOW, tls=False) as one, SarkMock(profile=profile, now=NOW, tls=False) as other,
-          proxied(other.url) as way, RecordedWire(one.url) as direct, RecordedWire(way.url) as through):
-        count = answered = 0
+    """Send the same requests to two mocks with the same state, to one of them through the proxy."""
+    with (SarkMock(profile=profile, now=NOW, tls=False) as first,
+          SarkMock(profile=profile, now=NOW, tls=False) as second,
+          proxied(second.url) as proxy, RecordedWire(first.url) as direct, RecordedWire(proxy.url) as through):
+        count = successful = 0
         for recording, request in recorded(profile, step):
-            expected = lasting(direct.repeat(recording, request))
-            got = lasting(through.repeat(recording, request))
+            expected = without_date(direct.repeat(recording, request))
+            actual = without_date(through.repeat(recording, request))
             count += 1
-            answered += int(got[0][9:12]) in (200, 201, 204, 422)
-            assert got == renamed(expected, one, other), request[:300]
-    assert count == len(way.passed)
-    return answered
+            successful += int(actual[0][9:12]) in (200, 201, 204, 422)
+            assert actual == with_address_of(second, expected, first), request[:300]
+    assert count == len(proxy.passed)
+    return successful
 
 
-def renamed(answer, one, other):
-    """Each mock knows itself by its own address."""
-    names = [mock.url.split("/")[2].encode() for mock in (one, other)]
-    status, headers, body = answer
+def with_address_of(second, response, first):
+    """Replace the first mock's address by the second's."""
+    names = [mock.url.split("/")[2].encode() for mock in (first, second)]
+    status, headers, body = response
     return status, [line.replace(*names) for line in headers], body.replace(*names)
 
 
 @pytest.mark.parametrize(("profile", "step"), [("shipped", 11), ("2020-06", 41), ("L10", 41), ("L11", 41)])
-def test_recorded_exchanges_come_back_byte_for_byte(profile, step):
+def test_recorded_responses_are_forwarded_byte_for_byte(profile, step):
     assert assert_equal_bytes(profile, step) > 30
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("profile", FILES)
-def test_all_recorded_exchanges_come_back_byte_for_byte(profile):
+def test_all_recorded_responses_are_forwarded_byte_for_byte(profile):
     assert assert_equal_bytes(profile, 1) > 800
 
 
@@ -114,12 +115,12 @@ def get(url, **options):
         return session.get(url, timeout=10, **options)
 
 
-# the way of a message
+# forwarding
 
-def test_connections_are_kept_and_hop_by_hop_fields_stay_behind():
+def test_connections_are_reused_and_hop_by_hop_headers_removed():
     answer = whole(b"[1]", b"X-Odd:  two  blanks\r\nx-odd:again\r\nConnection: keep-alive, X-Hop\r\nX-Hop: 1\r\n"
                            b"Keep-Alive: timeout=5\r\n")
-    with scripted(answer, answer) as box, proxied(box.url) as way, Wire(way.url) as wire:
+    with scripted(answer, answer) as box, proxied(box.url) as proxy, Wire(proxy.url) as wire:
         for _ in range(2):
             status, headers, body = wire.ask(
                 b"GET /api/a?b=%20&& HTTP/1.1\r\nHost: {host}\r\nX_Mine:  1\r\nTE: trailers\r\n"
@@ -138,38 +139,38 @@ def test_connections_are_kept_and_hop_by_hop_fields_stay_behind():
     (b"Transfer-Encoding: chunked\r\n\r\n3;x=1\r\nhel\r\n2\r\nlo\r\n0\r\nTrailer: 1\r\n\r\n", b"hello"),
     (b"Content-Length: 0\r\n\r\n", b"")], ids=["length", "until the end", "chunked", "empty"])
 @pytest.mark.parametrize("version", [b"1.1", b"1.0"])
-def test_bodies_come_whatever_frames_them(framing, body, version):
-    with scripted(HEAD + framing) as box, proxied(box.url) as way, Wire(way.url) as wire:
+def test_bodies_are_forwarded_with_every_framing(framing, body, version):
+    with scripted(HEAD + framing) as box, proxied(box.url) as proxy, Wire(proxy.url) as wire:
         wire.send(b"GET /api/a HTTP/" + version + b"\r\nHost: h\r\n\r\n")
         assert wire.read()[2] == body
-        assert way.entries()[0].response_body == body
+        assert proxy.entries()[0].response_body == body
 
 
-def test_large_bodies_stream_both_ways_and_are_kept_in_part():
+def test_large_bodies_are_streamed_and_recorded_in_part():
     size = 20 << 20
-    with SarkMock(tls=False) as box, proxied(box.url) as way, Wire(way.url) as wire:
+    with SarkMock(tls=False) as box, proxied(box.url) as proxy, Wire(proxy.url) as wire:
         head = b"POST /api/nosuch HTTP/1.1\r\nHost: h\r\nContent-Length: %d\r\n\r\n" % size
         assert wire.ask(head + b"x" * size, "POST")[0] == b"HTTP/1.1 405 Method Not Allowed"
         chunked = b"POST /api/tenants HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n"
         status = wire.ask(chunked + b"5\r\nhello\r\n" * 20_000 + b"0\r\n\r\n", "POST")[0]
         assert status.startswith(b"HTTP/1.1 422 ")
-        assert way.entries(2)[0].sizes[0] == size
-        assert [passed.whole for passed in way.passed] == [False, True]
-        assert len(way.passed[1].body) == 100_000
+        assert proxy.entries(2)[0].sizes[0] == size
+        assert [passed.whole for passed in proxy.passed] == [False, True]
+        assert len(proxy.passed[1].body) == 100_000
 
 
-def test_bodies_on_their_way_take_bounded_memory_and_pass_all_the_same():
+def test_buffered_bodies_take_bounded_memory():
     size = 4 << 20
-    with SarkMock(tls=False) as box, proxied(box.url) as way, Wire(way.url) as full, Wire(way.url) as other:
-        way.proxy.room = room = BodyMemory(2 * size)  # it is held, and kept for the journal
+    with SarkMock(tls=False) as box, proxied(box.url) as proxy, Wire(proxy.url) as full, Wire(proxy.url) as second:
+        proxy.proxy.room = room = BodyMemory(2 * size)  # buffered for forwarding and for the journal
         head = b"PUT /_mock/state HTTP/1.1\r\nHost: localhost\r\nContent-Length: %d\r\n\r\n" % size
         full.send(head + b"x" * (size - 1))
         wait_for(lambda: room.size < 4)
-        assert other.ask(head + b"x" * size, "PUT")[0] == b"HTTP/1.1 503 Service Unavailable"
-        with Wire(way.url) as third:
+        assert second.ask(head + b"x" * size, "PUT")[0] == b"HTTP/1.1 503 Service Unavailable"
+        with Wire(proxy.url) as third:
             passing = b"POST /api/nosuch HTTP/1.1\r\nHost: h\r\nContent-Length: %d\r\n\r\n" % size
             assert third.ask(passing + b"x" * size, "POST")[0] == b"HTTP/1.1 405 Method Not Allowed"
-        wait_for(lambda: [passed.whole for passed in way.passed] == [False])
+        wait_for(lambda: [passed.whole for passed in proxy.passed] == [False])
         full.send(b"x")
         assert full.read("PUT")[0] == b"HTTP/1.1 415 UNSUPPORTED MEDIA TYPE"
         wait_for(lambda: room.size == 2 * size)
@@ -182,39 +183,39 @@ def wait_for(condition):
     assert condition()
 
 
-def test_a_slow_client_gets_all_of_an_answer_that_ends_the_connection():
+def test_slow_client_receives_complete_response():
     body = b"x" * (8 << 20)
-    with scripted(whole(body)) as box, proxied(box.url) as way, Wire(way.url) as wire:
+    with scripted(whole(body)) as box, proxied(box.url) as proxy, Wire(proxy.url) as wire:
         wire.send(b"GET /api/a HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n")
         time.sleep(0.3)
         assert wire.read()[2] == body
 
 
-def test_a_download_begins_before_it_has_come():
+def test_response_is_forwarded_before_it_is_complete():
     answer = HEAD + b"Content-Length: 10\r\n\r\nhello"
-    with scripted(answer) as box, proxied(box.url, patience=IMPATIENT) as way, Wire(way.url) as wire:
+    with scripted(answer) as box, proxied(box.url, patience=IMPATIENT) as proxy, Wire(proxy.url) as wire:
         wire.send(b"GET /api/a HTTP/1.1\r\nHost: h\r\n\r\n")
         began = time.monotonic()
-        assert wire.read()[2] == b"hello"  # and then the connection is dropped
+        assert wire.read()[2] == b"hello"  # then the connection is closed
         assert 0.4 < time.monotonic() - began < 2
-        assert "did not complete its response" in way.told[0]
-        assert not way.passed[0].whole
+        assert "did not complete its response" in proxy.told[0]
+        assert not proxy.passed[0].whole
 
 
-# an upstream that means harm, or is not there
+# hostile or unreachable upstreams
 
 BARE = "a line ends with a bare LF instead of CRLF"
 BROKEN = {"no HTTP": 504, "no status": 502, "a long header": 502, "a length that is none": 502}
 
 
 @pytest.mark.parametrize("name", ANSWERS)
-def test_whatever_the_upstream_sends_the_next_request_works(name):
-    with scripted(ANSWERS[name]) as box, proxied(box.url, patience=IMPATIENT) as way:
-        with Wire(way.url) as wire:
+def test_next_request_works_after_hostile_response(name):
+    with scripted(ANSWERS[name]) as box, proxied(box.url, patience=IMPATIENT) as proxy:
+        with Wire(proxy.url) as wire:
             status = wire.ask(b"GET /api/tenants HTTP/1.1\r\nHost: h\r\n\r\n")[0]
         assert int(status[9:12] or 0) == BROKEN.get(name, int(status[9:12] or 0))
-        assert get(f"{way.url}/tenants").text == "[]"
-        assert all(len(passed.answer_body) <= 8 << 20 for passed in way.passed)
+        assert get(f"{proxy.url}/tenants").text == "[]"
+        assert all(len(passed.answer_body) <= 8 << 20 for passed in proxy.passed)
 
 
 @pytest.mark.parametrize(("answer", "reason"), [
@@ -229,12 +230,12 @@ def test_whatever_the_upstream_sends_the_next_request_works(name):
     (HEAD + b"Transfer-Encoding: chunked\r\n\r\nzz\r\n", "aborted its response: a chunk has no size"),
     (HEAD + b"Content-Length: 2\r\n\r\n" + CLOSE, "aborted its response: 2 of 2 bytes are missing"),
 ])
-def test_the_client_is_told_what_is_wrong_with_the_upstream(answer, reason):
-    with scripted(answer) as box, proxied(box.url, patience=IMPATIENT) as way:
-        found = get(f"{way.url}/tenants")
-        assert (found.status_code, found.json()) == (502, {
+def test_502_explains_what_is_wrong_with_upstream(answer, reason):
+    with scripted(answer) as box, proxied(box.url, patience=IMPATIENT) as proxy:
+        response = get(f"{proxy.url}/tenants")
+        assert (response.status_code, response.json()) == (502, {
             "message": f"sarkmock proxy: {box.url.removesuffix('/api')} {reason}"})
-        assert get(f"{way.url}/tenants").text == "[]"
+        assert get(f"{proxy.url}/tenants").text == "[]"
 
 
 @pytest.mark.parametrize(("body", "reason"), [
@@ -243,297 +244,297 @@ def test_the_client_is_told_what_is_wrong_with_the_upstream(answer, reason):
     (b"5\r\nhello\r\n" + b"0" * 200_000, "a line is too long"), (b"5\nhello\n0\n\n", BARE),
     (b"5\r\nhello\r\n0\r\n" + b"A: b\r\n" * 100, "its trailers are too long"),
 ])
-def test_a_body_with_invalid_chunks_ends_the_connection_and_is_told(body, reason):
+def test_response_with_invalid_chunks_is_reported(body, reason):
     with scripted(HEAD + b"Transfer-Encoding: chunked\r\n\r\n" + body) as box, proxied(
-            box.url, patience=IMPATIENT) as way:
-        with Wire(way.url) as wire:
+            box.url, patience=IMPATIENT) as proxy:
+        with Wire(proxy.url) as wire:
             wire.send(b"GET /api/a HTTP/1.1\r\nHost: h\r\n\r\n")
-            wait_for(lambda: len(way.told) == 1)
-        assert way.told[0].endswith(reason)
-        wait_for(lambda: [passed.whole for passed in way.passed] == [False])
-        assert get(f"{way.url}/tenants").text == "[]"
+            wait_for(lambda: len(proxy.told) == 1)
+        assert proxy.told[0].endswith(reason)
+        wait_for(lambda: [passed.whole for passed in proxy.passed] == [False])
+        assert get(f"{proxy.url}/tenants").text == "[]"
 
 
 @pytest.mark.parametrize("answer", [HEAD + b"Content-Length: 2\r\n\r\nok", b"HTTP/1.1 204 No Content\r\n\r\n"])
-def test_what_comes_behind_an_answer_is_not_the_next_one(answer):
-    behind = b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nwrong"
-    with scripted(answer + behind) as box, proxied(box.url, patience=IMPATIENT) as way:
-        assert get(f"{way.url}/tenants").status_code in (200, 204)
-        assert get(f"{way.url}/tenants").text == "[]"
+def test_surplus_bytes_are_not_the_next_response(answer):
+    surplus = b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nwrong"
+    with scripted(answer + surplus) as box, proxied(box.url, patience=IMPATIENT) as proxy:
+        assert get(f"{proxy.url}/tenants").status_code in (200, 204)
+        assert get(f"{proxy.url}/tenants").text == "[]"
 
 
-def test_an_upstream_that_trickles_is_not_waited_for():
-    with scripted(WELL, pause=0.1) as box, proxied(box.url, patience=IMPATIENT) as way:
+def test_trickling_response_head_times_out():
+    with scripted(WELL, pause=0.1) as box, proxied(box.url, patience=IMPATIENT) as proxy:
         began = time.monotonic()
-        answer = get(f"{way.url}/tenants")
+        answer = get(f"{proxy.url}/tenants")
         assert (answer.status_code, answer.json()) == (504, {
             "message": f"sarkmock proxy: {box.url.removesuffix('/api')} did not respond within 1 s"})
         assert time.monotonic() - began < 3
 
 
 @pytest.mark.parametrize(("slow", "complete"), [(upstream.SLOW, False), (100, True)])
-def test_a_body_that_trickles_is_cut_and_one_that_is_only_large_is_not(slow, complete, monkeypatch):
+def test_trickling_body_times_out_and_large_body_does_not(slow, complete, monkeypatch):
     monkeypatch.setattr(upstream, "SLOW", slow)
     answer, patience = whole(b"x" * 100), replace(IMPATIENT, whole=0.2)
-    with scripted(answer, pause=0.003) as box, proxied(box.url, patience=patience) as way, Wire(way.url) as wire:
-        got = wire.ask(b"GET /api/a HTTP/1.1\r\nHost: h\r\n\r\n")[2]
-        assert (got == b"x" * 100) == complete
+    with scripted(answer, pause=0.003) as box, proxied(box.url, patience=patience) as proxy, Wire(proxy.url) as wire:
+        body = wire.ask(b"GET /api/a HTTP/1.1\r\nHost: h\r\n\r\n")[2]
+        assert (body == b"x" * 100) == complete
 
 
-def test_the_timeout_of_the_command_includes_the_connection():
+def test_timeout_option_includes_connecting():
     values = dict.fromkeys(("listen_cert", "listen_key"), None) | {"timeout": 0.2}
-    with socket.create_server(("127.0.0.1", 0), backlog=0) as deaf, contextlib.ExitStack() as full:
+    with socket.create_server(("127.0.0.1", 0), backlog=0) as listener, contextlib.ExitStack() as stack:
         for _ in range(2):  # further connections are not accepted
-            waiting = full.enter_context(socket.socket())
+            waiting = stack.enter_context(socket.socket())
             waiting.setblocking(False)
-            waiting.connect_ex(deaf.getsockname())
-        url = f"http://127.0.0.1:{deaf.getsockname()[1]}/api"
-        with proxied(url, patience=listening_of(values).patience) as way:
+            waiting.connect_ex(listener.getsockname())
+        url = f"http://127.0.0.1:{listener.getsockname()[1]}/api"
+        with proxied(url, patience=listening_of(values).patience) as proxy:
             began = time.monotonic()
-            assert get(f"{way.url}/a").status_code == 504
+            assert get(f"{proxy.url}/a").status_code == 504
             assert time.monotonic() - began < 2
 
 
-def test_interim_answers_are_passed_on_but_not_a_flood_of_them():
+def test_interim_responses_are_forwarded_up_to_a_limit():
     hint = b"HTTP/1.1 103 Early Hints\r\nLink: </x>\r\nConnection: X-Hop\r\nX-Hop: 1\r\n\r\n"
     answers = (b"HTTP/1.1 100 Continue\r\n\r\n" + hint + WELL, hint * 50 + WELL, hint + WELL)
-    with scripted(*answers) as box, proxied(box.url) as way, Wire(way.url) as wire:
+    with scripted(*answers) as box, proxied(box.url) as proxy, Wire(proxy.url) as wire:
         wire.send(b"GET /api/a HTTP/1.1\r\nHost: h\r\n\r\n")
         assert wire.read()[:2] == (b"HTTP/1.1 103 Early Hints", [b"Link: </x>"])
         assert wire.read()[2] == b"[]"
         wire.send(b"GET /api/a HTTP/1.1\r\nHost: h\r\n\r\n")
-        found = [wire.read()[0] for _ in range(11)]
-        assert found == [b"HTTP/1.1 103 Early Hints"] * 10 + [b"HTTP/1.1 502 Bad Gateway"]
-        with Wire(way.url) as old:
+        statuses = [wire.read()[0] for _ in range(11)]
+        assert statuses == [b"HTTP/1.1 103 Early Hints"] * 10 + [b"HTTP/1.1 502 Bad Gateway"]
+        with Wire(proxy.url) as old:
             assert old.ask(b"GET /api/a HTTP/1.0\r\n\r\n")[0] == b"HTTP/1.1 200 OK"
 
 
-def test_an_answer_that_comes_before_the_end_of_a_request_is_not_waited_with():
+def test_early_response_is_forwarded_before_request_is_complete():
     size = 50 << 20
     head = b"POST /api/tenants HTTP/1.1\r\nHost: h\r\nContent-Length: %d\r\n\r\n" % size
     too_large = whole(b"{}", status=b"413 Too Large")
-    with deaf_box(too_large) as url, proxied(url) as way, Wire(way.url) as wire:
+    with box_that_ignores_bodies(too_large) as url, proxied(url) as proxy, Wire(proxy.url) as wire:
         began = time.monotonic()
         assert wire.ask(head + b"x" * size, "POST")[0] == b"HTTP/1.1 413 Too Large"
         assert time.monotonic() - began < 10
-        wait_for(lambda: [passed.whole for passed in way.passed] == [False])
+        wait_for(lambda: [passed.whole for passed in proxy.passed] == [False])
 
 
 @contextmanager
-def deaf_box(answer):
-    """An upstream that answers the head of a request and reads nothing of its body."""
+def box_that_ignores_bodies(answer):
+    """An upstream that responds to the head of a request and does not read its body."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
-        kept = []
+        connections = []
 
         def accept():
             with contextlib.suppress(OSError):
-                kept.append(listener.accept()[0])
-                kept[0].recv(1)
-                kept[0].sendall(answer)
+                connections.append(listener.accept()[0])
+                connections[0].recv(1)
+                connections[0].sendall(answer)
 
         thread = threading.Thread(target=accept)
         thread.start()
         yield f"http://127.0.0.1:{listener.getsockname()[1]}/api"
         thread.join()
-        kept[0].close()
+        connections[0].close()
 
 
-def test_what_the_proxy_answers_itself_arrives_although_the_client_still_sends():
+def test_proxy_error_reaches_client_that_is_still_sending():
     size = 50 << 20
     head = b"POST /api/tenants HTTP/1.1\r\nHost: h\r\nContent-Length: %d\r\n\r\n" % size
     with scripted() as box:
         url = box.url
-    with proxied(url) as way, Wire(way.url) as wire:
+    with proxied(url) as proxy, Wire(proxy.url) as wire:
         assert wire.ask(head + b"x" * size, "POST")[0] == b"HTTP/1.1 502 Bad Gateway"
 
 
-def test_a_redirect_to_elsewhere_is_not_followed():
+def test_redirect_is_forwarded_and_not_followed():
     elsewhere = b"HTTP/1.1 302 Found\r\nLocation: http://127.0.0.1:9/api\r\nContent-Length: 0\r\n\r\n"
-    with scripted(elsewhere) as box, proxied(box.url) as way:
-        answer = get(f"{way.url}/tenants", allow_redirects=False)
+    with scripted(elsewhere) as box, proxied(box.url) as proxy:
+        answer = get(f"{proxy.url}/tenants", allow_redirects=False)
         assert (answer.status_code, answer.headers["Location"]) == (302, "http://127.0.0.1:9/api")
         assert len(box.requests) == 1
-        assert way.told == ["GET /api/tenants: redirects to another host, http://127.0.0.1:9/api"]
+        assert proxy.told == ["GET /api/tenants: redirects to another host, http://127.0.0.1:9/api"]
 
 
-def test_a_target_with_another_host_goes_to_the_upstream():
-    with scripted() as box, proxied(box.url) as way, Wire(way.url) as wire:
+def test_absolute_target_is_sent_to_upstream():
+    with scripted() as box, proxied(box.url) as proxy, Wire(proxy.url) as wire:
         assert wire.ask(b"GET http://other.invalid/api/a?b HTTP/1.1\r\nHost: h\r\n\r\n")[2] == b"[]"
         assert box.requests[0].startswith(b"GET /api/a?b HTTP/1.1\r\nHost: 127.0.0.1:")
 
 
-def test_errors_of_the_way_are_one_line(tmp_path):
+def test_connection_errors_are_one_line(tmp_path):
     authority = trustme.CA()
     (tmp_path / "ca.pem").write_bytes(authority.cert_pem.bytes())
     context = ssl.create_default_context(cafile=str(tmp_path / "ca.pem"))
-    with SarkMock() as box, proxied(box.url, context=context) as way:
-        answer = get(f"{way.url}/tenants")
+    with SarkMock() as box, proxied(box.url, context=context) as proxy:
+        answer = get(f"{proxy.url}/tenants")
         assert answer.status_code == 502
         assert "certificate that is not trusted" in answer.json()["message"]
-        assert way.told == [f"GET /api/tenants: 502 {answer.json()['message'].removeprefix('sarkmock proxy: ')}"]
-    with SarkMock() as box, proxied(box.url, context=box.ssl_context) as way:
-        assert get(f"{way.url}/tenants").status_code == 200
+        assert proxy.told == [f"GET /api/tenants: 502 {answer.json()['message'].removeprefix('sarkmock proxy: ')}"]
+    with SarkMock() as box, proxied(box.url, context=box.ssl_context) as proxy:
+        assert get(f"{proxy.url}/tenants").status_code == 200
         url = box.url
-    with proxied(url, context=ssl.create_default_context()) as way:
-        assert "refuses connections" in get(f"{way.url}/tenants").json()["message"]
-        entry, = way.entries()
+    with proxied(url, context=ssl.create_default_context()) as proxy:
+        assert "refuses connections" in get(f"{proxy.url}/tenants").json()["message"]
+        entry, = proxy.entries()
         assert entry.status == 502
-        assert "refuses connections" in way.journal.why(entry)[0].text
-        assert way.passed == []
+        assert "refuses connections" in proxy.journal.why(entry)[0].text
+        assert proxy.passed == []
 
 
 @pytest.mark.parametrize(("issued", "words"), [
     ({}, "unable to get local issuer certificate); pass its authority with --ca FILE"),
     ({"name": "elsewhere.example"}, "IP address mismatch, certificate is not valid for '127.0.0.1')"),
     ({"not_after": datetime(2020, 1, 1, tzinfo=UTC)}, "certificate has expired)")])
-def test_a_certificate_that_is_not_trusted_is_told_with_the_reason(issued, words):
+def test_untrusted_certificate_is_reported_with_reason(issued, words):
     authority, stranger = trustme.CA(), trustme.CA()
     name = issued.pop("name", "127.0.0.1")
     server, client = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER), ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     authority.issue_cert(name, **issued).configure_cert(server)
     (authority if issued or name != "127.0.0.1" else stranger).configure_trust(client)
-    with scripted(tls=server) as box, proxied(box.url, context=client) as way:
-        answer = get(f"{way.url}/tenants")
+    with scripted(tls=server) as box, proxied(box.url, context=client) as proxy:
+        answer = get(f"{proxy.url}/tenants")
         assert answer.status_code == 502
         assert answer.json()["message"].endswith(words)
         assert box.requests == []
 
 
-def test_a_read_is_repeated_on_a_connection_that_was_closed_and_a_write_is_not():
-    with scripted(WELL, CLOSE, WELL, CLOSE, WELL) as box, proxied(box.url) as way, requests.Session() as session:
+def test_read_is_retried_on_closed_connection_and_write_is_not():
+    with scripted(WELL, CLOSE, WELL, CLOSE, WELL) as box, proxied(box.url) as proxy, requests.Session() as session:
         session.trust_env = False
-        assert session.get(f"{way.url}/a").status_code == 200
-        assert session.get(f"{way.url}/a").status_code == 200
-        assert session.post(f"{way.url}/a").status_code == 502
-        assert session.post(f"{way.url}/a").status_code == 200
+        assert session.get(f"{proxy.url}/a").status_code == 200
+        assert session.get(f"{proxy.url}/a").status_code == 200
+        assert session.post(f"{proxy.url}/a").status_code == 502
+        assert session.post(f"{proxy.url}/a").status_code == 200
         assert [request.partition(b" ")[0] for request in box.requests] == [b"GET", b"GET", b"GET", b"POST", b"POST"]
 
 
-def test_a_burst_of_connections_is_accepted_while_the_proxy_is_busy():
+def test_burst_of_connections_is_accepted_while_proxy_is_busy():
     passed, go_on = threading.Event(), threading.Event()
 
     def judge(_):
         passed.set()
         go_on.wait(10)
 
-    with scripted() as box, proxied(box.url, judge=judge) as way, contextlib.ExitStack() as stack:
+    with scripted() as box, proxied(box.url, judge=judge) as proxy, contextlib.ExitStack() as stack:
         stack.callback(go_on.set)
-        get(f"{way.url}/a")
+        get(f"{proxy.url}/a")
         assert passed.wait(5)
-        address = ("127.0.0.1", way.proxy.port)
+        address = ("127.0.0.1", proxy.proxy.port)
         for _ in range(200):
             stack.enter_context(socket.create_connection(address, timeout=0.5))
-    with warnings.catch_warnings(record=True, category=ResourceWarning, action="always") as told:
+    with warnings.catch_warnings(record=True, category=ResourceWarning, action="always") as caught:
         gc.collect()
-    assert not told  # connections that were just accepted are closed, too
+    assert not caught  # connections that were just accepted are also closed
 
 
 # pace, faults, journal
 
-def test_requests_wait_their_turn_in_a_bounded_queue():
-    with scripted() as box, proxied(box.url, pace=Pace(each=0.2, queue=1)) as way:
-        found = []
-        threads = [threading.Thread(target=lambda: found.append(get(f"{way.url}/a"))) for _ in range(4)]
+def test_rate_limited_requests_wait_in_bounded_queue():
+    with scripted() as box, proxied(box.url, pace=Pace(each=0.2, queue=1)) as proxy:
+        responses = []
+        threads = [threading.Thread(target=lambda: responses.append(get(f"{proxy.url}/a"))) for _ in range(4)]
         began = time.monotonic()
         for thread in threads:
             thread.start()
             time.sleep(0.02)
         for thread in threads:
             thread.join()
-        assert sorted(answer.status_code for answer in found) == [200, 200, 429, 429]
-        assert {answer.headers.get("Retry-After") for answer in found} == {None, "1"}
+        assert sorted(answer.status_code for answer in responses) == [200, 200, 429, 429]
+        assert {answer.headers.get("Retry-After") for answer in responses} == {None, "1"}
         assert 0.2 <= time.monotonic() - began < 1
         assert len(box.requests) == 2
 
 
-def test_a_client_that_goes_while_it_waits_leaves_its_turn_to_the_next():
-    with scripted() as box, proxied(box.url, pace=Pace(each=0.4, queue=9)) as way:
-        assert get(f"{way.url}/first").ok
+def test_disconnected_client_leaves_the_queue():
+    with scripted() as box, proxied(box.url, pace=Pace(each=0.4, queue=9)) as proxy:
+        assert get(f"{proxy.url}/first").ok
         for name in ("a", "b", "c"):
-            with Wire(way.url) as gone:
+            with Wire(proxy.url) as gone:
                 gone.send(f"GET /api/{name} HTTP/1.1\r\nHost: h\r\n\r\n".encode())
                 time.sleep(0.02)
-        assert get(f"{way.url}/last").ok
+        assert get(f"{proxy.url}/last").ok
         assert [request.split(b" ")[1] for request in box.requests] == [b"/api/first", b"/api/last"]
 
 
-def test_requests_in_the_queue_are_told_when_the_proxy_stops():
-    with scripted() as box, proxied(box.url, pace=Pace(each=30, queue=3)) as way:
-        assert get(f"{way.url}/first").ok
-        found = []
-        threads = [threading.Thread(target=lambda: found.append(get(f"{way.url}/a"))) for _ in range(3)]
+def test_queued_requests_get_503_when_proxy_stops():
+    with scripted() as box, proxied(box.url, pace=Pace(each=30, queue=3)) as proxy:
+        assert get(f"{proxy.url}/first").ok
+        responses = []
+        threads = [threading.Thread(target=lambda: responses.append(get(f"{proxy.url}/a"))) for _ in range(3)]
         for thread in threads:
             thread.start()
-        wait_for(lambda: way.proxy.pace.waiting == 3)
-        way.proxy.stop()
+        wait_for(lambda: proxy.proxy.pace.waiting == 3)
+        proxy.proxy.stop()
         for thread in threads:
             thread.join()
-        told = {"message": "sarkmock proxy: the proxy is stopping; the request was not forwarded"}
-        assert [(answer.status_code, answer.json()) for answer in found] == [(503, told)] * 3
+        message = {"message": "sarkmock proxy: the proxy is stopping; the request was not forwarded"}
+        assert [(answer.status_code, answer.json()) for answer in responses] == [(503, message)] * 3
         assert len(box.requests) == 1
 
 
-def test_a_minute_has_no_more_than_it_may():
-    with scripted() as box, proxied(box.url, pace=Pace(most=2, queue=0)) as way:
-        assert [get(f"{way.url}/a").status_code for _ in range(3)] == [200, 200, 429]
+def test_requests_per_minute_are_limited():
+    with scripted() as box, proxied(box.url, pace=Pace(most=2, queue=0)) as proxy:
+        assert [get(f"{proxy.url}/a").status_code for _ in range(3)] == [200, 200, 429]
 
 
 @pytest.mark.parametrize(("fault", "status", "sent"), [
     ("status=503", 503, 0), ("html=502", 502, 0), ("throttle=7", 429, 0), ("latency=0.2", 200, 1), ("drop", 0, 0),
     ("drop=after", 0, 1), ("truncate=1", 200, 1)])
-def test_faults_are_laid_over_traffic(fault, status, sent):
-    with scripted() as box, proxied(box.url, faults=(f"tenants.*:{fault},times=1",)) as way, Wire(way.url) as wire:
+def test_faults_apply_to_traffic(fault, status, sent):
+    with scripted() as box, proxied(box.url, faults=(f"tenants.*:{fault},times=1",)) as proxy, Wire(proxy.url) as wire:
         began = time.monotonic()
-        found, _, body = wire.ask(b"GET /api/tenants HTTP/1.1\r\nHost: h\r\nAccept: application/json\r\n\r\n")
-        assert int(found[9:12] or 0) == status
+        status_line, _, body = wire.ask(b"GET /api/tenants HTTP/1.1\r\nHost: h\r\nAccept: application/json\r\n\r\n")
+        assert int(status_line[9:12] or 0) == status
         assert (time.monotonic() - began >= 0.2) == ("latency" in fault)
         assert fault != "truncate=1" or body == b"["
         assert len(box.requests) == sent
-        assert way.entries()[0].fault == "1"
-        assert get(f"{way.url}/tenants").text == "[]"
+        assert proxy.entries()[0].fault == "1"
+        assert get(f"{proxy.url}/tenants").text == "[]"
 
 
-def test_faults_that_need_a_mock_cannot_be():
-    with scripted() as box, proxied(box.url) as way:
+def test_faults_that_need_a_mock_are_rejected():
+    with scripted() as box, proxied(box.url) as proxy:
         fault = {"operation": "tenants.*", "locked": True}
-        answer = requests.post(f"{way.proxy.url}/_mock/faults", json=fault, timeout=5)
+        answer = requests.post(f"{proxy.proxy.url}/_mock/faults", json=fault, timeout=5)
         assert answer.status_code == 422
         assert "not available in a proxy" in answer.json()["error"]
 
 
-def test_the_control_plane_has_journal_and_har_and_no_state():
+def test_control_plane_has_journal_and_har_but_no_state():
     packed = gzip.compress(b'[{"pkey": "a", "password": "secret7"}]')
-    with scripted(whole(packed, b"Content-Encoding: gzip\r\n")) as box, proxied(box.url) as way:
-        assert get(f"{way.url}/tenants").json()[0]["pkey"] == "a"
-        way.entries()
-        entry, = get(f"{way.proxy.url}/_mock/journal").json()["entries"]
+    with scripted(whole(packed, b"Content-Encoding: gzip\r\n")) as box, proxied(box.url) as proxy:
+        assert get(f"{proxy.url}/tenants").json()[0]["pkey"] == "a"
+        proxy.entries()
+        entry, = get(f"{proxy.proxy.url}/_mock/journal").json()["entries"]
         assert (entry["operation"], entry["status"]) == ("tenants.list", 200)
         assert "secret7" not in str(entry)
         assert '"pkey"' in entry["response"]["body"]
-        assert get(f"{way.proxy.url}/_mock/journal.har").json()["log"]["entries"][0]["response"]["status"] == 200
-        assert get(f"{way.proxy.url}/_mock/profile").json()["upstream"] == box.url
-        assert get(f"{way.proxy.url}/_mock/state").status_code == 404
-        assert get(f"{way.proxy.url}/_mock/").status_code == 200
+        assert get(f"{proxy.proxy.url}/_mock/journal.har").json()["log"]["entries"][0]["response"]["status"] == 200
+        assert get(f"{proxy.proxy.url}/_mock/profile").json()["upstream"] == box.url
+        assert get(f"{proxy.proxy.url}/_mock/state").status_code == 404
+        assert get(f"{proxy.proxy.url}/_mock/").status_code == 200
 
 
-def test_clients_that_send_no_http_are_told():
-    with scripted() as box, proxied(box.url) as way:
+def test_invalid_client_requests_are_rejected():
+    with scripted() as box, proxied(box.url) as proxy:
         for request, status in ((b"GET /api HTTP/1.1\r\n\r\n", 400), (b"CONNECT a:1 HTTP/1.1\r\nHost: a\r\n\r\n", 400),
                                 (b"\r\n" * 2000, 400), (b"GET /api HTTP/1.1\nHost: a\n\n", 400),
                                 (b"GET /api HTTP/1.1\r\nHost: a\n\n", 400),
                                 (b"GET /api HTTP/1.1\r\nHost: a\r\nX: " + b"y" * 70_000 + b"\r\n\r\n", 431),
                                 (b"PUT /_mock/faults HTTP/1.1\r\nHost: a\r\nContent-Length: 99999999\r\n\r\n", 413)):
-            with Wire(way.url) as wire:
+            with Wire(proxy.url) as wire:
                 assert int(wire.ask(request)[0][9:12]) == status
         assert box.requests == []
 
 
 @pytest.mark.parametrize("body", [b"zz\r\n", b"1\r\nxyz\r\n", b"-1\r\n", b"1\nx\n\r\n"])
-def test_a_body_with_invalid_chunks_is_an_error_of_the_client(body):
-    with SarkMock(tls=False) as box, proxied(box.url) as way, Wire(way.url) as wire:
+def test_request_with_invalid_chunks_is_a_client_error(body):
+    with SarkMock(tls=False) as box, proxied(box.url) as proxy, Wire(proxy.url) as wire:
         request = b"POST /api/tenants HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n" + body
         status, _, answer = wire.ask(request, "POST")
-        assert (status, way.told) == (b"HTTP/1.1 400 Bad Request", [])
+        assert (status, proxy.told) == (b"HTTP/1.1 400 Bad Request", [])
         assert b"The body of the request is invalid" in answer
 
 
@@ -542,21 +543,21 @@ FLOODS = {"chunks": (b"POST /api/a HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chu
 
 
 @pytest.mark.parametrize("name", FLOODS)
-def test_nobody_waits_for_a_client_that_floods_the_proxy(name):
+def test_flood_of_one_client_does_not_delay_others(name):
     begin, repeated = FLOODS[name]
     guard = TrafficGuard("/api", permitted_hazards(read_only=False, disruptive=False))
-    with SarkMock(tls=False) as box, proxied(box.url, guard=guard) as way:
-        with Wire(way.url) as wire:
-            flood = threading.Thread(target=overwhelm, args=[wire, begin, repeated * 10_000])
+    with SarkMock(tls=False) as box, proxied(box.url, guard=guard) as proxy:
+        with Wire(proxy.url) as wire:
+            flood = threading.Thread(target=send_endlessly, args=[wire, begin, repeated * 10_000])
             flood.start()
             time.sleep(0.5)
             began = time.monotonic()
-            assert [get(f"{way.url}/tenants").status_code for _ in range(3)] == [200] * 3
+            assert [get(f"{proxy.url}/tenants").status_code for _ in range(3)] == [200] * 3
             assert time.monotonic() - began < 3
         flood.join()
 
 
-def overwhelm(wire, begin, flood):
+def send_endlessly(wire, begin, flood):
     with contextlib.suppress(OSError):
         wire.send(begin)
         while True:

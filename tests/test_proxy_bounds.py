@@ -1,4 +1,4 @@
-"""What a proxy remembers of traffic that lasts for days is bounded, whatever clients and the box send."""
+"""The proxy's memory use is bounded, even with days of traffic and hostile clients and boxes."""
 
 from __future__ import annotations
 
@@ -32,21 +32,21 @@ COUNT, LARGE, KEPT = 60, 20_000, 200_000
 CONTRACT = contract_of("documented")
 
 
-def created(number, size=LARGE):
+def tenant_created(number, size=LARGE):
     row = json.dumps({"pkey": f"t{number}", "description": "x" * size}).encode()
     headers = (("Content-Type", "application/json"),)
     return Exchange(Request("POST", "/tenants", "", headers, row), Response(201, headers, row))
 
 
-def observed(model, exchanges):
+def observe_all(model, exchanges):
     for exchange in exchanges:
         model.observe(exchange)
     return model
 
 
-def waiting(exchanges):
-    """An attribution that needs no prediction."""
-    return observed(Attribution(CONTRACT, lambda: "documented", max_bytes=KEPT), exchanges)
+def attribution(exchanges):
+    """An attribution that has observed exchanges and made no predictions."""
+    return observe_all(Attribution(CONTRACT, lambda: "documented", max_bytes=KEPT), exchanges)
 
 
 def history(exchanges):
@@ -56,26 +56,26 @@ def history(exchanges):
     return writes
 
 
-def moments(exchanges):
-    return observed(Replica(load(), max_bytes=KEPT), exchanges)
+def replica(exchanges):
+    return observe_all(Replica(load(), max_bytes=KEPT), exchanges)
 
 
-def rows(exchanges):
+def client_rows(exchanges):
     tracked = ClientRows(CONTRACT, max_bytes=KEPT)
     for exchange in exchanges:
         assert list(tracked.observe(exchange)) == []
     return tracked
 
 
-def judged(exchanges):
-    """The default limits: large bodies are not kept as evidence against deviations."""
+def watched_run(exchanges):
+    """With the default limits: large bodies are not kept as evidence."""
     watched = WatchedRun(RunOptions.of({"url": "http://127.0.0.1:1/api"}), "/api", Accepted())
     for exchange in exchanges:
         watched.judge.witnesses.observe(CONTRACT.by_id["tenants.create"], exchange, ())
     return watched
 
 
-def found(exchanges):
+def findings_of(exchanges):
     findings = Findings(max_bytes=KEPT)
     for number, exchange in enumerate(exchanges):
         identity = Identity("tenants.list", "schema", f"column{number}", "type")
@@ -85,13 +85,14 @@ def found(exchanges):
 
 
 @pytest.mark.parametrize(("remember", "size"), [
-    (found, LARGE), (waiting, LARGE), (history, LARGE), (moments, LARGE), (rows, LARGE), (judged, 4 * LARGE)])
+    (findings_of, LARGE), (attribution, LARGE), (history, LARGE), (replica, LARGE), (client_rows, LARGE),
+    (watched_run, 4 * LARGE)])
 def test_large_bodies_are_not_kept(remember, size):
     kept = []
 
     def exchanges():
         for number in range(COUNT):
-            exchange = created(number, size)
+            exchange = tenant_created(number, size)
             kept.append(weakref.ref(exchange.response))
             yield exchange
 
@@ -100,39 +101,39 @@ def test_large_bodies_are_not_kept(remember, size):
     assert sum(response() is not None for response in kept) <= KEPT // LARGE, memory
 
 
-def test_exchanges_that_wait_to_be_judged_take_bounded_memory():
-    heard = []
-    exchanges = ExchangeQueue(heard.append, max_bytes=LARGE)
+def test_exchange_queue_takes_bounded_memory():
+    received = []
+    exchanges = ExchangeQueue(received.append, max_bytes=LARGE)
     exchanges(Passed("GET", "/a", (), b"", 200, (), b"x" * (LARGE + 1), True, 0.0))
     exchanges(Passed("GET", "/b", (), b"", 200, (), b"x" * LARGE, True, 0.0))
     exchanges.settle()
-    assert ([passed.target for passed in heard], exchanges.missed) == (["/b"], 1)
+    assert ([passed.target for passed in received], exchanges.missed) == (["/b"], 1)
     exchanges.close()
 
 
-def test_exchanges_that_are_not_judged_in_time_are_counted():
-    heard = []
-    exchanges = ExchangeQueue(lambda passed: (time.sleep(0.1), heard.append(passed)), patience=0.05)
+def test_exchanges_not_judged_in_time_are_counted():
+    received = []
+    exchanges = ExchangeQueue(lambda passed: (time.sleep(0.1), received.append(passed)), patience=0.05)
     for _ in range(5):
         exchanges(Passed("GET", "/a", (), b"", 200, (), b"", True, 0.0))
     exchanges.close()
-    judged = len(heard)
+    count = len(received)
     time.sleep(0.2)
-    assert len(heard) == judged < 5
-    assert judged + exchanges.missed == 5
+    assert len(received) == count < 5
+    assert count + exchanges.missed == 5
 
 
-def test_too_many_findings_are_one_of_their_check():
+def test_surplus_findings_are_combined_by_check():
     findings = Findings(most=3)
     for number in range(10):
-        findings.add(Finding(Identity("tenants.list", "schema", f"column{number}", "type"), "", (created(0),)))
-    findings.add(Finding(Identity("tenants.list", "schema", "column1", "type"), "", (created(0),)))
+        findings.add(Finding(Identity("tenants.list", "schema", f"column{number}", "type"), "", (tenant_created(0),)))
+    findings.add(Finding(Identity("tenants.list", "schema", "column1", "type"), "", (tenant_created(0),)))
     assert {finding.identity.id: finding.count for finding in findings} == {
         "tenants.list:schema:column0:type": 1, "tenants.list:schema:column1:type": 2,
         "tenants.list:schema:column2:type": 1, "tenants.list:schema::others": 7}
 
 
-def shadow_of_unknown_methods(**limits):
+def shadow_with_unknown_methods(**limits):
     own = load("L10")
     box = embedded_mock(Engine(own))
     shadow = Shadow("shipped", load("shipped"), own, Seed.factory(own["x-database"]), box.send, **limits)
@@ -142,17 +143,17 @@ def shadow_of_unknown_methods(**limits):
     return shadow
 
 
-def test_differences_with_too_large_exchanges_are_only_counted():
-    shadow = shadow_of_unknown_methods(max_bytes=10)
+def test_differences_of_large_exchanges_are_only_counted():
+    shadow = shadow_with_unknown_methods(max_bytes=10)
     assert (shadow.counts["risky"], shadow.causes) == (20, {})
 
 
-def test_methods_that_nobody_knows_are_one_place_of_a_shadow():
-    shadow = shadow_of_unknown_methods()
+def test_unknown_methods_are_one_cause_of_a_shadow():
+    shadow = shadow_with_unknown_methods()
     assert {name for cause in shadow.causes.values() for name in cause.operations} == {"another method of no operation"}
 
 
-def test_long_paths_are_not_remembered():
+def test_long_paths_are_not_cached():
     guard = TrafficGuard("/api", permitted_hazards(read_only=True, disruptive=False))
     guard.prepare()
     tracemalloc.start()

@@ -1,4 +1,4 @@
-"""What contradicts earlier exchanges is a finding only if nobody else changes the box, as `--exclusive` states."""
+"""Contradictions between exchanges are findings only with `--exclusive`: no other client changes the box."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ ROW = "/tenants/acme"
 
 
 class Traffic:
-    """Requests to a box, judged by a proxy that may have the statement that nobody else changes it."""
+    """Requests to a box, judged by a proxy with or without `--exclusive`."""
 
     def __init__(self, exclusive=True, tamper=None):
         self.lines = []
@@ -53,22 +53,22 @@ class Traffic:
         if seen is not None:
             self.judging.receive(seen(passed))
 
-    def news(self):
+    def new_findings(self):
         return [line.partition(": ")[0] for line in self.lines if line.startswith("NEW")]
 
 
-@pytest.mark.parametrize(("exclusive", "found"), [(False, []), (True, [
+@pytest.mark.parametrize(("exclusive", "expected"), [(False, []), (True, [
     "NEW surprises tenants.update stored description changed"])])
 @pytest.mark.parametrize("headers", [(), (("Content-Type", "application/json; charset=utf-8"),)])
-def test_an_update_that_is_lost_is_found_when_the_row_is_read_again(exclusive, found, headers):
+def test_lost_update_is_found_when_row_is_read(exclusive, expected, headers):
     traffic = Traffic(exclusive, on("PUT", ROW)(lost_update))
     traffic.send("POST", "/tenants", {"pkey": "acme", "description": "old"}, seen=None)
     traffic.send("PUT", ROW, {"description": "new"}, headers=headers)
     traffic.send("GET", ROW)
-    assert traffic.news() == found
+    assert traffic.new_findings() == expected
 
 
-def test_what_others_change_is_no_finding_without_the_statement():
+def test_changes_by_other_clients_are_not_findings_without_exclusive():
     traffic = Traffic(exclusive=False)
     traffic.send("POST", "/tenants", {"pkey": "acme", "description": "a"})
     traffic.send("PUT", ROW, {"description": "b"}, seen=None)
@@ -87,33 +87,33 @@ def as_form(passed):
     return replace(passed, headers=headers, body=b"description=b")
 
 
-# Ways in which the proxy sees a write, and whether it knows what the row is afterwards.
+# How the proxy sees a write, and whether it knows the row afterwards.
 SEEN = {
-    "not at all": (None, True), "at the same time as another": (lambda passed: replace(passed, alone=False), False),
-    "without its answer": (lambda passed: replace(passed, whole=False, status=0), False),
+    "not at all": (None, True), "concurrently with another": (lambda passed: replace(passed, alone=False), False),
+    "without its response": (lambda passed: replace(passed, whole=False, status=0), False),
     "crashed": (lambda passed: replace(passed, status=500), False),
-    "as a form": (as_form, False), "limited": (lambda passed: replace(passed, status=429), False),
-    "as a page of the box": (lambda passed: replace(passed, target="/index.php"), False),
+    "as a form": (as_form, False), "rate limited": (lambda passed: replace(passed, status=429), False),
+    "as an HTML page": (lambda passed: replace(passed, target="/index.php"), False),
     "with another method": (lambda passed: replace(
         passed, headers=(*passed.headers, ("X-HTTP-Method-Override", "PUT")), method="POST"), False),
     "after a gap": (lambda passed: replace(passed, gap=True, method="GET", target="/api/queues"), False)}
 
 
-@pytest.mark.parametrize("how", SEEN)
-def test_a_row_is_known_only_if_every_write_was_understood(how):
-    seen, knows = SEEN[how]
+@pytest.mark.parametrize("case", SEEN)
+def test_row_is_known_only_if_every_write_was_understood(case):
+    seen, is_known = SEEN[case]
     traffic = Traffic()
     traffic.send("POST", "/tenants", {"pkey": "acme", "description": "a"})
     traffic.send("PUT", ROW, {"description": "b"}, seen=seen)
     traffic.lines.clear()
     traffic.send("GET", ROW)
     traffic.send("GET", "/tenants")
-    assert bool(traffic.news()) == knows, traffic.lines
+    assert bool(traffic.new_findings()) == is_known, traffic.lines
 
 
-def test_a_write_without_its_answer_may_be_carried_out_later():
+def test_write_without_response_may_take_effect_later():
     traffic = Traffic()
-    traffic.send("PUT", ROW, {"description": "z"}, seen=SEEN["without its answer"][0])
+    traffic.send("PUT", ROW, {"description": "z"}, seen=SEEN["without its response"][0])
     traffic.send("POST", "/tenants", {"pkey": "acme", "description": "a"})
     traffic.send("PUT", ROW, {"description": "z"}, seen=None)
     traffic.send("GET", ROW)
@@ -127,19 +127,19 @@ SEEN_IN_SEVERAL_EXCHANGES = [
 
 
 @pytest.mark.parametrize("name", SEEN_IN_SEVERAL_EXCHANGES)
-def test_what_check_finds_in_several_exchanges_is_found_with_the_statement_alone(name):
+def test_finding_over_several_exchanges_needs_exclusive(name):
     mutant = next(mutant for mutant in MUTANTS if mutant.name == name)
     exchanges = mutant.traffic(mutant.suite())
     options = RunOptions(profile=mutant.profile, target_profile=mutant.profile, url="http://127.0.0.1:1/api")
     for exclusive in (False, True):
         watched = WatchedRun(options, "/api", Accepted(), exclusive)
-        found = [one.finding for exchange in exchanges for one in watched.judge_exchange(exchange, 0)]
+        findings = [judged.finding for exchange in exchanges for judged in watched.judge_exchange(exchange, 0)]
         assert any(finding.identity.matches(mutant.expect) and len(finding.evidence) > 1
-                   for finding in found) == exclusive, found
+                   for finding in findings) == exclusive, findings
 
 
 @pytest.mark.parametrize("profile", profiles())
-def test_a_box_that_is_its_version_contradicts_nothing(profile):
+def test_conforming_box_has_no_contradictions(profile):
     document = load(profile)
     engine = Engine(document, State(load_seed("factory", document), token=TOKEN))
     run = Run(Contract(document), SignedIn(InProcess(create_app(engine)), engine.state), RunOptions(profile=profile))
@@ -155,43 +155,43 @@ def test_a_box_that_is_its_version_contradicts_nothing(profile):
         assert watched.judge_exchange(Exchange(request, exchange.response), 0) == []
 
 
-def test_requests_that_overlap_with_a_write_are_marked():
-    with SarkMock(tls=False, faults="tenants.create:latency=0.6") as box, proxied(box.url) as way:
+def test_requests_concurrent_with_a_write_are_marked():
+    with SarkMock(tls=False, faults="tenants.create:latency=0.6") as box, proxied(box.url) as proxy:
         def create():
-            requests.post(f"{way.url}/tenants", json={"pkey": "acme", "description": "a"}, timeout=5)
+            requests.post(f"{proxy.url}/tenants", json={"pkey": "acme", "description": "a"}, timeout=5)
 
         writing = threading.Thread(target=create)
         writing.start()
         time.sleep(0.2)
-        with Wire(way.url) as wire:
+        with Wire(proxy.url) as wire:
             for path in (b"queues", b"tenants"):
                 wire.ask(b"GET /api/%b HTTP/1.1\r\nHost: h\r\n\r\n" % path)
                 writing.join() if path == b"queues" else None
-        way.entries(3)
-        assert {passed.target: passed.alone for passed in way.passed if passed.method == "GET"} == {
+        proxy.entries(3)
+        assert {passed.target: passed.alone for passed in proxy.passed if passed.method == "GET"} == {
             "/api/queues": False, "/api/tenants": True}
-        assert [passed.alone for passed in way.passed if passed.method == "POST"] == [False]
+        assert [passed.alone for passed in proxy.passed if passed.method == "POST"] == [False]
 
 
-def test_a_request_that_the_box_got_and_did_not_answer_is_passed_on_as_incomplete():
-    with scripted(CLOSE) as box, proxied(box.url) as way:
-        assert requests.put(f"{way.url}/tenants/acme", json={}, timeout=5).status_code == 502
-        way.entries()
-        assert [(passed.method, passed.whole) for passed in way.passed] == [("PUT", False)]
+def test_request_without_response_is_judged_as_incomplete():
+    with scripted(CLOSE) as box, proxied(box.url) as proxy:
+        assert requests.put(f"{proxy.url}/tenants/acme", json={}, timeout=5).status_code == 502
+        proxy.entries()
+        assert [(passed.method, passed.whole) for passed in proxy.passed] == [("PUT", False)]
 
 
-def test_what_did_not_fit_into_the_queue_is_a_gap():
-    heard, go_on = [], threading.Event()
-    exchanges = ExchangeQueue(lambda passed: (go_on.wait(5), heard.append((passed.target, passed.gap))), max_bytes=4)
+def test_exchanges_beyond_queue_limit_are_a_gap():
+    received, go_on = [], threading.Event()
+    exchanges = ExchangeQueue(lambda passed: (go_on.wait(5), received.append((passed.target, passed.gap))), max_bytes=4)
     for target, body in (("/a", b"[1]"), ("/b", b"[2]"), ("/c", b"3")):
         exchanges(Passed("GET", target, (), b"", 200, (), body, True, 0.0))
     go_on.set()
     exchanges.settle()
-    assert (heard, exchanges.missed) == ([("/a", False), ("/c", True)], 1)
+    assert (received, exchanges.missed) == ([("/a", False), ("/c", True)], 1)
     exchanges.close()
 
 
-def test_the_command_takes_the_statement():
+def test_command_with_exclusive_option():
     rows = [whole(json.dumps({"pkey": "acme", "description": text}).encode()) for text in ("new", "old")]
     with scripted(*rows) as box, proxying(box.url, "--http", "--exclusive") as proxy:
         requests.put(f"{proxy.url}{ROW}", json={"description": "new"}, timeout=5)

@@ -1,4 +1,4 @@
-"""What passes a proxy: every operation of every profile by its hazard, however a request disguises what it means."""
+"""The proxy's guard: operations of every profile are forwarded or rejected by hazard, even in disguised requests."""
 
 from __future__ import annotations
 
@@ -26,16 +26,16 @@ def guard():
 
 
 @pytest.mark.parametrize(("read_only", "disruptive"), GUARDS)
-def test_operations_pass_by_their_hazard(read_only, disruptive):
+def test_operations_are_forwarded_by_hazard(read_only, disruptive):
     guard = TrafficGuard("/api", permitted_hazards(read_only, disruptive))
     for profile in profiles():
         contract = contract_of(profile)
         for operation in contract.operations:
             parameters = dict.fromkeys(operation.parameters, "100") | contract.examples(operation)
             record = record_of(operation.method, "/api" + fill_path(operation.path, parameters))
-            worst = {operation.hazard} | {other.hazard for name in profiles() for other in contract_of(name).operations
-                                          if (other.method, other.path) == (operation.method, operation.path)}
-            assert bool(guard.rejection(record, b"")) == bool(worst - GUARDS[read_only, disruptive]), operation.id
+            hazards = {operation.hazard} | {same.hazard for name in profiles() for same in contract_of(name).operations
+                                            if (same.method, same.path) == (operation.method, operation.path)}
+            assert bool(guard.rejection(record, b"")) == bool(hazards - GUARDS[read_only, disruptive]), operation.id
 
 
 @pytest.mark.parametrize(("method", "target", "headers", "body"), [
@@ -61,7 +61,7 @@ def test_operations_pass_by_their_hazard(read_only, disruptive):
     ("put", "/api/backups/a.zip", {}, b""),
     ("get", "/api/syscommands/reboot", {}, b""),
     ("PATCH", "/api/backups/a.zip", {}, b"")])
-def test_disguises_do_not_help(guard, method, target, headers, body):
+def test_disguised_disruptive_request_is_rejected(guard, method, target, headers, body):
     text = guard.rejection(record_of(method, target, headers), body)
     assert "is disruptive; allow it with --allow-disruptive" in text
 
@@ -70,20 +70,20 @@ def test_disguises_do_not_help(guard, method, target, headers, body):
     ("POST", "/api/backups/a.zip", True), ("POST", "/api/greetings", False), ("PUT", "/api/backups/a.zip", False),
     ("POST", "/api/tenants", False),
     ("post", "/api/backups/a.zip", True)])
-def test_a_body_is_read_first_where_it_matters(guard, method, target, needed):
+def test_body_is_read_first_if_it_can_override_method(guard, method, target, needed):
     assert guard.needs_body(record_of(method, target)) == needed
 
 
-def test_a_rejection_is_403_and_is_not_sent(guard):
-    with SarkMock(tls=False) as box, proxied(box.url, guard=guard) as way:
-        answer = requests.put(f"{way.url}/backups/sarkbak.1.zip", timeout=5)
-        assert answer.status_code == 403
-        assert answer.json()["message"].startswith("sarkmock proxy: PUT /backups/sarkbak.1.zip is disruptive")
-        assert requests.post(f"{way.url}/tenants", json={"pkey": "a", "description": "b"}, timeout=5).ok
+def test_rejected_request_gets_403_and_is_not_forwarded(guard):
+    with SarkMock(tls=False) as box, proxied(box.url, guard=guard) as proxy:
+        response = requests.put(f"{proxy.url}/backups/sarkbak.1.zip", timeout=5)
+        assert response.status_code == 403
+        assert response.json()["message"].startswith("sarkmock proxy: PUT /backups/sarkbak.1.zip is disruptive")
+        assert requests.post(f"{proxy.url}/tenants", json={"pkey": "a", "description": "b"}, timeout=5).ok
         assert [entry.operation for entry in box.requests] == ["tenants.create"]
 
 
-def test_the_command_passes_requests_on_until_it_is_stopped():
+def test_command_forwards_requests_until_stopped():
     with serving("--profile", "shipped") as box, proxying(box.url, "--ca", str(box.authority), "--read-only") as proxy:
         assert proxy.get("/api/tenants") == box.get("/api/tenants")
         with pytest.raises(OSError, match="403"):
@@ -102,5 +102,5 @@ def test_the_command_passes_requests_on_until_it_is_stopped():
     (["https://127.0.0.1/api", "--profile", "shiped"], "shipped"),
     (["https://127.0.0.1/api", "--target-profile", "L12"], "unknown profile 'L12'"),
     (["https://127.0.0.1/api", "--shadow", "L12"], "unknown profile 'L12'")])
-def test_mistakes_are_one_line(arguments, words):
+def test_invalid_options_are_one_line_errors(arguments, words):
     assert words in mistake("proxy", "--port", "0", *arguments)

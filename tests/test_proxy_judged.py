@@ -1,4 +1,4 @@
-"""What passes a proxy is judged as by `check`, without its own request."""
+"""Traffic through a proxy is judged as by `check`, without additional requests."""
 
 from __future__ import annotations
 
@@ -39,8 +39,8 @@ from tests.serving import proxying
 TENANT = {"pkey": "acme", "description": "Acme"}
 
 
-class Judged:
-    """A client whose traffic is judged; ``lines`` are those for the terminal."""
+class JudgedClient:
+    """A client whose traffic is judged. ``lines`` is the terminal output."""
 
     def __init__(self, way, judging, lines):
         self.way, self.judging, self.lines = way, judging, lines
@@ -66,25 +66,25 @@ def judged(url, accepted=(), clients=None, shadow=None, **options):
     entries = tuple(Acceptance(name, "so it is") for name in accepted)
     watched = WatchedRun(RunOptions.of({"url": url, **options}), "/api", Accepted(entries))
     judging = TrafficJudge(watched, clients, shadow, lines.append)
-    with proxied(url, judge=judging.listener) as way:
-        yield Judged(way, judging, lines)
+    with proxied(url, judge=judging.listener) as proxy:
+        yield JudgedClient(proxy, judging, lines)
 
 
-def test_a_conforming_box_has_no_findings_and_is_asked_nothing(capsys):
+def test_conforming_box_has_no_findings_and_gets_no_extra_requests(capsys):
     with SarkMock(tls=False) as box, judged(box.url) as client:
-        asked = [client.send("POST", "/tenants", TENANT).status_code, client.send("GET", "/tenants").status_code,
-                 client.send("POST", "/tenants", {"pkey": "no"}).status_code,
-                 client.send("PUT", "/tenants/acme", {"chanmax": "9"}).status_code,
-                 client.send("DELETE", "/tenants/acme").status_code, client.send("GET", "/tenants/acme").status_code]
-        assert asked == [201, 200, 422, 200, 204, 404]
+        statuses = [client.send("POST", "/tenants", TENANT).status_code, client.send("GET", "/tenants").status_code,
+                    client.send("POST", "/tenants", {"pkey": "no"}).status_code,
+                    client.send("PUT", "/tenants/acme", {"chanmax": "9"}).status_code,
+                    client.send("DELETE", "/tenants/acme").status_code, client.send("GET", "/tenants/acme").status_code]
+        assert statuses == [201, 200, 422, 200, 204, 404]
         assert client.settle() == []
-        assert len(box.requests) == len(asked)
+        assert len(box.requests) == len(statuses)
         assert client.judging.end() == 0
-        assert f"{len(asked)} requests" in capsys.readouterr().out
+        assert f"{len(statuses)} requests" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(("accepted", "status"), [((), "NEW"), (("tenants.list:schema:pkey:type",), "accepted")])
-def test_a_finding_is_told_once_and_stands_in_the_journal(accepted, status):
+def test_finding_is_printed_once_and_added_to_journal(accepted, status):
     wrong = whole(b'[{"pkey": 7}]')
     with scripted(wrong, wrong) as box, judged(box.url, accepted) as client:
         for _ in range(2):
@@ -92,36 +92,36 @@ def test_a_finding_is_told_once_and_stands_in_the_journal(accepted, status):
         line = next(line for line in client.settle() if "pkey type" in line)
         assert line.startswith(f"{status} breaks tenants.list schema pkey type: ")
         assert len(client.lines) == len(set(client.lines))
-        shown = requests.get(f"{client.way.proxy.url}/_mock/journal", timeout=5).json()["entries"][0]["warnings"]
-        assert any("schema pkey type" in warning["text"] for warning in shown)
+        warnings = requests.get(f"{client.way.proxy.url}/_mock/journal", timeout=5).json()["entries"][0]["warnings"]
+        assert any("schema pkey type" in warning["text"] for warning in warnings)
         assert client.judging.end() == 1
 
 
-def test_what_a_version_is_known_for_is_known_also_of_rows_that_were_there_before():
+def test_deviations_are_known_for_existing_rows():
     rows = {"tables": {"cluster": [TENANT | {"pkey": "old"}]}}
     with (SarkMock(profile="shipped", seed=rows, tls=False) as box,
           judged(box.url, target_profile="shipped") as client):
         assert client.send("PUT", "/tenants/old", {"localarea": "1.5"}).status_code == 200
         assert client.send("POST", "/agents", {"pkey": 1234, "cluster": "old", "name": "x", "passwd": 1234}).status_code
         assert client.send("GET", "/globals").status_code == 404
-        found = client.settle()
-        assert any("(tenant-localarea-numeric)" in line for line in found)
-        assert any("(globals-path)" in line for line in found)
-        assert [line for line in found if line.startswith("NEW")] == []
+        lines = client.settle()
+        assert any("(tenant-localarea-numeric)" in line for line in lines)
+        assert any("(globals-path)" in line for line in lines)
+        assert [line for line in lines if line.startswith("NEW")] == []
         assert client.judging.watched.outcome().failures == []
         assert {listed.status for listed in client.judging.watched.outcome().listed} <= {"known", "untested", "unseen"}
 
 
-def test_checks_that_depend_on_rows_made_past_the_proxy_give_no_finding():
+def test_rows_created_without_proxy_cause_no_findings():
     group = {"pkey": "zzteam", "cluster": "default", "outcome": "zzsales", "grouptype": "Ring", "longdesc": "a"}
     with SarkMock(tls=False) as box, judged(box.url) as client:
         requests.post(f"{box.url}/queues", json={"pkey": "zzsales", "cluster": "default"}, timeout=10)
-        asked = [client.send("POST", "/ringgroups", group | {"cluster": "nosuch"}),
-                 client.send("POST", "/ringgroups", group), client.send("POST", "/ringgroups", group),
-                 client.send("PUT", "/ringgroups/zzteam", {"outcome": "zznowhere"}),
-                 client.send("POST", "/queues", {"pkey": "zzsales", "cluster": "default"}),
-                 client.send("DELETE", "/tenants/default")]
-        assert [response.status_code for response in asked] == [422, 201, 422, 422, 422, 409]
+        responses = [client.send("POST", "/ringgroups", group | {"cluster": "nosuch"}),
+                     client.send("POST", "/ringgroups", group), client.send("POST", "/ringgroups", group),
+                     client.send("PUT", "/ringgroups/zzteam", {"outcome": "zznowhere"}),
+                     client.send("POST", "/queues", {"pkey": "zzsales", "cluster": "default"}),
+                     client.send("DELETE", "/tenants/default")]
+        assert [response.status_code for response in responses] == [422, 201, 422, 422, 422, 409]
         assert client.settle() == []
 
 
@@ -130,32 +130,32 @@ def passed_exchange(target):
 
 
 @pytest.mark.parametrize(("quiet", "oldest", "first"), [(0.3, 60, 5), (60, 0.3, 1), (0, 0, 1)])
-def test_exchanges_that_follow_one_another_pass_before_one_is_judged(monkeypatch, quiet, oldest, first):
+def test_judging_waits_until_traffic_pauses(monkeypatch, quiet, oldest, first):
     monkeypatch.setattr(guard, "QUIET", quiet)
     monkeypatch.setattr(guard, "JUDGED_AFTER", oldest)
     monkeypatch.setattr(guard.time, "sleep", lambda seconds, sleep=time.sleep: sleep(min(seconds, 0.01)))
-    sent, heard = [], []
-    exchanges = guard.ExchangeQueue(lambda passed: heard.append((passed.target, len(sent))))
+    sent, judged_targets = [], []
+    exchanges = guard.ExchangeQueue(lambda passed: judged_targets.append((passed.target, len(sent))))
     for number in range(5):
         sent.append(f"/{number}")
         exchanges(passed_exchange(sent[-1]))
         if not quiet or oldest < 1:
             exchanges.settle()
     exchanges.settle()
-    assert [target for target, _ in heard] == sent
-    assert heard[0][1] == first
+    assert [target for target, _ in judged_targets] == sent
+    assert judged_targets[0][1] == first
     exchanges.close()
 
 
-def test_what_waits_for_quiet_is_judged_at_once_when_the_proxy_ends(monkeypatch):
+def test_pending_exchanges_are_judged_when_proxy_stops(monkeypatch):
     monkeypatch.setattr(guard, "QUIET", 60)
     monkeypatch.setattr(guard, "JUDGED_AFTER", 60)
     monkeypatch.setattr(guard.time, "sleep", lambda seconds, sleep=time.sleep: sleep(min(seconds, 0.01)))
-    heard = []
-    exchanges = guard.ExchangeQueue(heard.append)
+    judged_exchanges = []
+    exchanges = guard.ExchangeQueue(judged_exchanges.append)
     exchanges(passed_exchange("/a"))
     exchanges.close()
-    assert len(heard) == 1
+    assert len(judged_exchanges) == 1
 
 
 @pytest.mark.parametrize(("answer", "headers"), [
@@ -164,21 +164,21 @@ def test_what_waits_for_quiet_is_judged_at_once_when_the_proxy_ends(monkeypatch)
     (whole(b"{}", b"Retry-After: 5\r\n", b"503 Service Unavailable"), {}),
     (whole(b'["PBX not running"]', b"", b"503 Service Unavailable"), {}),
     (whole(b"[", b"Content-Encoding: br\r\n"), {})])
-def test_answers_that_say_nothing_of_the_api_are_no_findings(answer, headers):
+def test_responses_not_from_the_api_are_not_findings(answer, headers):
     with scripted(answer) as box, judged(box.url) as client:
         client.send("GET", "/tenants", headers=headers, allow_redirects=False)
         client.send("GET", "/tenants%2F", headers=headers)
         assert client.settle() == []
 
 
-def test_the_command_ends_as_check_does_and_writes_its_reports(tmp_path):
+def test_command_exits_like_check_and_writes_reports(tmp_path):
     with scripted(whole(b'[{"pkey": 7, "password": "secret7"}]')) as box, \
             proxying(box.url, "--http", "--report", str(tmp_path / "out")) as proxy:
         assert json.loads(proxy.get("/api/tenants"))[0]["pkey"] == 7
         code, _ = proxy.stop(signal.SIGTERM)
         assert code == 1
-        said = proxy.process.stdout.read()
-        assert "NEW breaks tenants.list schema pkey type" in said
+        output = proxy.process.stdout.read()
+        assert "NEW breaks tenants.list schema pkey type" in output
         report = json.loads((tmp_path / "out" / "report.json").read_text())
         assert (report["result"], report["run"]["requests"], report["run"]["url"]) == ("failed", 1, box.url)
         har = (tmp_path / "out" / "traffic.har").read_text()
@@ -186,7 +186,7 @@ def test_the_command_ends_as_check_does_and_writes_its_reports(tmp_path):
         assert "secret7" not in har
 
 
-def test_the_lines_that_repeat_a_finding_take_credentials_from_the_environment(tmp_path):
+def test_curl_lines_read_credentials_from_environment(tmp_path):
     bad = whole(b'[{"pkey": 7}]', b"Set-Cookie: laravel_session=secret6\r\n")
     with scripted(bad, bad, b"no HTTP\r\n\r\n") as box, \
             proxying(box.url, "--http", "-v", "--report", str(tmp_path / "out")) as proxy:
@@ -214,7 +214,7 @@ BODIES = {
     "ivrs": b"p%61sswd=geheim7", "trunks": b'{"passwd": {"a": "geheim8"}, "desc": "\\u20ac"}'}
 
 
-def test_no_secret_of_a_body_is_in_a_line_or_a_report(tmp_path, capsys):
+def test_secrets_in_bodies_are_not_printed_or_reported(tmp_path, capsys):
     bad = whole(b'[{"pkey": 7}]')
     with scripted(*[bad] * len(BODIES)) as box, judged(box.url, report=tmp_path) as client:
         for name, body in BODIES.items():
@@ -231,13 +231,13 @@ def test_no_secret_of_a_body_is_in_a_line_or_a_report(tmp_path, capsys):
                 and b"geheim" in base64.b64decode(packed[1])]
 
 
-def test_a_report_that_cannot_be_written_is_told(tmp_path):
-    for break_it, words in ((shutil.rmtree, "No such file or directory"), (fill_disk, "File too large")):
+def test_unwritable_report_is_an_error(tmp_path):
+    for fail, words in ((shutil.rmtree, "No such file or directory"), (fill_disk, "File too large")):
         report = tmp_path / "out"
         with scripted(*[whole(b'"%s"' % (b"x" * 3000))] * 9) as box, judged(box.url, report=report) as client:
             for _ in range(9):
                 client.send("GET", "/tenants")
-            with break_it(report) or nullcontext():
+            with fail(report) or nullcontext():
                 client.settle()
             with pytest.raises(CannotRun, match=f"--report {report}: {words}"):
                 client.judging.end()
@@ -245,7 +245,7 @@ def test_a_report_that_cannot_be_written_is_told(tmp_path):
 
 @contextmanager
 def fill_disk(_: Path) -> Iterator[None]:
-    """No file may be larger than 4 KB."""
+    """Limit file sizes to 4 KB."""
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (4096, before[1]))
     yield
@@ -266,26 +266,26 @@ def recorded(file: Path, scenarios: Collection[Any]) -> Iterator[tuple[Any, list
 @pytest.mark.parametrize(("profile", "file", "scenarios"), [
     ("shipped", "tests/cases/wire.jsonl.gz", ODD),
     ("L10", "contracts/exchanges/L10/wire.jsonl.gz", ODD),
-    ("L11", "contracts/exchanges/L11/http.jsonl.gz", {1002, 1008, 1026}),  # of users without rights, too
+    ("L11", "contracts/exchanges/L11/http.jsonl.gz", {1002, 1008, 1026}),  # also of users without permissions
 ])
-def test_odd_requests_to_a_version_that_is_judged_by_itself_give_no_finding(profile, file, scenarios):
+def test_odd_requests_judged_by_same_version_give_no_findings(profile, file, scenarios):
     engine = Engine(profile=profile)
-    for scenario, requests_of_it in recorded(Path(file), scenarios):
+    for scenario, recorded_requests in recorded(Path(file), scenarios):
         engine.state.reset()
         client = wire.Client(engine)
         watched = WatchedRun(RunOptions(profile=profile, target_profile=profile, url="http://127.0.0.1:1/api"), "/api",
                              Accepted())
-        for recording in requests_of_it:
+        for recording in recorded_requests:
             environ = client.environ(recording)
             body = environ["wsgi.input"].read()
             request = read_environ({**environ, "wsgi.input": BytesIO(body)}, "/api")
             status, headers, content = wire.call(client.application, {**environ, "wsgi.input": BytesIO(body)})
             client.remember(recording, content)
-            found = watched.judge_exchange(Exchange(request, Response(status, tuple(headers.items()), content)), 0)
-            assert [str(one.finding) for one in found] == [], (scenario, recording)
+            findings = watched.judge_exchange(Exchange(request, Response(status, tuple(headers.items()), content)), 0)
+            assert [str(item.finding) for item in findings] == [], (scenario, recording)
 
 
-# Mutants with a finding that one exchange shows.
+# Mutants with a finding that a single exchange shows.
 SEEN_IN_ONE_EXCHANGE = [
     "a rule is dropped", "a message is worded otherwise", "an empty array crashes", "a created row is 200",
     "JSON is sent as HTML", "a download has no name", "204 has a body", "a hidden column leaks",
@@ -298,18 +298,18 @@ SEEN_IN_ONE_EXCHANGE = [
 
 
 @pytest.mark.parametrize("name", SEEN_IN_ONE_EXCHANGE)
-def test_what_check_finds_in_one_exchange_is_found_in_traffic(name):
+def test_finding_in_one_exchange_is_found_in_traffic(name):
     mutant = next(mutant for mutant in MUTANTS if mutant.name == name)
     run = mutant.suite()
     exchanges = mutant.traffic(run)
     options = RunOptions(profile=mutant.profile, target_profile=mutant.profile, url="http://127.0.0.1:1/api")
     watched = WatchedRun(options, "/api", Accepted())
-    found = {one.finding.identity for exchange in exchanges for one in watched.judge_exchange(exchange, 0)}
-    assert any(identity.matches(mutant.expect) for identity in found)
-    assert {finding.identity for finding in run.findings if len(finding.evidence) == 1} <= found
+    identities = {item.finding.identity for exchange in exchanges for item in watched.judge_exchange(exchange, 0)}
+    assert any(identity.matches(mutant.expect) for identity in identities)
+    assert {finding.identity for finding in run.findings if len(finding.evidence) == 1} <= identities
 
 
-def test_a_token_that_the_box_accepts_is_no_finding_and_neither_is_one_that_it_rejects():
+def test_accepted_and_rejected_tokens_are_not_findings():
     with SarkMock(profile="L11", tls=False) as box, judged(box.url, target_profile="L11") as client:
         for headers in (box.headers, {}, {"Authorization": "Bearer 1|nosuch"}):
             client.send("GET", "/tenants", headers=headers)

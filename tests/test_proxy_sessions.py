@@ -1,4 +1,4 @@
-"""Random sessions of clients with every version: judged by the documentation and by itself, nothing is new."""
+"""Random client sessions with every version, judged by the documentation and by the version: no new findings."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ from tests.nasty_values import VALUES
 KEYS = ["nosuch", "default", "1", "a b", "\u00e9", "x%y"]
 PATHS = ["/nosuch", "/nosuch/x", "/tenants/a/b", "/TENANTS", "/astamis/coresettings", "/tenants/", "//tenants",
          "/auth/x", "/tenants/default/../x", "/tenants%2Fdefault", "/", "/queue/x;y=1", "/%ff", "/globals"]
-TOKEN = ("Authorization", "Bearer 7|" + "x" * 40)  # of a client: the box accepts it, no mock knows it
+TOKEN = ("Authorization", "Bearer 7|" + "x" * 40)  # a client's token: the box accepts it, the embedded mock does not
 TOKENS = [None, ("Authorization", "Basic eDp5"), ("Authorization", "Bearer 9|nosuchtoken")]
 CORS = [("Origin", "https://a.example"), ("Access-Control-Request-Method", "PUT")]
 
 
 class Session:
-    """A client of a box of one version. One request in twelve passes the proxy by."""
+    """A client of a box of one version. One request in twelve bypasses the proxy."""
 
     def __init__(self, profile, seed):
         self.rng, document = random.Random(seed), load(profile)
@@ -53,7 +53,7 @@ class Session:
         return self.fixtures.value(operation, name, self.rng.choice(self.rng.choice(pool)))
 
     def body(self, operation):
-        """What a form of a page sends: the variables it needs, some others, at times a whole row or what is unknown."""
+        """The body of an HTML form: required variables, some others, sometimes a complete row or unknown fields."""
         rng = self.rng
         body = dict(self.fixtures.minimal(operation)) if rng.random() < 0.8 else {}
         if operation.table and operation.method == "PUT" and rng.random() < 0.25:
@@ -70,7 +70,7 @@ class Session:
             headers = (ACCEPT, *rng.choice([(), CORS[:1], CORS]))
             return Request(rng.choice(methods), rng.choice([path, rng.choice(PATHS)]), rng.choice(["", "a=1"]), headers)
         if operation.hazard == "disruptive" or kind < 0.3:
-            lists = [one for one in self.contract.operations if one.action == "index"]
+            lists = [candidate for candidate in self.contract.operations if candidate.action == "index"]
             return Request("GET", rng.choice(lists).path, "", (ACCEPT,))
         if not operation.rules:
             return Request(operation.method, path, "", (ACCEPT,))
@@ -80,11 +80,11 @@ class Session:
         return with_json(operation.method, path, body, rng.choice(["", "", "", "", "", "description=y"]))
 
     def exchange(self):
-        """The next exchange as the proxy sees it, with the client's token; None if there is none to judge."""
+        """The next exchange as the proxy sees it, with the client's token; None if the proxy does not see it."""
         try:
             request = self.request()
         except (SuiteError, TypeError):
-            return None  # the fixtures need what is not there, or a file
+            return None  # the fixtures need a missing row, or a file
         token = self.rng.choice(TOKENS) if self.rng.random() < 0.05 else TOKEN
         own = () if token is TOKEN else (token or NO_TOKEN,)
         response = self.box.send(replace(request, headers=(*request.headers, *own)))
@@ -97,10 +97,11 @@ class Session:
 
 @pytest.mark.parametrize("number", [0, *(pytest.param(n, marks=pytest.mark.slow) for n in range(1, 40))])
 @pytest.mark.parametrize("profile", profiles())
-def test_what_clients_do_with_a_version_is_not_new(profile, number):
+def test_client_sessions_have_no_new_findings(profile, number):
     session = Session(profile, number)
     for exchange in filter(None, (session.exchange() for _ in range(40))):
         for judge in session.judges:
-            found = judge.judge_exchange(exchange, 0)
-            assert [str(one.finding) for one in found if one.status == "new"] == [], (judge.options.profile, exchange)
+            judged = judge.judge_exchange(exchange, 0)
+            new = [str(item.finding) for item in judged if item.status == "new"]
+            assert new == [], (judge.options.profile, exchange)
     assert all(judge.outcome().failures == [] for judge in session.judges)

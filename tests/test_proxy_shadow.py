@@ -1,4 +1,4 @@
-"""What another version would have answered: nothing of a version by itself, of two versions what sets them apart."""
+"""`--shadow`: responses are compared with those of another version. A version does not differ from itself."""
 
 from __future__ import annotations
 
@@ -37,51 +37,51 @@ VALUES = st.sampled_from(["x", 7, None, "", "YES", "no such", [], "1.5"])
 
 
 class Box:
-    """A box of a version, and the shadow of another one beside it; a request may go past the proxy."""
+    """A box of one version with a shadow of another version. A request can bypass the proxy."""
 
     def __init__(self, own, document, name="other"):
         seed = Seed.factory(own["x-database"])
         state = State(seed, rng=99, token="1|0123456789")
         self.wire = embedded_mock(Engine(own, state))
         self.shown = {}
-        self.away = False
+        self.unreachable = False
         self.shadow = Shadow(name, document, own, seed, self.reread)
 
     def reread(self, path):
-        if self.away:
+        if self.unreachable:
             raise Unanswered("gone")
         return self.wire.send(Request("GET", path))
 
-    def send(self, method, path, body=None, past=False, headers=()):
+    def send(self, method, path, body=None, bypass=False, headers=()):
         request = request_for(method, path, body)
         response = self.wire.send(request)
         self.shown.setdefault(method, set()).update(name for row in response.rows for name in row)
-        if not past:
+        if not bypass:
             shown = Request(method, path, "", (*request.headers, *headers), request.body)
             self.shadow.receive(Exchange(shown, response))
         return response
 
-    def told(self):
+    def differences(self):
         return {(cause.difference.kind, cause.difference.op, cause.difference.of)
                 for cause in self.shadow.causes.values()}
 
 
 def commands(profile):
-    """Requests of clients: reads and writes of rows, good and bad."""
-    known = {operation for operation in PATHS if f"/{operation}" in load(profile)["paths"]}
-    return st.lists(st.tuples(st.sampled_from(sorted(known)), st.integers(0, 1), st.sampled_from(
+    """Client requests: valid and invalid reads and writes of rows."""
+    resources = {resource for resource in PATHS if f"/{resource}" in load(profile)["paths"]}
+    return st.lists(st.tuples(st.sampled_from(sorted(resources)), st.integers(0, 1), st.sampled_from(
         ["list", "show", "create", "update", "delete"]), st.dictionaries(st.sampled_from(
             ["description", "name", "pkey", "cluster", "options", "passwd"]), VALUES, max_size=2), st.booleans()),
         min_size=1, max_size=12)
 
 
-def carry_out(box, sequence):
-    for resource, number, verb, extra, past in sequence:
+def send_all(box, sequence):
+    for resource, number, verb, extra, bypass in sequence:
         key = KEYS.get(resource, ["k1", "k2"])[number]
         body = PATHS[resource] | {"pkey": key} | extra
         method, path = {"list": ("GET", ""), "show": ("GET", f"/{key}"), "create": ("POST", ""),
                         "update": ("PUT", f"/{key}"), "delete": ("DELETE", f"/{key}")}[verb]
-        box.send(method, f"/{resource}{path}", body if method in ("POST", "PUT") else None, past)
+        box.send(method, f"/{resource}{path}", body if method in ("POST", "PUT") else None, bypass)
 
 
 @pytest.mark.parametrize("profile", profiles())
@@ -89,23 +89,23 @@ def carry_out(box, sequence):
 @given(data=st.data())
 def test_a_version_never_differs_from_itself(profile, data):
     box = Box(load(profile), load(profile), profile)
-    carry_out(box, data.draw(commands(profile)))
-    assert box.told() == set()
+    send_all(box, data.draw(commands(profile)))
+    assert box.differences() == set()
 
 
 @pytest.mark.parametrize(("profile", "step"), [("shipped", 25), ("2020-06", 61), ("L10", 61), ("L11", 61)])
-def test_no_recorded_request_makes_a_version_differ_from_itself(profile, step):
+def test_recorded_requests_show_no_differences_within_a_version(profile, step):
     box = Box(load(profile), load(profile), profile)
-    with SarkMock(profile=profile, tls=False) as mock, proxied(mock.url) as way, RecordedWire(way.url) as wire:
+    with SarkMock(profile=profile, tls=False) as mock, proxied(mock.url) as proxy, RecordedWire(proxy.url) as wire:
         count = 0
         for recording, request in recorded(profile, step):
             wire.repeat(recording, request)
             count += 1
-        way.entries(count)
-    for exchange in filter(None, (exchange_of(passed, "/api") for passed in way.passed)):
+        proxy.entries(count)
+    for exchange in filter(None, (exchange_of(passed, "/api") for passed in proxy.passed)):
         box.shadow.receive(exchange)
-    assert box.told() == set()
-    assert box.shadow.counts["same"] > 0.98 * len(way.passed)
+    assert box.differences() == set()
+    assert box.shadow.counts["same"] > 0.98 * len(proxy.passed)
 
 
 SECTIONS = {"tenants": "Tenants", "agents": "Agents", "queues": "Queues"}
@@ -117,49 +117,49 @@ def category(kind):
     return next((name for start, name in CATEGORIES.items() if kind.startswith(start)), "status")
 
 
-def told_of(box):
-    """What is told, in the words of the mutations."""
-    found = {(category(cause.difference.kind), op, cause.difference.of) for cause in box.shadow.causes.values()
-             for op in cause.operations}
-    return {(kind, op, one if kind in ("field", "rule") else "") for kind, op, of in found for one in of.split(", ")}
+def differences_by_category(box):
+    """The reported differences, in the categories of the mutations."""
+    causes = {(category(cause.difference.kind), op, cause.difference.of) for cause in box.shadow.causes.values()
+              for op in cause.operations}
+    return {(kind, op, name if kind in ("field", "rule") else "") for kind, op, of in causes for name in of.split(", ")}
 
 
 @pytest.mark.parametrize("number", [*range(2), *(pytest.param(n, marks=pytest.mark.slow) for n in range(2, 120))])
 @pytest.mark.parametrize("resource", SECTIONS)
-def test_two_versions_differ_in_what_was_changed_and_nothing_else(resource, number):
+def test_shadow_reports_exactly_the_mutations(resource, number):
     profile = ("documented", "shipped")[number % 2]
     rng = random.Random(f"{resource} {number}")
-    mutations = [one for one in draw(profile, SECTIONS[resource], rng, 2) if not one.name.startswith("rule")]
+    mutations = [item for item in draw(profile, SECTIONS[resource], rng, 2) if not item.name.startswith("rule")]
     box = Box(load(profile), mutated(profile, mutations))
-    carry_out(box, [(resource, 0, verb, extra, False) for verb, extra in DAY])
+    send_all(box, [(resource, 0, verb, extra, False) for verb, extra in DAY])
     used = {f"GET /{resource}", f"POST /{resource}", *(f"{method} /{resource}/{{{resource[:-1]}}}"
                                                        for method in ("GET", "PUT", "DELETE"))}
-    wanted = {(kind, op, of) for mutation in mutations for kind, op, of in mutation.expected
-              if op in used and (kind != "field" or of in box.shown[op.split(" ")[0]])}
-    assert told_of(box) == wanted, [one.name for one in mutations]
+    expected = {(kind, op, of) for mutation in mutations for kind, op, of in mutation.expected
+                if op in used and (kind != "field" or of in box.shown[op.split(" ")[0]])}
+    assert differences_by_category(box) == expected, [item.name for item in mutations]
 
 
-def test_what_was_made_past_the_proxy_is_read_again_and_is_no_difference():
+def test_rows_created_without_proxy_are_read_again():
     box = Box(load("shipped"), load("shipped"))
-    box.send("POST", "/tenants", {"pkey": "x", "description": "d"}, past=True)
+    box.send("POST", "/tenants", {"pkey": "x", "description": "d"}, bypass=True)
     assert box.send("PUT", "/tenants/x", {"chanmax": "7"}).status == 200
     assert box.send("GET", "/tenants/x").json["chanmax"] == "7"
     assert box.send("POST", "/agents", AGENT | {"cluster": "x", "pkey": 1234}).status == 201
-    box.send("DELETE", "/tenants/x", past=True)
+    box.send("DELETE", "/tenants/x", bypass=True)
     assert box.send("POST", "/tenants", {"pkey": "x", "description": "d"}).status == 201
-    assert box.told() == set()
+    assert box.differences() == set()
     assert box.shadow.counts == {"not comparable": 2, "same": 2}
 
 
-def test_a_box_that_cannot_be_read_again_is_no_difference_either():
+def test_unreadable_rows_are_not_differences():
     box = Box(load(), load())
-    box.away = True
-    box.send("POST", "/tenants", {"pkey": "x", "description": "d"}, past=True)
+    box.unreachable = True
+    box.send("POST", "/tenants", {"pkey": "x", "description": "d"}, bypass=True)
     box.send("DELETE", "/tenants/x")
-    assert box.told() == set()
+    assert box.differences() == set()
 
 
-def test_a_version_that_wants_a_token_is_one_cause():
+def test_missing_token_is_one_cause():
     box = Box(load("shipped"), load("L11"))
     box.send("GET", "/tenants")
     box.send("GET", "/agents")
@@ -167,28 +167,28 @@ def test_a_version_that_wants_a_token_is_one_cause():
     assert cause.operations == {"GET /tenants": 1, "GET /agents": 1}
     with_token = Box(load("shipped"), load("L11"))
     with_token.send("GET", "/tenants", headers=[("Authorization", "Bearer 1|secretsecret")])
-    assert "token needed" not in {kind for kind, _, _ in with_token.told()}
+    assert "token needed" not in {kind for kind, _, _ in with_token.differences()}
     assert not any("secretsecret" in line for line in shadow_lines(with_token.shadow, "https://pbx.example/api"))
 
 
-def test_a_crash_that_the_other_version_does_not_have_is_one_cause_whatever_it_answers_instead():
+def test_crash_of_one_version_only_is_one_cause():
     box = Box(load("L10"), load("shipped"))
     for key in ("nat", "nosuch", "neither"):
         assert box.send("GET", f"/cosrules/{key}").status == 500
     assert [(cause.difference.kind, cause.count) for cause in box.shadow.causes.values()] == [("no longer crashes", 3)]
 
 
-def test_the_calls_in_the_trace_of_a_box_do_not_hide_that_an_error_has_another_form():
-    """A mock's trace has none."""
+def test_stack_trace_does_not_hide_changed_error_form():
+    """The trace of a mock is empty."""
     box = Box(load("L10"), load("shipped"))
     inner, calls = box.wire.send, b'"trace":[{"file":"Router.php","line":7}]'
     box.wire.send = lambda request: replace(response := inner(request),
                                             body=response.body.replace(b'"trace":[]', calls))
     assert calls in box.send("GET", "/queues/nosuch").body
-    assert box.told() == {("error form changed", "GET /queues/{queue}", "404")}
+    assert box.differences() == {("error form changed", "GET /queues/{queue}", "404")}
 
 
-def test_fields_that_are_new_in_an_answer_are_one_cause():
+def test_added_fields_are_one_cause():
     box = Box(load("shipped"), load("L11"))
     for path in ("/tenants", "/tenants/default"):
         box.send("GET", path)
@@ -198,7 +198,7 @@ def test_fields_that_are_new_in_an_answer_are_one_cause():
     assert cause.difference.of == ", ".join(cause.difference.after)
 
 
-def test_the_shadow_begins_in_the_state_of_the_box_and_is_reported(tmp_path):
+def test_shadow_starts_with_state_of_box_and_writes_report(tmp_path):
     rows = {"tables": {"cluster": [{"pkey": "old", "description": "o", "localarea": "7"}]}}
     lines = []
     with SarkMock(profile="shipped", seed=rows, tls=False) as mock:
@@ -207,11 +207,11 @@ def test_the_shadow_begins_in_the_state_of_the_box_and_is_reported(tmp_path):
         with judged(mock.url, profile="shipped", shadow=shadow) as client:
             client.send("GET", "/tenants/old")
             client.send("PUT", "/tenants/old", {"localarea": "1.5"})
-            told = client.settle()
+            printed = client.settle()
         assert len(mock.requests) == imported + client.sent
     assert "judged as shipped" in lines[-1]
     rejected = "now rejected (localarea): 200 -> 422 The localarea must be an integer."
-    assert told == [f"documented breaking PUT /tenants/{{tenant}}: {rejected}"]
+    assert printed == [f"documented breaking PUT /tenants/{{tenant}}: {rejected}"]
     write_shadow(shadow, mock.url, tmp_path)
     report = json.loads((tmp_path / "shadow.json").read_text())
     cause = report["causes"][0]
@@ -221,58 +221,58 @@ def test_the_shadow_begins_in_the_state_of_the_box_and_is_reported(tmp_path):
     assert "The localarea must be an integer." in (tmp_path / "shadow.txt").read_text()
 
 
-@pytest.mark.parametrize("how", ["login", "header"])
-def test_the_proxy_reads_a_box_by_its_own_credentials(how, tmp_path, monkeypatch):
+@pytest.mark.parametrize("method", ["login", "header"])
+def test_shadow_uses_credentials_of_the_proxy(method, tmp_path, monkeypatch):
     user = {"name": "Boss", "email": "boss@example.com", "password": "Zq-9-xyzzy", "role": "isAdmin"}
     with SarkMock(profile="L11", tls=False) as box:
         session = box.session()
         assert session.post(box.url + "/auth/register", json=user, headers=box.headers).status_code == 201
         monkeypatch.setenv("BOSS_PASSWORD", user["password"])
         options = {"login": ["--login", user["email"], "--password-env", "BOSS_PASSWORD"],
-                   "header": ["--header", f"Authorization: {box.headers['Authorization']}"]}[how]
+                   "header": ["--header", f"Authorization: {box.headers['Authorization']}"]}[method]
         with proxying(box.url, "--http", "--profile", "L11", "--shadow", "L10", "--report", str(tmp_path),
                       *options) as proxy:
             assert session.get(f"{proxy.url}/tenants", headers=box.headers).status_code == 200
-            assert session.get(f"{proxy.url}/tenants").status_code == 404  # as clients without a token see it
+            assert session.get(f"{proxy.url}/tenants").status_code == 404  # as the box responds without a token
             assert proxy.stop(signal.SIGTERM)[0] == 0
-            said = proxy.process.stdout.read() + "".join(proxy.errors)
+            output = proxy.process.stdout.read() + "".join(proxy.errors)
         calls = [entry.path for entry in box.requests]
-        assert calls.count("/api/auth/login") == calls.count("/api/auth/logout") == (how == "login")
-        assert "Compared with L10" in said
-        kept = said + "".join(file.read_text() for file in tmp_path.iterdir())
-        assert user["password"] not in kept
-        assert box.headers["Authorization"].removeprefix("Bearer ") not in kept
+        assert calls.count("/api/auth/login") == calls.count("/api/auth/logout") == (method == "login")
+        assert "Compared with L10" in output
+        written = output + "".join(file.read_text() for file in tmp_path.iterdir())
+        assert user["password"] not in written
+        assert box.headers["Authorization"].removeprefix("Bearer ") not in written
 
 
 @pytest.mark.parametrize("option", [["--login", "a@b.c"], ["--token-env", "NOSUCH"], ["--header", "X: y"]])
-def test_credentials_of_a_proxy_that_reads_nothing_are_a_mistake(option):
-    ended = subprocess.run([*COMMAND, "proxy", "https://pbx.example/api", *option], capture_output=True, text=True,
-                           timeout=60, check=False)
-    assert (ended.returncode, ended.stderr.count("\n")) == (2, 1)
-    assert f"{option[0]} needs --shadow" in ended.stderr
+def test_proxy_credentials_need_shadow(option):
+    result = subprocess.run([*COMMAND, "proxy", "https://pbx.example/api", *option], capture_output=True, text=True,
+                            timeout=60, check=False)
+    assert (result.returncode, result.stderr.count("\n")) == (2, 1)
+    assert f"{option[0]} needs --shadow" in result.stderr
 
 
-@pytest.mark.parametrize(("other", "told"), [
+@pytest.mark.parametrize(("shadow_profile", "expected"), [
     ("shipped", set()), ("L10", {("header changed", "Access-Control-Allow-Origin"), ("header removed", "Vary")})])
-def test_header_fields_are_compared(other, told):
-    box = Box(load("shipped"), load(other))
+def test_headers_are_compared(shadow_profile, expected):
+    box = Box(load("shipped"), load(shadow_profile))
     request = Request("GET", "/tenants", headers=(("Accept", "application/json"), ("Origin", "https://page.example")))
     box.shadow.receive(Exchange(request, box.wire.send(request)))
-    assert {(kind, of) for kind, _, of in box.told() if "header" in kind} == told
+    assert {(kind, of) for kind, _, of in box.differences() if "header" in kind} == expected
 
 
-@pytest.mark.parametrize(("before", "after", "told"), [
+@pytest.mark.parametrize(("before", "after", "expected"), [
     (("Location", "https://a/b"), ("Location", "https://c/b"), []),
     (("Location", "https://a/b"), ("location", "https://a/d"), [("header changed", "Location")]),
     (("Allow", "GET"), ("Cache-Control", "x"), [("header removed", "Allow"), ("header added", "Cache-Control")]),
     (("Date", "x"), ("Server", "y"), [])])
-def test_which_header_fields_count(before, after, told):
-    one, other = (Response(200, (pair, ("Content-Type", "application/json")), b"{}") for pair in (before, after))
-    found = answer_differences("GET /x", contract_of("documented"), None, one, other)
-    assert [(difference.kind, difference.of) for difference in found] == told
+def test_compared_headers(before, after, expected):
+    first, second = (Response(200, (pair, ("Content-Type", "application/json")), b"{}") for pair in (before, after))
+    differences = answer_differences("GET /x", contract_of("documented"), None, first, second)
+    assert [(difference.kind, difference.of) for difference in differences] == expected
 
 
-def test_the_command_has_a_shadow(tmp_path):
+def test_command_with_shadow(tmp_path):
     with serving("--http", "--profile", "shipped") as box, \
             proxying(box.url, "--http", "--profile", "shipped", "--shadow", "L10", "--report", str(tmp_path)) as proxy:
         assert proxy.get("/api/tenants") == box.get("/api/tenants")
@@ -282,13 +282,13 @@ def test_the_command_has_a_shadow(tmp_path):
         assert json.loads((tmp_path / "shadow.json").read_text())["answers"]["same"] == 1
 
 
-def test_with_a_shadow_the_box_is_judged_as_the_version_that_answers():
+def test_box_with_shadow_is_judged_as_recognised_version():
     with serving("--http", "--profile", "L10") as box, proxying(box.url, "--http", "--shadow", "shipped") as proxy:
         shown = requests.get(f"{proxy.url}/queues/nosuch", headers={"Accept": "application/json"}, timeout=30)
         assert "No query results" in shown.text
         code, _ = proxy.stop(signal.SIGTERM)
-        said = proxy.process.stdout.read()
-    assert code == 0, said
-    assert "NEW" not in said
-    assert "known" in said
-    assert "risky GET /queues/{queue}: error form changed" in said
+        output = proxy.process.stdout.read()
+    assert code == 0, output
+    assert "NEW" not in output
+    assert "known" in output
+    assert "risky GET /queues/{queue}: error form changed" in output
