@@ -18,7 +18,7 @@ from sarkmock.cli.listening import (
     proxy_hint,
     run_server,
 )
-from sarkmock.cli.output import RequestLog
+from sarkmock.cli.output import RequestLog, write_line
 from sarkmock.control import MockControl
 from sarkmock.faults import Fault, Faults, read_faults
 from sarkmock.http.engine import Engine

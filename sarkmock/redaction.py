@@ -54,7 +54,7 @@ def redacted(value: Any) -> Any:
     if isinstance(value, str):
         return _text(value)
     if isinstance(value, bytes):
-        return _bytes(value)
+        return _redacted_bytes(value)
     if isinstance(value, Mapping):
         return {name: _item(name, item) for name, item in value.items()}
     if isinstance(value, (list, tuple)):
@@ -93,7 +93,7 @@ def _pair(item: Any) -> Any:
     return redacted(item)
 
 
-def _bytes(value: bytes) -> bytes:
+def _redacted_bytes(value: bytes) -> bytes:
     try:
         return _text(value.decode()).encode("utf-8", "backslashreplace")
     except UnicodeDecodeError:

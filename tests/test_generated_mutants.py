@@ -222,6 +222,19 @@ def test_a_row_unknown_to_the_judge_leaves_other_rows_known() -> None:
     assert stored == [("trunk-z-updater",)]
 
 
+def test_row_is_judged_again_after_restore_once_it_is_updated() -> None:
+    mutation = next(one for one in every("documented")["lost"] if str(one) == "lost: tenants.update PUT is not done")
+    box = Mutated("documented", mutation)
+    run = Run(contract_of("documented"), SignedIn(box, box.engine.state), options("documented", "documented"))
+    run.send(with_json("POST", "/tenants", {"pkey": "acme", "description": "a"}))
+    (backup,) = run.get("/backups/new").json.values()
+    restored = run.send(with_json("PUT", f"/backups/{backup}", {"restoredb": True}))
+    run.send(with_json("PUT", "/tenants/acme", {"description": "b"}))
+    assert restored.response.ok
+    run.get("/tenants/acme")
+    assert [str(finding.identity) for finding in run.findings] == ["tenants.update stored description changed"]
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("number", range(MIXTURES))
 def test_a_mixture_is_exact(number: int) -> None:

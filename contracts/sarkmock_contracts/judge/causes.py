@@ -114,14 +114,14 @@ def features_of(finding: Finding) -> Iterator[Feature]:
 
 
 def features_of_identity(identity: Identity) -> Iterator[Feature]:
-    """Yield what one change of an operation shows in several variables, requests or operations of its path."""
-    paths = identity.operation.rpartition(".")[0]
-    if identity.check in OF_ROW:
+    """Yield the features of changes that show in several variables or operations of a resource."""
+    resource = identity.operation.rpartition(".")[0]
+    if resource and identity.check in OF_ROW:
         yield Feature("stored", f"{identity.operation} does not store what is sent")
-    if identity.kind in OF_DELETED:
-        yield Feature("deleted", f"rows of {paths} remain")
-    if identity.kind in OF_METHODS:
-        yield Feature("methods", f"those of {paths} differ")
+    if resource and identity.kind in OF_DELETED:
+        yield Feature("deleted", f"rows of {resource} remain")
+    if resource and identity.kind in OF_METHODS:
+        yield Feature("methods", f"the methods of {resource} differ")
 
 
 def wordings(finding: Finding) -> Iterator[str]:

@@ -14,7 +14,16 @@ from typing import Any
 import click
 from rich.console import Console
 
-from sarkmock.proxy_api import Pace, Passed, ProxyListener, Timeouts, begin_listening, open_proxy, run_server
+from sarkmock.proxy_api import (
+    Pace,
+    Passed,
+    ProxyListener,
+    Timeouts,
+    begin_listening,
+    open_proxy,
+    run_server,
+    write_line,
+)
 from sarkmock.suite_api import BASE, FaultError, Notice, load, printable, redacted
 
 from ..baselines.clients import ClientsFile
@@ -71,13 +80,13 @@ def run_signed_in(upstream: str, values: Mapping[str, Any]) -> int:
     accepted, clients = read_accepted_of(options), ClientsFile(values["clients"]) if values["clients"] else None
     listening.check()  # before a shadow reads the state, which may take minutes
     shadow = open_shadow(values["shadow"], upstream, access, values["rate"] or "auto", str(options.target_profile),
-                         echo_line) if values["shadow"] else None
+                         write_line) if values["shadow"] else None
     watched = WatchedRun(options, base, accepted, values["exclusive"])
     with ExitStack() as stack:
         judging = TrafficJudge(watched, clients, shadow)
         try:
             proxy, greeting = open_proxy(stack, upstream, context, options.profile, listening, guard, pace,
-                                         judging.listener, echo_line)
+                                         judging.listener, write_line)
         except FaultError as error:
             raise CannotRun(f"--fault: {error}") from None
         guard.prepare()
@@ -104,7 +113,7 @@ def recognised_upstream(url: str, access: Access, rate: str) -> str:
     except Unanswered as reason:
         raise CannotRun(str(reason)) from None
     for line in version.lines():
-        echo_line(f"{redacted(url)} {line}" if line.startswith("answers") else line)
+        write_line(f"{redacted(url)} {line}" if line.startswith("answers") else line)
     return version.nearest
 
 
@@ -168,7 +177,7 @@ class TrafficJudge:
         except CannotRun as problem:
             if str(problem) not in self._problems:
                 self._problems.append(str(problem))
-                echo_line(str(problem))
+                write_line(str(problem))
 
     def end(self) -> int:
         """Write the reports and return the exit code."""
@@ -236,8 +245,3 @@ def upstream_context(url: str, access: Access) -> ssl.SSLContext | None:
     if access.cert:
         context.load_cert_chain(access.cert, access.key)
     return context
-
-
-def echo_line(line: str) -> None:
-    """Print a line to stderr, without the secrets of the traffic and with its control characters escaped."""
-    click.echo(printable(str(redacted(line))), err=True)
