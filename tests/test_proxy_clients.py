@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import threading
 from math import inf
 
@@ -121,16 +122,19 @@ def test_file_of_another_kind_is_not_overwritten(content, words, tmp_path):
         ClientsFile(tmp_path / "nosuch" / "c.yaml")
 
 
-def test_report_is_written_even_if_clients_file_cannot_be(tmp_path):
+@pytest.mark.parametrize("report_too", [False, True])
+def test_report_is_written_even_if_clients_file_cannot_be(report_too, tmp_path):
     file, report = tmp_path / "lists" / "c.yaml", tmp_path / "report"
     file.parent.mkdir()
     with SarkMock(tls=False) as box, judged(box.url, clients=ClientsFile(file), report=report) as client:
         file.parent.rmdir()
         client.send("GET", "/agents")
         client.settle()
-        with pytest.raises(CannotRun, match=r"c\.yaml: No such file"):
+        if report_too:
+            shutil.rmtree(report)
+        with pytest.raises(CannotRun, match=r"report: No such file.*; .*c\.yaml: No" if report_too else r"c\.yaml: No"):
             client.judging.end()
-    assert (report / "report.json").exists()
+    assert (report / "report.json").exists() != report_too
 
 
 def test_recorded_uses_show_which_differences_concern_clients(tmp_path, capsys):

@@ -9,11 +9,12 @@ import re
 import resource
 import shutil
 import signal
+import subprocess
 import time
 from collections.abc import Collection, Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import ExitStack, contextmanager, nullcontext
 from io import BytesIO
-from itertools import groupby
+from itertools import groupby, takewhile
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +34,7 @@ from sarkmock.proxy_api import Passed
 from tests import wire
 from tests.hostile_box import whole
 from tests.mutants.table import MUTANTS
+from tests.prefork import COMMAND
 from tests.proxied import proxied, scripted
 from tests.serving import proxying
 
@@ -184,6 +186,20 @@ def test_command_exits_like_check_and_writes_reports(tmp_path):
         har = (tmp_path / "out" / "traffic.har").read_text()
         assert len(json.loads(har)["log"]["entries"]) == 1
         assert "secret7" not in har
+
+
+def test_closed_output_ends_neither_traffic_nor_report(tmp_path):
+    with scripted(whole(b'[{"pkey": 7}]'), b"no HTTP\r\n\r\n") as box, ExitStack() as stack:
+        command = [*COMMAND, "proxy", box.url, "--http", "--port", "0", "--report", str(tmp_path)]
+        process = stack.enter_context(subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT))
+        stack.callback(process.kill)
+        lines = list(takewhile(lambda line: not line.startswith(b"stop"), process.stdout))
+        process.stdout.close()  # as by `| head`
+        url = lines[1].split()[-1].decode()
+        assert [requests.get(f"{url}/tenants", timeout=5).status_code for _ in range(2)] == [200, 502]
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(20) == 1
+    assert json.loads((tmp_path / "report.json").read_text())["result"] == "failed"
 
 
 def test_curl_lines_read_credentials_from_environment(tmp_path):

@@ -219,6 +219,8 @@ def test_shadow_starts_with_state_of_box_and_writes_report(tmp_path):
     assert cause["curl"].startswith(f"curl -sk --path-as-is -X PUT {mock.url}/tenants/old ")
     assert report["answers"]["same"] == 1
     assert "The localarea must be an integer." in (tmp_path / "shadow.txt").read_text()
+    write_shadow(None, mock.url, tmp_path)  # a later run without one
+    assert [*tmp_path.iterdir()] == []
 
 
 @pytest.mark.parametrize("method", ["login", "header"])

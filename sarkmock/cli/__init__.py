@@ -6,6 +6,7 @@ import codecs
 import os
 import re
 import sys
+from contextlib import suppress
 from functools import cache
 from importlib import import_module
 from io import TextIOWrapper
@@ -120,7 +121,7 @@ def main() -> NoReturn:
         code = cli(prog_name="sarkmock", standalone_mode=False)
         sys.stdout.flush()
     except OutputError as error:
-        discard(sys.stdout)
+        discard_unwritten(sys.stdout)
         if not error.is_unread:
             fail(str(error))
     except click.exceptions.NoArgsIsHelpError as error:
@@ -137,6 +138,8 @@ def main() -> NoReturn:
         if not is_mistake(error):
             raise
         fail(str(error) or "not enough memory")
+    finally:
+        discard_unwritten(sys.stderr)
     sys.exit(code if isinstance(code, int) else 0)
 
 
@@ -179,9 +182,12 @@ def write_plainly() -> None:
     sys.stdout = StandardOutput(sys.stdout)
 
 
-def discard(stream: TextIO) -> None:
-    """Discard what a stream has not written: Python would try it again at its end."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+def discard_unwritten(stream: TextIO) -> None:
+    """Write what a stream buffers, or discard it: Python would try it again at its end, and exit with 120."""
+    try:
+        stream.flush()
+    except (OSError, OutputError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 def plainer(error: UnicodeError) -> tuple[str, int]:
@@ -202,8 +208,6 @@ def fail(problem: str) -> NoReturn:
     """Print a user error on one line of stderr and exit with code 2."""
     from sarkmock.redaction import printable, without_credentials
 
-    try:
+    with suppress(OSError):
         click.echo(f"sarkmock: {printable(without_credentials(' '.join(problem.split())))}", err=True)
-    except OSError:
-        discard(sys.stderr)
     sys.exit(2)

@@ -5,11 +5,11 @@ from __future__ import annotations
 import ssl
 import sys
 from collections.abc import Callable, Mapping
-from contextlib import ExitStack
+from contextlib import ExitStack, redirect_stdout
 from dataclasses import fields, replace
 from math import isnan
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO, cast
 
 import click
 from rich.console import Console
@@ -33,7 +33,7 @@ from ..client.rate_limit import RateLimit, seconds_each
 from ..client.transports import Access, Http
 from ..errors import CannotRun, Unanswered, file_errors
 from ..judge.verdicts import Classified, Outcome
-from ..plugin.verdict import read_accepted_of
+from ..plugin.verdict import PatientOutput, read_accepted_of
 from ..reports import write_files
 from ..reports.console import write_report
 from ..run_options import RunOptions, options_signed_in
@@ -92,8 +92,13 @@ def run_signed_in(upstream: str, values: Mapping[str, Any]) -> int:
         guard.prepare()
         sys.setswitchinterval(SWITCHING)
         click.echo(f"{greeting}stop          Ctrl-C")
-        run_server(proxy)
-        return judging.end()
+        output = PatientOutput(sys.stdout)
+        with redirect_stdout(cast(TextIO, output)):
+            run_server(proxy)
+            code = judging.end()
+    if output.error is not None and not output.error.is_unread:
+        raise output.error
+    return code
 
 
 def recognised_options(options: RunOptions, shadowed: bool = False) -> RunOptions:
@@ -182,7 +187,7 @@ class TrafficJudge:
     def end(self) -> int:
         """Write the reports and return the exit code."""
         self.listener.close()
-        watched, options = self.watched, self.watched.options
+        watched = self.watched
         for count, why in ((self.listener.missed, "too many at once, too large or incomplete"),
                            (watched.skipped, "not of the API, or pages for browsers")):
             if count:
@@ -190,22 +195,31 @@ class TrafficJudge:
         outcome = watched.outcome()
         write_report(watched, outcome, whole=False)
         watched.close()
-        with ExitStack() as files:  # all are written, even if one cannot be
-            if self._clients is not None:
-                files.callback(self._clients.save)
-            if options.report:
-                files.callback(self._write_reports, Path(options.report), outcome)
-            if self._shadow is not None:
-                for line in shadow_lines(self._shadow, watched.target.url):
-                    self._say(printable(line))
+        if self._shadow is not None:
+            for line in shadow_lines(self._shadow, watched.target.url):
+                self._say(printable(line))
+        problems = []
+        for write in (self._write_reports, self._write_clients):  # both are written, even if one cannot be
+            try:
+                write(outcome)
+            except CannotRun as problem:
+                problems.append(str(problem))
+        if problems:
+            raise CannotRun("; ".join(problems))
         return 1 if outcome.failures else 0
 
-    def _write_reports(self, directory: Path, outcome: Outcome) -> None:
+    def _write_clients(self, _: Outcome) -> None:
+        if self._clients is not None:
+            self._clients.save()
+
+    def _write_reports(self, outcome: Outcome) -> None:
         """Write the files of --report; raise CannotRun if one of them, or the traffic, could not be written."""
+        if not self.watched.options.report:
+            return
+        directory = Path(self.watched.options.report)
         with file_errors(f"--report {directory}"):
             write_files(self.watched, outcome, directory)
-            if self._shadow is not None:
-                write_shadow(self._shadow, self.watched.target.url, directory)
+            write_shadow(self._shadow, self.watched.target.url, directory)
         if self.watched.report_problem:
             raise CannotRun(f"--report {directory}: {self.watched.report_problem}")
 

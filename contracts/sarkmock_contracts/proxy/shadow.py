@@ -339,9 +339,12 @@ def shadow_data(shadow: Shadow, url: str) -> dict[str, Any]:
         for cause in sorted_causes(shadow)]}
 
 
-def write_shadow(shadow: Shadow, url: str, directory: Path) -> None:
-    """Write the comparison as JSON and as text."""
-    directory.mkdir(parents=True, exist_ok=True)
-    write_whole(directory / "shadow.json", as_json(shadow_data(shadow, url)).encode("utf-8", "backslashreplace"))
-    text = "".join(f"{line}\n" for line in shadow_lines(shadow, url))
-    write_whole(directory / "shadow.txt", text.encode("utf-8", "backslashreplace"))
+def write_shadow(shadow: Shadow | None, url: str, directory: Path) -> None:
+    """Write the comparison as JSON and as text; without one, remove that of an earlier run."""
+    data, text = directory / "shadow.json", directory / "shadow.txt"
+    if shadow is None:
+        data.unlink(missing_ok=True)
+        text.unlink(missing_ok=True)
+        return
+    write_whole(data, as_json(shadow_data(shadow, url)).encode("utf-8", "backslashreplace"))
+    write_whole(text, "".join(f"{line}\n" for line in shadow_lines(shadow, url)).encode("utf-8", "backslashreplace"))
