@@ -1,4 +1,4 @@
-"""The texts of errors: those that real boxes have answered are those of their version, and others are problems."""
+"""Error texts: those recorded on real boxes match the document of their version, other texts are problems."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from sarkmock_contracts.spec.contract import Contract, contract_of
 from tests import replay, wire
 from tests.fidelity import FILES, RECORDINGS
 
-ROUTED = {401, 404, 409, 422, 503}  # what an operation answers, and the routing before it
+ROUTED = {401, 404, 409, 422, 503}  # of operations and of routing
 TEXTS = {"schema", "messages"}
-CUT_OFF = {"file": "", "line": 0, "trace": []}  # of a page; recordings keep the message and the exception
+CUT_OFF = {"file": "", "line": 0, "trace": []}  # parts of a debug page that recordings omit
 
 
 def profile_of(file: Path) -> str:
@@ -27,17 +27,17 @@ def profile_of(file: Path) -> str:
 
 
 def exchanges(recorded: Iterable[replay.Exchange]) -> Iterator[Exchange]:
-    """The exchanges with an error in JSON."""
+    """The exchanges with a JSON error."""
     saved, scenario = wire.Saved(), None
-    for one in recorded:
-        if replay.scenario_of(one) != scenario:
-            scenario, saved = replay.scenario_of(one), wire.Saved()
-        status, body = one["response"]["status"], one["response"].get("body")
-        is_json = one["response"]["content_type"] == "application/json"
-        if status in ROUTED and is_json and not one["request"].get("abs"):
+    for exchange in recorded:
+        if replay.scenario_of(exchange) != scenario:
+            scenario, saved = replay.scenario_of(exchange), wire.Saved()
+        request, response = exchange["request"], exchange["response"]
+        status, body = response["status"], response.get("body")
+        if status in ROUTED and response["content_type"] == "application/json" and not request.get("abs"):
             page = CUT_OFF if isinstance(body, dict) and "exception" in body else {}
-            yield Exchange(request_of(one["request"], saved), json_response(status, {**body, **page} if page else body))
-        saved.remember(one["request"], json.dumps(body).encode())
+            yield Exchange(request_of(request, saved), json_response(status, {**body, **page} if page else body))
+        saved.remember(request, json.dumps(body).encode())
 
 
 def request_of(recorded: dict[str, Any], saved: wire.Saved) -> Request:
@@ -53,22 +53,22 @@ def json_response(status: int, body: Any) -> Response:
 
 def problems(contract: Contract, exchange: Exchange) -> list[Problem]:
     operation = contract.operation_of(exchange.request)
-    if operation is None or "\N{REPLACEMENT CHARACTER}" in unquote(exchange.request.path):  # not UTF-8: no route
+    if operation is None or "\N{REPLACEMENT CHARACTER}" in unquote(exchange.request.path):  # not UTF-8
         return []
-    found = [*conformance_problems(contract, operation, exchange)] or text_problems(contract, operation, exchange)
-    return [problem for problem in found if problem.check in TEXTS]
+    candidates = [*conformance_problems(contract, operation, exchange)] or text_problems(contract, operation, exchange)
+    return [problem for problem in candidates if problem.check in TEXTS]
 
 
 @pytest.mark.parametrize("file", [*FILES, *RECORDINGS, wire.FILE], ids=lambda file: f"{profile_of(file)}-{file.stem}")
-def test_the_document_gives_the_texts_of_real_boxes(file: Path) -> None:
+def test_recorded_error_texts_match_the_document(file: Path) -> None:
     contract = contract_of(profile_of(file))
-    found = {f"{exchange.request.method} {exchange.request.path}: {problem.message}"
-             for exchange in exchanges(replay.read(file)) for problem in problems(contract, exchange)}
-    assert found == set()
+    problem_texts = {f"{exchange.request.method} {exchange.request.path}: {problem.message}"
+                     for exchange in exchanges(replay.read(file)) for problem in problems(contract, exchange)}
+    assert problem_texts == set()
 
 
 def judged(profile: str, target: str, status: int, body: Any, sent: Any = None) -> list[str]:
-    """The problems of a response to a GET, or to a POST of these variables."""
+    """The problems of a response to a GET, or to a POST of `sent`."""
     path, _, query = target.partition("?")
     headers = (("Content-Type", "application/json"),)
     content = b"" if sent is None else json.dumps(sent).encode()
@@ -91,13 +91,13 @@ LOGIN = {"email": ["The email field is required."], "password": ["The password f
     ("documented", "/astamis/MailboxStatus/1001", 503, {"message": "PBX already running"}, ["message const"]),
     ("documented", "/astamis/DBget/cfim/1001", 200, {"1001": ""}, []),
     ("documented", "/astamis/DBget/cfim/1001", 200, {"1002": ""}, [" anyOf"]),
-    ("shipped", "/astamis/DBget/cfim/1001?key=1002", 200, {"1002": ""}, []),  # a variable replaces the parameter
+    ("shipped", "/astamis/DBget/cfim/1001?key=1002", 200, {"1002": ""}, []),  # the query has precedence
     ("L10", "/tenants/acme", 404, {"message": NO_TENANT, "exception": "E", **CUT_OFF}, []),
     ("L10", "/tenants/acm", 404, {"message": NO_TENANT, "exception": "E", **CUT_OFF}, ["message wording"]),
     ("L11", "/tenants/acme", 404, {"message": NO_TENANT, "exception": "E", **CUT_OFF}, ["message wording"]),
 ])
-def test_a_text_is_compared_with_the_request(profile: str, target: str, status: int, body: Any,
-                                             wrong: list[str]) -> None:
+def test_error_text_is_compared_with_the_request(profile: str, target: str, status: int, body: Any,
+                                                 wrong: list[str]) -> None:
     assert judged(profile, target, status, body) == wrong
 
 
@@ -115,6 +115,6 @@ def test_a_text_is_compared_with_the_request(profile: str, target: str, status: 
     ("L11", "/auth/login", {}, {"message": "The email field is required. (and 1 more error)", "errors": LOGIN}, []),
     ("L11", "/auth/login", {}, {"message": "The email field is required.", "errors": LOGIN}, ["message wording"]),
 ])
-def test_a_text_of_validation_is_one_of_the_checks(profile: str, target: str, sent: Any, body: Any,
+def test_validation_text_must_be_one_of_the_checks(profile: str, target: str, sent: Any, body: Any,
                                                    wrong: list[str]) -> None:
     assert judged(profile, target, 422, body, sent) == wrong

@@ -1,4 +1,4 @@
-"""`sarkmock export`: every operation once, nothing dangerous sent unasked, and requests that the mock understands."""
+"""`sarkmock export`: every operation once, disruptive requests disabled, and valid requests."""
 
 from __future__ import annotations
 
@@ -25,51 +25,51 @@ BASE = "https://pbx.example:44300/api"
 PROFILES = profiles()
 
 
-def exported(form: str, profile: str) -> str:
+def export_text(form: str, profile: str) -> str:
     return TEXT_FORMS[form](load(profile), BASE)
 
 
 def curl_lines(text: str, commented: bool) -> list[tuple[str, str, str]]:
-    """Method, path and body of every line of a script."""
-    found = []
+    """Method, path and body of every curl line of a script."""
+    lines = []
     for line in text.splitlines():
         if line.startswith("# $CURL ") if commented else line.startswith("$CURL "):
-            words = shlex.split(line.removeprefix("# "))
-            method = words[words.index("-X") + 1] if "-X" in words else "GET"
-            body = words[words.index("-d") + 1] if "-d" in words else ""
-            path = next(word for word in words if word.startswith("$BASE")).removeprefix("$BASE")
-            found.append((method, path, body))
-    return found
+            arguments = shlex.split(line.removeprefix("# "))
+            method = arguments[arguments.index("-X") + 1] if "-X" in arguments else "GET"
+            body = arguments[arguments.index("-d") + 1] if "-d" in arguments else ""
+            path = next(word for word in arguments if word.startswith("$BASE")).removeprefix("$BASE")
+            lines.append((method, path, body))
+    return lines
 
 
 def http_requests(text: str) -> list[tuple[str, str, str]]:
-    """The same of a .http file, with its variables put in; those that are comments left out."""
+    """The same for a .http file, with variables substituted and without requests that are commented out."""
     variables = dict(re.findall(r"^@(\w+) = (.+)$", text, re.MULTILINE))
     text = re.sub(r"{{(\w+)}}", lambda match: variables[match[1]], text)
-    found = []
+    requests = []
     for block in text.split("\n### ")[1:]:
         lines = block.split("\n")[1:]
         if not lines[0].startswith("#"):
             head, _, body = "\n".join(lines).partition("\n\n")
             method, _, url = head.partition("\n")[0].partition(" ")
-            found.append((method, url.removeprefix(BASE), "" if "multipart" in head else body.strip()))
-    return found
+            requests.append((method, url.removeprefix(BASE), "" if "multipart" in head else body.strip()))
+    return requests
 
 
 def operations(profile: str, *requests: tuple[str, str, str]) -> list[str]:
-    """The operation that each request means."""
+    """The operation of each request."""
     engine = Engine(load(profile))
     return [engine.program.router.find(method, unquote(path))[0].id for method, path, _ in requests]
 
 
 def of_hazard(profile: str, *hazards: str) -> list[str]:
-    """What the example requests of some hazards mean: that of an unnamed AMI function bears the name of another."""
-    found = [one for one in requests_of(load(profile)) if one.operation.hazard in hazards]
-    return operations(profile, *((one.operation.method, filled(one), "") for one in found))
+    """The operations of the example requests with some hazards. Generic AMI requests use the name of another one."""
+    exported = [item for item in requests_of(load(profile)) if item.operation.hazard in hazards]
+    return operations(profile, *((item.operation.method, filled(item), "") for item in exported))
 
 
-def filled(one: Exported) -> str:
-    return re.sub(r"{(\w+)}", lambda match: one.parameters[match[1]], one.operation.path)
+def filled(request: Exported) -> str:
+    return re.sub(r"{(\w+)}", lambda match: request.parameters[match[1]], request.operation.path)
 
 
 def items(collection: dict[str, Any]) -> list[dict[str, Any]]:
@@ -77,44 +77,45 @@ def items(collection: dict[str, Any]) -> list[dict[str, Any]]:
 
 
 @pytest.mark.parametrize("profile", PROFILES)
-def test_curl_has_every_operation_and_only_reads_are_run(profile: str) -> None:
-    text = exported("curl", profile)
+def test_curl_script_has_every_operation_and_runs_only_reads(profile: str) -> None:
+    text = export_text("curl", profile)
     run, commented = (operations(profile, *curl_lines(text, flag)) for flag in (False, True))
     assert sorted(run) == sorted(of_hazard(profile, "read"))
     assert sorted(commented) == sorted(of_hazard(profile, "write", "operational", "disruptive"))
 
 
 @pytest.mark.parametrize("profile", PROFILES)
-def test_a_http_file_has_every_operation_and_comments_out_what_acts_on_the_pbx(profile: str) -> None:
-    text, known = exported("http", profile), compile_document(load(profile))
+def test_http_file_comments_out_requests_that_affect_the_pbx(profile: str) -> None:
+    text, operations_of_document = export_text("http", profile), compile_document(load(profile))
     sent = operations(profile, *http_requests(text))
     assert sorted(sent) == sorted(of_hazard(profile, "read", "write"))
-    assert len(re.findall("^### ", text, re.MULTILINE)) == len(known)
+    assert len(re.findall("^### ", text, re.MULTILINE)) == len(operations_of_document)
     assert text.count("\n# GET {{baseUrl}}/syscommands/reboot\n") == 1
 
 
 def postman_path(profile: str, path: str) -> str:
-    """A parameter that is only the end of a segment is filled in: a collection cannot have it as a variable."""
-    parameters = load(profile)["paths"][path].get("parameters", [])
+    """Substitute parameters that are only the end of a segment: a collection cannot have them as variables."""
+    examples = {item["name"]: item["example"] for item in load(profile)["paths"][path].get("parameters", [])}
     for end in re.findall(r"(?<!/){(\w+)}", path):
-        path = path.replace(f"{{{end}}}", next(one["example"] for one in parameters if one["name"] == end))
+        path = path.replace(f"{{{end}}}", examples[end])
     return re.sub(r"{(\w+)}", r":\1", path)
 
 
 @pytest.mark.parametrize("profile", PROFILES)
-def test_a_collection_has_every_operation_in_the_folder_of_its_section(profile: str) -> None:
-    collection = json.loads(exported("postman", profile))
-    known = compile_document(load(profile))
-    found = [(folder["name"], item["request"]["method"], "/" + "/".join(item["request"]["url"]["path"]))
-             for folder in collection["item"] for item in folder["item"]]
-    assert sorted(found) == sorted((one.section, one.method, postman_path(profile, one.path)) for one in known)
+def test_collection_has_every_operation_in_the_folder_of_its_section(profile: str) -> None:
+    collection = json.loads(export_text("postman", profile))
+    expected = [(operation.section, operation.method, postman_path(profile, operation.path))
+                for operation in compile_document(load(profile))]
+    requests = [(folder["name"], item["request"]["method"], "/" + "/".join(item["request"]["url"]["path"]))
+                for folder in collection["item"] for item in folder["item"]]
+    assert sorted(requests) == sorted(expected)
     assert {variable["key"]: variable["value"] for variable in collection["variable"]}["baseUrl"] == BASE
-    assert exported("postman", profile) == exported("postman", profile)
+    assert export_text("postman", profile) == export_text("postman", profile)
 
 
 @pytest.mark.parametrize("profile", PROFILES)
-def test_a_collection_skips_what_acts_on_the_pbx_unless_allowed(profile: str) -> None:
-    collection = json.loads(exported("postman", profile))
+def test_collection_skips_requests_that_affect_the_pbx_unless_allowed(profile: str) -> None:
+    collection = json.loads(export_text("postman", profile))
     engine = Engine(load(profile))
     for item in items(collection):
         path = "/".join(item["request"]["url"]["path"])
@@ -126,39 +127,40 @@ def test_a_collection_skips_what_acts_on_the_pbx_unless_allowed(profile: str) ->
 
 
 @pytest.mark.parametrize("profile", PROFILES)
-def test_every_parameter_of_a_request_has_a_value(profile: str) -> None:
-    collection = json.loads(exported("postman", profile))
+def test_every_request_parameter_has_a_value(profile: str) -> None:
+    collection = json.loads(export_text("postman", profile))
     known = {variable["key"] for variable in collection["variable"]}
     for item in items(collection):
         url = item["request"]["url"]
-        given = {variable["key"]: variable["value"] for variable in url["variable"]}
-        assert given.keys() == {step[1:] for step in url["path"] if step.startswith(":")}
-        assert set(re.findall(r"{{(\w+)}}", "".join(given.values()))) <= known
+        values = {variable["key"]: variable["value"] for variable in url["variable"]}
+        assert values.keys() == {step[1:] for step in url["path"] if step.startswith(":")}
+        assert set(re.findall(r"{{(\w+)}}", "".join(values.values()))) <= known
 
 
 @pytest.mark.parametrize("profile", PROFILES)
 @pytest.mark.parametrize("form", ["curl", "http"])
-def test_the_mock_answers_every_request_as_the_document_says(form: str, profile: str) -> None:
+def test_exported_requests_get_documented_statuses(form: str, profile: str) -> None:
     token = "1|0123456789"
     engine = Engine(load(profile), State(load_seed("demo", load(profile)), now=1_717_236_000.0, token=token))
-    text = exported(form, profile)
+    text = export_text(form, profile)
     requests = http_requests(text) if form == "http" else curl_lines(text, False) + curl_lines(text, True)
-    answered = []
+    statuses = []
     for method, path, body in requests:
-        engine.state.allow_token()  # one of the requests logs out
+        engine.state.allow_token()  # one request logs out
         headers = {"Authorization": f"Bearer {token}"} | ({"Content-Type": "application/json"} if body else {})
         reply = engine.handle(Request(method, unquote(path).strip("/"), "", headers, body.encode()))
         operation = engine.program.router.find(method, unquote(path))[0]
         assert str(reply.status) in operation.spec["responses"], (method, path, reply)
-        answered.append(reply.status)
-    assert sum(status < 300 for status in answered) > len(answered) * 0.6
+        statuses.append(reply.status)
+    assert sum(status < 300 for status in statuses) > len(statuses) * 0.6
 
 
-def test_the_command_writes_a_file_or_prints(tmp_path: Path) -> None:
+def test_export_writes_a_file_or_prints(tmp_path: Path) -> None:
     file = tmp_path / "sark.http"
     assert sarkmock("export", "http", "--base-url", BASE + "/", "-o", str(file)).stdout == ""
-    assert file.read_text() == exported("http", "documented")
-    assert sarkmock("export", "curl", "--base-url", BASE, "--profile", "shipped").stdout == exported("curl", "shipped")
+    assert file.read_text() == export_text("http", "documented")
+    result = sarkmock("export", "curl", "--base-url", BASE, "--profile", "shipped")
+    assert result.stdout == export_text("curl", "shipped")
     assert "'soap' is not one of 'postman', 'http', 'curl', 'openapi-python-client'" in mistake("export", "soap")
     assert "No such file or directory" in mistake("export", "curl", "-o", str(tmp_path / "no" / "file"))
 
@@ -166,12 +168,12 @@ def test_the_command_writes_a_file_or_prints(tmp_path: Path) -> None:
 @pytest.mark.parametrize("url", [
     "ftp://pbx/api", "https://", "https://pbx/api?a=b", "https://pbx/api#a", "https://pbx:port/api", "https://[::1/api",
     "https://pbx/$(reboot)", "https://pbx/a b", "http://pbx/'"])
-def test_a_base_url_that_no_request_can_have_is_refused(url: str) -> None:
+def test_invalid_base_url_is_rejected(url: str) -> None:
     assert "--base-url: not an http or https URL without query" in mistake("export", "curl", "--base-url", url)
 
 
 @pytest.mark.parametrize("url", ["http://[::1]:44300/api", "https://pbx.example/sark%20api/", "HTTPS://10.0.0.1"])
-def test_a_base_url_is_that_of_every_request(url: str) -> None:
+def test_base_url_is_used(url: str) -> None:
     assert f"BASE=${{BASE:-{url.rstrip('/')}}}" in sarkmock("export", "curl", "--base-url", url).stdout
 
 
@@ -179,14 +181,14 @@ def test_a_base_url_is_that_of_every_request(url: str) -> None:
 @pytest.mark.parametrize(("form", "header"), [
     ("curl", '-H "Authorization: Bearer $TOKEN"'), ("http", "Authorization: Bearer {{token}}"),
     ("postman", '"value": "Bearer {{token}}"')])
-def test_every_guarded_request_has_a_token_to_be_filled_in(form: str, header: str, profile: str) -> None:
-    guarded = [one for one in compile_document(load(profile)) if one.guard]
-    found = exported(form, profile).count(header)
-    assert found >= len(guarded) if form == "postman" else found == len(guarded)  # a collection has examples, too
+def test_guarded_requests_have_a_token_variable(form: str, header: str, profile: str) -> None:
+    guarded = [operation for operation in compile_document(load(profile)) if operation.guard]
+    count = export_text(form, profile).count(header)
+    assert count >= len(guarded) if form == "postman" else count == len(guarded)  # collections also have examples
     assert bool(guarded) == (profile == "L11")
 
 
-# the seed on which every request succeeds
+# the seed `examples`, with which every request succeeds
 
 NAMES = {"uploadzip": "sarkbak.1717236000.zip", "uploadsnap": "sark.db.1717236000.zip",
          "greeting": "usergreeting1001.wav"}
@@ -194,7 +196,7 @@ Sent = tuple[str, str, str, int | None]
 
 
 def upload_of(seed: Seed, field: str) -> bytes:
-    """A file that the operation takes."""
+    """A file that the operation accepts."""
     files = {path.rpartition("/")[2]: content for path, content in seed.files.items()}
     if field == "greeting":
         return files["usergreeting1234.wav"]
@@ -206,8 +208,8 @@ def upload_of(seed: Seed, field: str) -> bytes:
     return packed.getvalue()
 
 
-class OnExamples:
-    """A mock with the seed `examples`, and what it answered with an error."""
+class ExamplesMock:
+    """A mock with the seed `examples`, and the requests that it rejected."""
 
     def __init__(self, profile: str = "documented", token: str | None = None) -> None:
         self.seed = load_seed("examples", load(profile))
@@ -231,29 +233,29 @@ class OnExamples:
 
 
 def script_lines(text: str, *, all_of_them: bool) -> list[tuple[str, str, str, str | None]]:
-    """Every line of a curl script in its order: method, path, body and the field of a file."""
-    found = []
+    """Every curl line of a script in order: method, path, body and the field of an upload."""
+    lines = []
     for line in text.splitlines():
         if line.startswith("$CURL ") or (all_of_them and line.startswith("# $CURL ")):
             (method, path, body), = curl_lines(line.removeprefix("# "), commented=False)
-            words = shlex.split(line.removeprefix("# "))
-            field = words[words.index("-F") + 1].partition("=")[0] if "-F" in words else None
-            found.append((method, path, body, field))
-    return found
+            arguments = shlex.split(line.removeprefix("# "))
+            field = arguments[arguments.index("-F") + 1].partition("=")[0] if "-F" in arguments else None
+            lines.append((method, path, body, field))
+    return lines
 
 
 @pytest.mark.parametrize("all_of_them", [False, True], ids=["reads", "every line"])
-def test_every_line_of_the_script_succeeds_on_the_seed_examples(all_of_them: bool) -> None:
-    mock = OnExamples()
-    for line in script_lines(exported("curl", "documented"), all_of_them=all_of_them):
+def test_curl_lines_succeed_with_seed_examples(all_of_them: bool) -> None:
+    mock = ExamplesMock()
+    for line in script_lines(export_text("curl", "documented"), all_of_them=all_of_them):
         mock.send(*line)
     assert mock.failed == []
     assert mock.sent == (len(mock.engine.operations) if all_of_them else len(of_hazard("documented", "read")))
 
 
-def test_every_request_of_the_http_file_succeeds_on_the_seed_examples() -> None:
-    mock = OnExamples()
-    text = exported("http", "documented")
+def test_http_requests_succeed_with_seed_examples() -> None:
+    mock = ExamplesMock()
+    text = export_text("http", "documented")
     fields = dict(re.findall(r"^POST {{baseUrl}}(/\S+)\n(?:.+\n)*\n--.+\n.*; name=\"(\w+)\"", text, re.MULTILINE))
     for method, path, body in http_requests(text):
         mock.send(method, path, body, fields.get(path) if method == "POST" else None)
@@ -261,35 +263,37 @@ def test_every_request_of_the_http_file_succeeds_on_the_seed_examples() -> None:
     assert mock.sent == len(of_hazard("documented", "read", "write"))
 
 
-def test_no_exported_request_but_the_last_ends_the_token() -> None:
-    mock = OnExamples("L11", token="1|0123456789abcdefghij")
-    for request in http_requests(exported("http", "L11")):
+def test_only_the_last_request_revokes_the_token() -> None:
+    mock = ExamplesMock("L11", token="1|0123456789abcdefghij")
+    for request in http_requests(export_text("http", "L11")):
         mock.send(*request)
     assert mock.sent == len(of_hazard("L11", "read", "write"))
     assert [line.split(":")[0] for line in mock.failed if "Unauth" in line] == []
 
 
 @pytest.mark.parametrize("hazards", ["read write", "read write operational disruptive"])
-def test_every_request_of_the_collection_succeeds_on_the_seed_examples(hazards: str) -> None:
-    mock, collection = OnExamples(), json.loads(exported("postman", "documented"))
-    variables = {one["key"]: one["value"] for one in collection["variable"]}
-    by_id = {(one.operation.method, one.operation.path): one for one in requests_of(load("documented"))}
+def test_collection_requests_succeed_with_seed_examples(hazards: str) -> None:
+    mock, collection = ExamplesMock(), json.loads(export_text("postman", "documented"))
+    variables = {variable["key"]: variable["value"] for variable in collection["variable"]}
+    by_id = {(exported.operation.method, exported.operation.path): exported
+             for exported in requests_of(load("documented"))}
     for item in items(collection):
         request = item["request"]
-        own = {one["key"]: one["value"] for one in request["url"]["variable"]}
+        own = {variable["key"]: variable["value"] for variable in request["url"]["variable"]}
         template = "/" + "/".join(request["url"]["path"])
         path = re.sub(r":(\w+)", lambda match, own=own: own[match[1]], template)
         path = "".join(variables.get(part, part) for part in re.split(r"{{(\w+)}}", path))
-        one = next(one for (method, _), one in by_id.items() if method == request["method"]
-                   and one.summary == item["name"] and postman_path("documented", one.operation.path) == template)
-        if one.operation.hazard not in hazards:
+        exported = next(exported for (method, _), exported in by_id.items()
+                        if method == request["method"] and exported.summary == item["name"]
+                        and postman_path("documented", exported.operation.path) == template)
+        if exported.operation.hazard not in hazards:
             continue
-        answer = mock.send(request["method"], path, request.get("body", {}).get("raw", ""),
-                           one.upload[0] if one.upload else None)
-        variables |= {name: str(answer[field]) for name, field in one.learned.items()
-                      if isinstance(answer, dict) and field in answer}
-        if one.upload and one.is_harmless:
-            variables[one.upload[0]] = str(answer[0]).removeprefix("Uploaded ")
+        body = mock.send(request["method"], path, request.get("body", {}).get("raw", ""),
+                         exported.upload[0] if exported.upload else None)
+        variables |= {name: str(body[field]) for name, field in exported.learned.items()
+                      if isinstance(body, dict) and field in body}
+        if exported.upload and exported.is_harmless:
+            variables[exported.upload[0]] = str(body[0]).removeprefix("Uploaded ")
     assert mock.failed == []
     assert mock.sent == len(of_hazard("documented", *hazards.split()))
 
@@ -303,11 +307,11 @@ def bru_blocks(text: str) -> dict[str, str]:
 
 
 @pytest.mark.parametrize("profile", PROFILES)
-def test_a_bruno_folder_has_every_operation_and_skips_what_acts_on_the_pbx(profile: str) -> None:
+def test_bruno_folder_skips_requests_that_affect_the_pbx(profile: str) -> None:
     files = as_bruno(load(profile), BASE)
     assert json.loads(files["bruno.json"])["type"] == "collection"
     variables = dict(re.findall(r"^  (\w+): (.+)$", bru_blocks(files["environments/box.bru"])["vars"], re.MULTILINE))
-    found = []
+    requests = []
     for name, text in files.items():
         if not re.search(r"/\d\d .*\.bru$", name):
             continue
@@ -316,17 +320,17 @@ def test_a_bruno_folder_has_every_operation_and_skips_what_acts_on_the_pbx(profi
         method, = {"get", "post", "put", "delete"} & blocks.keys()
         url = re.search(r"url: (\S+)", blocks[method])[1]
         path = re.sub(r"{{(\w+)}}", lambda match: variables.get(match[1], "x"), url).removeprefix(BASE)
-        found.append((method.upper(), path, ""))
+        requests.append((method.upper(), path, ""))
         if "body:json" in blocks:
             json.loads(blocks["body:json"])
         operation = Engine(load(profile)).program.router.find(method.upper(), unquote(path))[0]
         guard = blocks.get("script:pre-request", "")
         assert (f'includes("{operation.hazard}")' in guard) == (operation.hazard in ("operational", "disruptive"))
-    assert len(found) == len(compile_document(load(profile)))
-    assert operations(profile, *found) is not None
+    assert len(requests) == len(compile_document(load(profile)))
+    assert operations(profile, *requests) is not None
 
 
-def test_a_folder_needs_a_name_and_spares_other_files(tmp_path: Path) -> None:
+def test_bruno_export_needs_a_folder_and_keeps_other_files(tmp_path: Path) -> None:
     assert mistake("export", "bruno").startswith("bruno is written to a directory: name it with -o")
     (tmp_path / "mine.txt").write_text("mine")
     assert mistake("export", "bruno", "-o", str(tmp_path)) == f"{tmp_path}: exists and is not an export"

@@ -1,4 +1,4 @@
-"""Faults from outside: what a client sees of each, how often, and what a wrong one is answered with."""
+"""Faults: their effect on clients, their frequency, and messages about mistakes."""
 
 import json
 
@@ -34,21 +34,21 @@ def tenants(engine):
     return [row["pkey"] for row in engine.state.tables.rows("cluster")]
 
 
-# What a client sees.
+# Effects.
 
 @pytest.mark.parametrize(("status", "body"), [
     (404, {"reason": "Not Found!"}),
     (409, {"Error": "Key already exists"}),
     (422, {"description": ["The selected description is invalid."]}),
 ])
-def test_a_status_has_the_apis_own_body(client, faults, engine, status, body):
+def test_status_fault_has_body_of_the_api(client, faults, engine, status, body):
     faults.add("tenants.create", status=status)
-    answer = client.post("/api/tenants", json=ACME)
-    assert (answer.status_code, answer.json) == (status, body)
+    response = client.post("/api/tenants", json=ACME)
+    assert (response.status_code, response.json) == (status, body)
     assert tenants(engine) == ["default"]
 
 
-def test_503_is_the_pbxs_where_an_operation_asks_it(client, faults):
+def test_503_of_operations_that_contact_the_pbx(client, faults):
     faults.add(status=503)
     assert client.get("/api/astamis/Agents", headers=JSON).json == {"message": "PBX not running"}
     assert client.get("/api/tenants", headers=JSON).json["message"] == "Service Unavailable"
@@ -56,86 +56,86 @@ def test_503_is_the_pbxs_where_an_operation_asks_it(client, faults):
 
 @pytest.mark.parametrize(("status", "message"), [
     (500, "Internal Server Error"), (403, "Forbidden"), (599, "Unknown Status")])
-def test_other_statuses_are_laravels_page_or_json(client, faults, status, message):
+def test_other_statuses_are_laravel_page_or_json(client, faults, status, message):
     faults.add("tenants.list", status=status)
     assert client.get("/api/tenants", headers=JSON).json["message"] == message
     page = client.get("/api/tenants")
     assert (page.status_code, page.content_type) == (status, "text/html; charset=UTF-8")
 
 
-def test_a_status_with_a_body_and_headers_of_ones_own(client, faults):
+def test_status_fault_with_custom_body_and_headers(client, faults):
     faults.add("tenants.list", status=503, body={"why": "because"}, headers={"Retry-After": "7"})
-    answer = client.get("/api/tenants")
-    assert (answer.status_code, answer.json, answer.headers["Retry-After"]) == (503, {"why": "because"}, "7")
+    response = client.get("/api/tenants")
+    assert (response.status_code, response.json, response.headers["Retry-After"]) == (503, {"why": "because"}, "7")
 
 
-def test_an_html_page_of_what_stands_before_the_api(client, faults):
+def test_html_page_of_a_gateway(client, faults):
     faults.add("*", html=502)
-    answer = client.get("/api/tenants", headers=JSON)
-    assert (answer.status_code, answer.content_type) == (502, "text/html")
-    assert "502 Bad Gateway" in answer.text
+    response = client.get("/api/tenants", headers=JSON)
+    assert (response.status_code, response.content_type) == (502, "text/html")
+    assert "502 Bad Gateway" in response.text
 
 
 @pytest.mark.parametrize(("drop", "made"), [("before", ["default"]), ("after", ["default", "acme"])])
-def test_a_dropped_connection_is_one_before_or_after_the_deed(client, faults, engine, drop, made):
+def test_connection_is_dropped_before_or_after_execution(client, faults, engine, drop, made):
     faults.add("tenants.create", drop=drop)
     with pytest.raises(ConnectionResetError):
         client.post("/api/tenants", json=ACME)
     assert tenants(engine) == made
 
 
-def test_a_truncated_body_ends_after_so_many_bytes(engine, faults):
+def test_truncated_body(engine, faults):
     faults.add("tenants.list", truncate=5)
     environ = create_environ("/api/tenants")
-    told, received = [], []
-    answer = create_app(engine, faults=faults).wsgi_app(environ, lambda *line: told.append(line))
+    started, received = [], []
+    body = create_app(engine, faults=faults).wsgi_app(environ, lambda *line: started.append(line))
     with pytest.raises(ConnectionResetError):
-        received.extend(answer)
-    assert told[0][0] == "200 OK"
-    assert int(dict(told[0][1])["Content-Length"]) > 100
+        received.extend(body)
+    assert started[0][0] == "200 OK"
+    assert int(dict(started[0][1])["Content-Length"]) > 100
     assert received == [b'[{"pk']
 
 
-def test_throttled_as_a_real_box(client, faults):
+def test_throttle_fault(client, faults):
     faults.add("tenants.list", throttle=7)
-    answer = client.get("/api/tenants", headers=JSON)
-    assert (answer.status_code, answer.json["message"]) == (429, "Too Many Attempts.")
-    assert answer.headers["Retry-After"] == "7"
-    assert answer.headers["X-RateLimit-Reset"] == str(NOW + 7)
-    assert (answer.headers["X-RateLimit-Limit"], answer.headers["X-RateLimit-Remaining"]) == ("60", "0")
+    response = client.get("/api/tenants", headers=JSON)
+    assert (response.status_code, response.json["message"]) == (429, "Too Many Attempts.")
+    assert response.headers["Retry-After"] == "7"
+    assert response.headers["X-RateLimit-Reset"] == str(NOW + 7)
+    assert (response.headers["X-RateLimit-Limit"], response.headers["X-RateLimit-Remaining"]) == ("60", "0")
 
 
-def test_a_stopped_pbx_is_felt_where_it_is_asked_and_only_there(client, faults, engine):
+def test_stopped_pbx_affects_only_operations_that_contact_it(client, faults, engine):
     faults.add("*", pbx="stopped", times=1)
     assert client.get("/api/tenants").status_code == 200
     assert (client.get("/api/astamis/CoreStatus").status_code, engine.state.pbx.running) == (503, True)
     assert client.get("/api/astamis/CoreStatus").status_code == 200
 
 
-def test_a_start_that_finds_the_pbx_stopped_starts_it(client, faults, engine):
+def test_start_with_stopped_pbx_starts_it(client, faults, engine):
     faults.add("syscommands.pbxstart", pbx="stopped")
     assert client.get("/api/syscommands/pbxstart").status_code == 200
     assert engine.state.pbx.running
 
 
-def test_a_locked_database_is_a_conflict_where_the_product_catches_it(client, faults, engine):
+def test_locked_database_is_409_where_the_product_catches_it(client, faults, engine):
     faults.add("*", locked=True)
-    answer = client.post("/api/tenants", json=ACME)
-    assert answer.status_code == 409
-    assert answer.json["Error"].startswith("SQLSTATE[HY000]: General error: 5 database is locked (SQL: insert into")
+    response = client.post("/api/tenants", json=ACME)
+    assert response.status_code == 409
+    assert response.json["Error"].startswith("SQLSTATE[HY000]: General error: 5 database is locked (SQL: insert into")
     assert client.get("/api/tenants").json[0]["pkey"] == "default"
 
 
-def test_a_locked_database_is_laravels_page_elsewhere(client, faults, engine):
+def test_locked_database_is_500_elsewhere(client, faults, engine):
     client.post("/api/tenants", json=ACME)
     faults.add("tenants.delete", locked=True)
-    answer = client.delete("/api/tenants/acme", headers=JSON)
-    assert (answer.status_code, answer.json["exception"]) == (500, "Illuminate\\Database\\QueryException")
-    assert answer.json["message"] == "SQLSTATE[HY000]: General error: 5 database is locked"
+    response = client.delete("/api/tenants/acme", headers=JSON)
+    assert (response.status_code, response.json["exception"]) == (500, "Illuminate\\Database\\QueryException")
+    assert response.json["message"] == "SQLSTATE[HY000]: General error: 5 database is locked"
     assert tenants(engine) == ["default", "acme"]
 
 
-def test_a_firmwares_crash(client, faults):
+def test_deviation_fault_crashes(client, faults):
     faults.add(deviation="cosclose-delete-crashes", times=1)
     client.post("/api/extensions/mailbox", json={"pkey": "1001", "cluster": "default"})
     rule = client.get("/api/cosrules").json
@@ -146,20 +146,20 @@ def test_a_firmwares_crash(client, faults):
     assert crashed[1] != 500
 
 
-def test_a_firmware_that_moves_a_path(client, faults, engine):
+def test_deviation_fault_moves_a_path(client, faults, engine):
     faults.add(deviation="ami-dbdel-method")
     assert client.put("/api/astamis/DBdel/a/b").status_code == 405
     assert client.delete("/api/astamis/DBdel/a/b").status_code in (200, 204, 404)
 
 
-@pytest.mark.parametrize("deviation", [one.id for one in deviations_of("shipped")])
-def test_every_deviation_can_be_a_fault_of_its_own(deviation, engine):
+@pytest.mark.parametrize("deviation", [deviation.id for deviation in deviations_of("shipped")])
+def test_every_deviation_can_be_a_fault(deviation, engine):
     faults = Faults(engine)
     armed = faults[faults.add(deviation=deviation)]
     assert armed.only
 
 
-def test_latency_holds_back_and_adds_up(engine, faults):
+def test_latencies_add_up(engine, faults):
     waits = []
     faults.add(latency=0.5)
     faults.add("tenants.list", latency=0.25)
@@ -172,20 +172,20 @@ def test_latency_holds_back_and_adds_up(engine, faults):
 
 @pytest.mark.parametrize(("latency", "low", "high"), [
     ("0.1..0.2", 0.1, 0.2), ("0.1~0", 0.0999, 0.1001), ("0.1~0.5", 0.001, 10)])
-def test_latency_is_drawn_from_seeded_dice(engine, latency, low, high):
-    def drawn():
+def test_random_latency_is_reproducible(engine, latency, low, high):
+    def latencies():
         waits = []
         app = create_app(engine, faults=Faults(engine, [Fault(latency=latency)]))
         for _ in range(20):
             environ = {**create_environ("/api/agents"), "sarkmock.delay": waits.append}
             app.wsgi_app(environ, lambda *_: None)
         return waits
-    first = drawn()
+    first = latencies()
     assert all(low <= wait <= high for wait in first)
-    assert drawn() == first
+    assert latencies() == first
 
 
-# How often.
+# Frequency.
 
 def statuses(client, count=6):
     return [client.get("/api/tenants").status_code for _ in range(count)]
@@ -197,7 +197,7 @@ def test_times(client, faults):
     assert (faults[fault].hits, faults[fault].left) == (2, 0)
 
 
-def test_one_after_the_other(client, faults):
+def test_faults_apply_in_order(client, faults):
     faults.add("tenants.list:status=500,times=1")
     faults.add("tenants.list:html=502,times=1")
     assert statuses(client, 3) == [500, 502, 200]
@@ -220,7 +220,7 @@ def test_faults_draw_no_random_values_of_the_state(client, faults, engine):
     assert engine.state.memory() == before
 
 
-def test_reset_comes_back_to_the_first_faults(engine):
+def test_reset_restores_initial_faults(engine):
     faults = Faults(engine, [Fault("tenants.list", status=500, times=1)])
     client = client_of(engine, faults=faults)
     faults.add("tenants.list", status=404)
@@ -229,7 +229,7 @@ def test_reset_comes_back_to_the_first_faults(engine):
     assert statuses(client, 2) == [500, 200]
 
 
-def test_a_reset_after_a_switch_of_profile_comes_back_to_what_cannot_be_set_anew(engine):
+def test_reset_after_change_of_profile_restores_initial_faults(engine):
     faults = Faults(engine, [Fault(deviation="cosclose-delete-crashes"), Fault("globals.list", status=500)])
     engine.use("shipped")
     faults.reset()
@@ -247,23 +247,23 @@ def test_remove_change_and_clear(client, faults):
     assert (statuses(client, 1), len(faults)) == ([200], 0)
 
 
-def test_a_switch_of_profile_ends_deviations_that_it_has_already(client, faults, engine):
+def test_deviation_fault_ends_if_the_new_profile_has_it(client, faults, engine):
     faults.add(deviation="cosclose-delete-crashes")
     engine.use("shipped")
     assert client.get("/api/coscloses").status_code == 200
     assert next(iter(faults)).hits == 0
 
 
-def test_a_whole_number_may_have_a_fraction_of_zero(client, faults):
+def test_integer_may_be_written_as_float(client, faults):
     faults.add(operation="tenants.list", throttle=3.0, times=1.0)
-    answer = client.get("/api/tenants")
-    assert (answer.status_code, answer.headers["Retry-After"]) == (429, "3")
+    response = client.get("/api/tenants")
+    assert (response.status_code, response.headers["Retry-After"]) == (429, "3")
     assert client.get("/api/tenants").status_code == 200
 
 
-# What a wrong one is answered with.
+# Mistakes.
 
-@pytest.mark.parametrize(("line", "told"), [
+@pytest.mark.parametrize(("line", "message"), [
     ("tenants.creat:status=500", "unknown operation 'tenants.creat'; did you mean tenants.create"),
     ("tenants.create:statsu=500", "unknown key 'statsu'; did you mean status?"),
     ("tenants.create:status=200", "status: 200 is less than the minimum of 400"),
@@ -280,14 +280,14 @@ def test_a_whole_number_may_have_a_fraction_of_zero(client, faults):
     ("tenants.*:deviation=cosclose-delete-crashes", "affects coscloses.delete, not tenants.*"),
     ("probability=0,drop", "probability: 0 is less than or equal to the minimum of 0"),
 ])
-def test_a_wrong_fault_is_rejected_with_what_is_right(faults, line, told):
+def test_invalid_fault_is_rejected_with_suggestion(faults, line, message):
     with pytest.raises(FaultError) as caught:
         faults.add(line)
-    assert told in str(caught.value)
+    assert message in str(caught.value)
     assert len(faults) == 0
 
 
-def test_unknown_and_repeated_ids(faults):
+def test_unknown_and_duplicate_ids(faults):
     with pytest.raises(FaultError, match="unknown fault 'x'"):
         faults.remove("x")
     faults.add(drop="before", id="cut")
@@ -297,21 +297,21 @@ def test_unknown_and_repeated_ids(faults):
         faults.add(latency=1, id="cut")
 
 
-@pytest.mark.parametrize(("text", "line", "told"), [
+@pytest.mark.parametrize(("text", "line", "message"), [
     ("- {operation: tenants.list, status: 500}\n- {operation: tenants.list, status: 9}\n", 2, "status: 9 is less than"),
     ("- drop\n", 1, "a fault must be a mapping"),
     ("operation: tenants.list\n", 1, "expected a list of faults"),
     ("- {operation: [\n", None, ""),
 ])
-def test_a_fault_file_names_the_line_of_a_mistake(tmp_path, text, line, told):
+def test_mistake_in_fault_file_is_reported_with_line(tmp_path, text, line, message):
     file = tmp_path / "faults.yaml"
     file.write_text(text)
     with pytest.raises(FileError) as caught:
         read_faults(file)
     assert caught.value.line == line or line is None
-    assert told in str(caught.value)
+    assert message in str(caught.value)
 
 
-def test_a_fault_comes_back_from_its_content():
+def test_fault_can_be_rebuilt_from_its_content():
     fault = Fault.parse("tenants.*:status=503,latency=0.1..0.2,times=3,probability=0.25")
     assert Fault.of(json.loads(json.dumps(fault.content()))) == fault

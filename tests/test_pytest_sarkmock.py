@@ -1,4 +1,4 @@
-"""The pytest plugin as a user's tests meet it: fixtures, marker, workers, and what is said of a mistake."""
+"""The pytest plugin: fixtures, the marker, pytest-xdist, and messages about mistakes."""
 
 import re
 import socket
@@ -43,24 +43,24 @@ CLIENTS = '''
 
 @pytest.fixture
 def run(pytester):
-    """Runs a file of tests as a user does, without the configuration of this project."""
+    """Run a file of tests without the configuration of this project."""
     def run(source, *options):
         pytester.makepyfile(source)
         return run_pytest(pytester, "-p", "no:schemathesis", *options)
     return run
 
 
-def test_each_test_has_a_clean_state_with_every_client(run):
+def test_each_test_starts_with_clean_state(run):
     run(CLIENTS).assert_outcomes(passed=12)
 
 
-def test_workers_side_by_side_do_not_meet(run):
+def test_xdist_workers_are_isolated(run):
     result = run(CLIENTS, "-n", "2")
     result.assert_outcomes(passed=12)
     result.stdout.fnmatch_lines(["*2 workers*"])
 
 
-def test_the_marker_arranges_the_box(run):
+def test_marker_sets_up_the_mock(run):
     run('''
         import pytest, requests
 
@@ -96,7 +96,7 @@ def test_the_marker_arranges_the_box(run):
     ''', "--strict-markers").assert_outcomes(passed=6)
 
 
-@pytest.mark.parametrize(("arguments", "said"), [
+@pytest.mark.parametrize(("arguments", "message"), [
     ("sed='factory'", "unknown argument 'sed'; did you mean seed? Known: *"),
     ("seed='factry'", "unknown seed 'factry'; did you mean factory?*"),
     ("profile='shiped'", "unknown profile 'shiped'; did you mean shipped?*"),
@@ -107,7 +107,7 @@ def test_the_marker_arranges_the_box(run):
     ("seed={'tables': {'clustr': []}}", "tables.clustr: unknown table 'clustr'; did you mean cluster?*"),
     ("'shipped'", "takes its arguments by name: profile, seed, pbx, faults, now, throttle, api_token, web_server"),
 ])
-def test_a_mistake_in_the_marker_is_one_line_that_names_what_is_right(run, arguments, said):
+def test_mistake_in_marker_is_one_line_with_suggestion(run, arguments, message):
     result = run(f'''
         import pytest
 
@@ -119,12 +119,12 @@ def test_a_mistake_in_the_marker_is_one_line_that_names_what_is_right(run, argum
             pass
     ''')
     result.assert_outcomes(errors=1, passed=1)
-    result.stdout.fnmatch_lines([f"*@pytest.mark.sark*{said}".replace("[", "[[]")])
+    result.stdout.fnmatch_lines([f"*@pytest.mark.sark*{message}".replace("[", "[[]")])
     assert "Traceback" not in result.stdout.str()
     assert "pytest_sarkmock.py:" not in result.stdout.str()
 
 
-def test_the_journal_tells_what_was_not_called(run):
+def test_assert_called_failure_shows_difference(run):
     result = run('''
         import requests
 
@@ -136,7 +136,7 @@ def test_the_journal_tells_what_was_not_called(run):
     result.stdout.fnmatch_lines(['*expected operation=tenants.create*', '*body.pkey: expected "acme", got "acne"*'])
 
 
-def test_a_test_that_fails_shows_what_the_sark_was_asked_without_secrets(run):
+def test_failed_test_shows_requests_with_redacted_secrets(run):
     result = run('''
         import requests
 
@@ -154,7 +154,7 @@ def test_a_test_that_fails_shows_what_the_sark_was_asked_without_secrets(run):
     assert result.stdout.str().count("SARK requests") == 1
 
 
-def test_every_test_can_run_against_several_profiles(run):
+def test_sark_profile_can_be_parametrized(run):
     run('''
         import pytest, requests
 
@@ -168,7 +168,7 @@ def test_every_test_can_run_against_several_profiles(run):
     ''').assert_outcomes(passed=2)
 
 
-def test_address_and_context_can_be_overridden(run):
+def test_address_and_ssl_context_can_be_overridden(run):
     run('''
         import ssl
         import pytest, requests, trustme
@@ -194,7 +194,7 @@ def test_address_and_context_can_be_overridden(run):
     ''').assert_outcomes(passed=1)
 
 
-def test_an_address_that_cannot_be_had_is_told(run):
+def test_address_in_use_is_reported(run):
     with socket.create_server(("127.0.0.1", 0)) as taken:
         result = run(f'''
             import pytest
@@ -210,7 +210,7 @@ def test_an_address_that_cannot_be_had_is_told(run):
     result.stdout.fnmatch_lines(["*sark_listen_address: port * is in use*"])
 
 
-def test_plain_http(run):
+def test_tls_can_be_disabled(run):
     run('''
         import pytest, requests
 
@@ -224,7 +224,7 @@ def test_plain_http(run):
     ''').assert_outcomes(passed=1)
 
 
-def test_more_boxes_live_until_the_session_ends(run):
+def test_additional_mocks_live_until_session_ends(run):
     run('''
         import pytest, requests
 
@@ -244,7 +244,7 @@ def test_more_boxes_live_until_the_session_ends(run):
     ''').assert_outcomes(passed=3)
 
 
-def test_a_proxy_of_the_environment_is_passed_by(run, monkeypatch):
+def test_proxy_of_environment_is_bypassed(run, monkeypatch):
     monkeypatch.setenv("HTTPS_PROXY", "http://127.0.0.1:9")
     monkeypatch.setenv("ALL_PROXY", "http://127.0.0.1:9")
     monkeypatch.setenv("NO_PROXY", "example.com")
@@ -259,7 +259,7 @@ def test_a_proxy_of_the_environment_is_passed_by(run, monkeypatch):
     ''').assert_outcomes(passed=1)
 
 
-def test_many_different_boxes_do_not_pile_up(run):
+def test_unused_mocks_are_stopped(run):
     run('''
         import pytest, requests, threading
 
@@ -270,7 +270,7 @@ def test_many_different_boxes_do_not_pile_up(run):
     ''').assert_outcomes(passed=40)
 
 
-def test_who_does_not_use_it_does_not_load_it(pytester):
+def test_unused_plugin_imports_nothing(pytester):
     pytester.makepyfile('''
         import sys
 
@@ -281,14 +281,14 @@ def test_who_does_not_use_it_does_not_load_it(pytester):
     pytester.runpytest_subprocess("-p", "no:schemathesis").assert_outcomes(passed=1)
 
 
-def test_pytest_knows_the_fixtures_and_the_marker(run):
-    shown = run("", "--fixtures", "--markers").stdout.str()
-    assert "@pytest.mark.sark(*, profile, seed, pbx, faults, now, throttle, api_token, web_server)" in shown
+def test_pytest_lists_fixtures_and_marker(run):
+    output = run("", "--fixtures", "--markers").stdout.str()
+    assert "@pytest.mark.sark(*, profile, seed, pbx, faults, now, throttle, api_token, web_server)" in output
     listed = run("", "--fixtures").stdout.str()
     for name in ("sark", "make_sark", "sark_profile", "sark_listen_address", "sark_ssl_context"):
         assert re.search(rf"^{name}\b.* -- ", listed, re.MULTILINE), name
 
 
-def test_the_marker_names_what_sarkmock_takes():
+def test_marker_help_lists_all_arguments():
     code = "import pytest_sarkmock as p; print(', '.join(p.known_arguments()) in p.MARKER)"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "True\n"

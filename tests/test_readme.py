@@ -1,4 +1,4 @@
-"""README and docs/ are true: commands, examples and links."""
+"""README and docs/ are correct: commands, examples and links."""
 
 import configparser
 import re
@@ -25,14 +25,14 @@ def section(title):
     return README.partition(f"\n## {title}\n")[2].partition("\n## ")[0]
 
 
-def test_there_are_two_commands_and_ci_runs_the_second():
+def test_readme_has_two_commands_and_ci_runs_the_second():
     assert len(COMMANDS) == 2
     assert COMMANDS[0].endswith(" && .venv/bin/sarkmock check")
     assert COMMANDS[1].endswith(" && .venv/bin/tox")
     assert COMMANDS[1] in (ROOT / ".ci" / "run").read_text().splitlines()
 
 
-def test_tox_runs_the_linters_the_suite_the_documentation_and_the_tests():
+def test_tox_runs_linters_suite_documentation_and_tests():
     assert TOX["tox"]["env_list"] == "lint, contracts, tests"
     commands = {name: TOX[f"testenv:{name}"]["commands"] for name in ("lint", "contracts", "docs", "tests")}
     assert "ruff check" in commands["lint"]
@@ -44,7 +44,7 @@ def test_tox_runs_the_linters_the_suite_the_documentation_and_the_tests():
     assert tests.startswith("pytest tests/docs/checks.py tests ")
 
 
-def test_every_slow_suite_has_an_environment_of_its_own():
+def test_contributing_lists_all_tox_environments():
     named = set(re.findall(r"`tox -e (\w+)`", (ROOT / "CONTRIBUTING.md").read_text()))
     slow = {name.removeprefix("testenv:") for name in TOX.sections() if name.startswith("testenv:")}
     assert named == slow - set(TOX["tox"]["env_list"].split(", "))
@@ -56,30 +56,30 @@ def test_examples_parse(words):
     command.make_context(words[1], shlex.split(" ".join(words[2:])))
 
 
-def test_the_sample_greeting_is_true():
+def test_sample_greeting_is_correct():
     sample = section("Serve")
     assert f"{len(compile_document(load()))} operations" in sample
     assert "listening on  https://127.0.0.1:44300/api" in sample
 
 
-def test_the_sections_of_the_examples_exist():
+def test_sections_of_examples_exist():
     sections = {operation.section for operation in compile_document(load())}
     assert set(re.findall(r"--only (\w+)", README)) <= sections
 
 
-def test_the_picture_of_a_check_is_current():
+def test_picture_of_check_is_current():
     pictures = runpy.run_path(str(ROOT / "docs" / "pictures.py"))
-    taken = pictures["drawn"](pictures["checked"]()).encode()
-    assert pictures["words"](taken) == pictures["words"](pictures["CHECK"].read_bytes()), "run python docs/pictures.py"
+    drawn = pictures["drawn"](pictures["checked"]()).encode()
+    assert pictures["words"](drawn) == pictures["words"](pictures["CHECK"].read_bytes()), "run python docs/pictures.py"
 
 
-def test_its_pictures_are_small():
+def test_pictures_are_small():
     pictures = re.findall(r"!\[[^]]+\]\(([^)]+)\)", README)
     assert len(pictures) == 2
     assert [name for name in pictures if (ROOT / name).stat().st_size > 150_000] == []
 
 
-def test_links_lead_somewhere():
+def test_links_are_valid():
     targets = re.findall(r"\]\((?!https?:)([^)#]+)\)", README)
     assert targets
     assert [target for target in targets if not (ROOT / target).exists()] == []

@@ -1,4 +1,4 @@
-"""The code of README and docs/ is run, as the tests of a user's own project."""
+"""Runs the code examples of README and docs/ like tests of a user's project."""
 
 import re
 import shutil
@@ -16,14 +16,14 @@ EXAMPLES = [example for page in PAGES for example in re.findall(r"```python\n(.+
 
 
 @pytest.mark.parametrize("example", EXAMPLES, ids=lambda example: re.search(r"def (test\w+)", example)[1])
-def test_an_example_passes(pytester, example):
+def test_example_passes(pytester, example):
     pytester.makepyfile(example)
     result = run_pytest(pytester, "--strict-markers")
     assert set(result.parseoutcomes()) <= {"passed", "warnings"}
     assert result.ret == 0
 
 
-# A stand-in for PHPUnit, which is no dependency: what the example uses of it.
+# A substitute for the part of PHPUnit that the example uses.
 PHPUNIT = """
 namespace PHPUnit\\Framework;
 
@@ -47,7 +47,7 @@ SOURCES = {"php": "example.php", "js": "example.mjs"}
 
 
 @pytest.mark.parametrize("language", COMMANDS)
-def test_an_example_in_another_language_passes(language, tmp_path):
+def test_example_in_another_language_passes(language, tmp_path):
     command = COMMANDS[language]
     if shutil.which(command[0]) is None:
         pytest.skip(f"{command[0]} is not installed")

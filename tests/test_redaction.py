@@ -1,4 +1,4 @@
-"""Secrets leave no trace in what is written, whatever they are wrapped in; everything else stays as it is."""
+"""Secrets are masked in every encoding and nesting; all other text is unchanged."""
 
 import json
 import re
@@ -46,7 +46,7 @@ SECRET = "s3cr3t-Wort"
         f'{{"passwd": "{SECRET}", "desc": "\\u20ac"}}',
     ],
 )
-def test_texts(text):
+def test_secret_in_text_is_masked(text):
     for value in (
         redacted(text),
         redacted(text.encode()).decode(),
@@ -58,36 +58,37 @@ def test_texts(text):
 
 
 @pytest.mark.parametrize("text", ["passwd[", "passwd[a]", "%", "a%", "=%"])
-def test_long_texts_take_little_time(text):
-    began = time.process_time()
+def test_long_texts_are_redacted_quickly(text):
+    start = time.process_time()
     redacted(text * 20_000)
-    assert time.process_time() - began < 1
+    assert time.process_time() - start < 1
 
 
 NO_PASSWORDS = {"SecretExist", "RemoteSecretExist", "MD5SecretExist", "sndcreds", "auth", "PWDLEN"}
 
 
-def described(node):
+def property_descriptions(node):
     """Names and descriptions of all properties in a document."""
     if isinstance(node, dict) and isinstance(node.get("properties"), dict):
         yield from ((name, schema.get("description", "")) for name, schema in node["properties"].items())
     for inner in node.values() if isinstance(node, dict) else node if isinstance(node, list) else ():
-        yield from described(inner)
+        yield from property_descriptions(inner)
 
 
 @pytest.mark.parametrize("profile", profiles())
-def test_every_password_of_a_document_is_a_secret(profile):
-    names = {name for name, text in described(load(profile)) if re.search("password|s3cret", str(text), re.IGNORECASE)}
+def test_every_password_in_documents_is_a_secret(profile):
+    names = {name for name, text in property_descriptions(load(profile))
+             if re.search("password|s3cret", str(text), re.IGNORECASE)}
     assert {name for name in names - NO_PASSWORDS if not is_secret(name)} == set()
     assert len(names) > 10
 
 
-def test_binary_data_is_not_shown_and_a_text_may_be_cut():
+def test_shown_body_omits_binary_data_and_accepts_truncated_text():
     assert shown_body(b"SQLite format 3\0\xff" + SECRET.encode()) == f"({17 + len(SECRET)} bytes)"
     assert shown_body("B\u00fcro".encode()[:2]) == "B"
 
 
-def test_mappings_and_headers():
+def test_secrets_in_mappings_and_headers_are_masked():
     value = {
         "passwd": SECRET,
         "headers": (("Authorization", f"Bearer {SECRET}"), ("Accept", "x")),
@@ -121,27 +122,27 @@ def test_mappings_and_headers():
         "\x00\xff",
     ],
 )
-def test_what_is_no_secret_stays(text):
+def test_text_without_secrets_is_unchanged(text):
     assert redacted(text) == text
 
 
-def test_json_stays_json():
+def test_redacted_json_is_valid_json():
     assert json.loads(redacted(f'[{{"passwd": "{SECRET}", "n": 1}}]')) == [{"passwd": MASK, "n": 1}]
 
 
 @pytest.mark.parametrize("value", [1005, -1.5, True, None, ""])
-def test_json_within_a_command_stays_json(value):
+def test_redacted_json_in_command_is_valid_json(value):
     body = json.dumps({"syspass": value, "n": 1})
     clean = redacted(f"curl --data-binary '{body}'")
     assert json.loads(clean.split("'")[1]) == {"syspass": value and MASK, "n": 1}
 
 
-def test_bytes_stay_in_their_encoding():
+def test_redacted_bytes_keep_their_encoding():
     assert redacted(rb'{"passwd": "x", "a": "\u00fc\u20ac\ud83d"}').decode() == (
         '{"passwd": "REDACTED", "a": "ü€\\ud83d"}')
     assert redacted("passwd=x&a=ü".encode("latin-1")) == "passwd=REDACTED&a=ü".encode("latin-1")
 
 
-def test_redacting_twice_is_redacting_once():
+def test_redaction_is_idempotent():
     text = f'passwd={SECRET} "secret": "{SECRET}"'
     assert redacted(redacted(text)) == redacted(text)

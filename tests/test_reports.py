@@ -1,4 +1,4 @@
-"""The files of --report: each is right by the reader it is made for, and none holds a secret."""
+"""The files of `--report`: each is valid in its format, and none contains a secret."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "
 
 @pytest.fixture(scope="module")
 def reports(tmp_path_factory):
-    """A small run with one finding of each kind, secrets and hostile texts among them."""
+    """A small run with one finding of each kind; some contain secrets and hostile text."""
     directory = tmp_path_factory.mktemp("report")
     suite = Run(Contract(load()), embedded_transport("shipped"), RunOptions(target_profile="shipped", report=directory))
     suite.get("/tenants")
@@ -59,34 +59,33 @@ def data(reports):
     return json.loads((reports / "report.json").read_text())
 
 
-def test_all_files_are_there_and_none_holds_a_secret(reports):
+def test_all_files_are_written_without_secrets(reports):
     assert {file.name for file in reports.iterdir()} == FILES
     for file in reports.iterdir():
         assert SECRET not in file.read_text(), file.name
 
 
-def test_json_is_as_its_schema_says(data):
+def test_json_matches_its_schema(data):
     jsonschema_rs.validator_for(SCHEMA).validate(data)
-    statuses = {one["id"]: one["status"] for one in data["findings"]}
+    statuses = {finding["id"]: finding["status"] for finding in data["findings"]}
     assert statuses["agents.create:rules:name:rejected"] == "new"
     assert statuses["globals.list:status::404"] == "known"
     assert data["result"] == "failed"
 
 
-def test_json_keys_are_all_described(data):
-    """What is not in the schema is not promised, and so not written."""
+def test_all_json_keys_are_in_the_schema(data):
     strict = json.loads(json.dumps(SCHEMA))
-    assert set(data) == set(strict["properties"]) - {"seen"}  # of shares alone
+    assert set(data) == set(strict["properties"]) - {"seen"}  # only in reports of shards
     assert set(data["run"]) == set(strict["properties"]["run"]["properties"])
     assert set(data["findings"][0]) == set(strict["$defs"]["finding"]["properties"])
 
 
-def test_junit_has_a_case_for_every_operation_and_fails_those_that_are_new(reports, data):
+def test_junit_has_a_case_for_every_operation_and_fails_for_new_findings(reports, data):
     root = ElementTree.parse(reports / "junit.xml").getroot()
     cases = {case.get("name"): case for case in root.iter("testcase")}
-    assert set(cases) >= {one["operation"] for one in data["coverage"]}
+    assert set(cases) >= {row["operation"] for row in data["coverage"]}
     assert {name for name, case in cases.items() if case.find("failure") is not None} == {
-        one["operation"] for one in data["findings"] if one["status"] == "new"}
+        finding["operation"] for finding in data["findings"] if finding["status"] == "new"}
     assert "curl " in cases["agents.create"].find("failure").text
     assert "globals-path" not in cases["tenants.list"].findtext("system-out", "")
     assert cases["globals.list"].find("failure") is None
@@ -98,7 +97,7 @@ def test_junit_has_a_case_for_every_operation_and_fails_those_that_are_new(repor
         assert int(suite.get("failures")) == len(suite.findall("testcase/failure"))
 
 
-def test_markdown_tells_new_findings_and_breaks_no_table(reports, data):
+def test_markdown_lists_new_findings_and_escapes_cells(reports, data):
     text = (reports / "summary.md").read_text()
     row = next(line for line in text.splitlines() if "agents.create:rules:name:rejected" in line)
     assert len(re.findall(r"(?<!\\)\|", row)) == 5
@@ -106,67 +105,69 @@ def test_markdown_tells_new_findings_and_breaks_no_table(reports, data):
     assert f"recognised as {data['target']['version']}" in text
 
 
-def test_sarif_points_at_the_line_of_the_document(reports):
+def test_sarif_points_to_line_of_document(reports):
     run, = json.loads((reports / "report.sarif").read_text())["runs"]
-    results = {one["message"]["text"].partition(": ")[0]: one for one in run["results"]}
+    results = {result["message"]["text"].partition(": ")[0]: result for result in run["results"]}
     known = results["tenants.update:rules:localarea:accepted"]
-    place = known["locations"][0]["physicalLocation"]
-    line = (ROOT / place["artifactLocation"]["uri"]).read_text().splitlines()[place["region"]["startLine"] - 1]
+    location = known["locations"][0]["physicalLocation"]
+    line = (ROOT / location["artifactLocation"]["uri"]).read_text().splitlines()[location["region"]["startLine"] - 1]
     assert line.strip().startswith("localarea:")
     assert known["suppressions"][0]["justification"] == "known: tenant-localarea-numeric"
     assert "suppressions" not in results["agents.create:rules:name:rejected"]
     rules = run["tool"]["driver"]["rules"]
-    assert all(rules[one["ruleIndex"]]["id"] == one["ruleId"] for one in run["results"])
-    assert {one["level"] for one in run["results"] if "suppressions" in one} == {"note"}
+    assert all(rules[result["ruleIndex"]]["id"] == result["ruleId"] for result in run["results"])
+    assert {result["level"] for result in run["results"] if "suppressions" in result} == {"note"}
     assert results["agents.create:rules:name:rejected"]["level"] in ("error", "warning")
-    assert place["artifactLocation"]["uriBaseId"] in run["originalUriBaseIds"]
+    assert location["artifactLocation"]["uriBaseId"] in run["originalUriBaseIds"]
 
 
-def test_sarif_points_into_the_repository_of_the_user(data):
+def test_sarif_points_to_file_of_user(data):
     for file in ("ci/accepted.yaml", "box.yaml"):
         run, = json.loads(as_sarif({**data, "run": {**data["run"], "file": file}}))["runs"]
-        assert {one["locations"][0]["physicalLocation"]["artifactLocation"]["uri"] for one in run["results"]} == {file}
-        assert all(one["relatedLocations"] for one in run["results"])
+        assert {item["locations"][0]["physicalLocation"]["artifactLocation"]["uri"]
+                for item in run["results"]} == {file}
+        assert all(item["relatedLocations"] for item in run["results"])
 
 
 @pytest.mark.parametrize(("options", "file"), [
     ({"accept": "ci/accepted.yaml"}, "ci/accepted.yaml"), ({"profile": "box.yaml", "accept": "a.yaml"}, "box.yaml"),
     ({"accept": "/elsewhere/a.yaml"}, None), ({}, None)])
-def test_a_file_of_the_users(options, file):
+def test_file_of_user(options, file):
     assert users_file(RunOptions(**options)) == file
 
 
-def test_strict_sarif_suppresses_nothing_that_fails(data):
+def test_strict_sarif_suppresses_nothing(data):
     run, = json.loads(as_sarif({**data, "run": {**data["run"], "strict": True}}))["runs"]
-    assert not any("suppressions" in one for one in run["results"])
+    assert not any("suppressions" in result for result in run["results"])
 
 
-@pytest.mark.parametrize(("pointer", "words"), [
+@pytest.mark.parametrize(("pointer", "text"), [
     ("/paths/~1tenants~1{tenant}/put", "put:"),
     ("/components/schemas/TenantCreate/properties/chanmax", "chanmax:"),
     ("/components/schemas/TenantUpdate/properties/chanmax", "chanmax:"),
     ("/x-crashes", "x-crashes:"),
     ("/paths/~1nosuch/get", "paths:"),
 ])
-def test_a_place_of_the_document_has_a_line(pointer, words):
+def test_source_line_of_pointer(pointer, text):
     file, line = source_of(pointer)
-    assert words in (ROOT / "openapi" / file).read_text().splitlines()[line - 1]
+    assert text in (ROOT / "openapi" / file).read_text().splitlines()[line - 1]
 
 
-def test_har_holds_all_traffic(reports):
+def test_har_contains_all_traffic(reports):
     log = json.loads((reports / "traffic.har").read_text())["log"]
     assert log["version"] == "1.2"
-    seen = [(one["request"]["method"], one["request"]["url"].rpartition("/api")[2], one["response"]["status"])
-            for one in log["entries"]]
-    assert seen[:3] == [("GET", "/tenants", 200), ("GET", "/globals", 404), ("POST", "/agents", 422)]
+    exchanges = [
+        (entry["request"]["method"], entry["request"]["url"].rpartition("/api")[2], entry["response"]["status"])
+        for entry in log["entries"]]
+    assert exchanges[:3] == [("GET", "/tenants", 200), ("GET", "/globals", 404), ("POST", "/agents", 422)]
     for entry in log["entries"]:
         assert entry["startedDateTime"]
         assert entry["response"]["content"]["mimeType"] == "application/json"
         assert entry["time"] == entry["timings"]["wait"] > 0
 
 
-def test_har_is_written_as_it_happens(tmp_path):
-    """A long run's traffic does not stay in memory: after each exchange there is more in the file."""
+def test_har_is_written_during_the_run(tmp_path):
+    """The traffic of a long run is not kept in memory: the file grows with each exchange."""
     cassette = Cassette(tmp_path / "traffic.har")
     target = Target(CassetteRecorder(embedded_transport("documented"), cassette))
     sizes = []
@@ -180,7 +181,7 @@ def test_har_is_written_as_it_happens(tmp_path):
 
 
 class Page(HTMLParser):
-    """What a page is made of."""
+    """Tags, identifiers and links of a page."""
 
     def __init__(self, text):
         super().__init__()
@@ -188,14 +189,14 @@ class Page(HTMLParser):
         self.feed(text)
 
     def handle_starttag(self, tag, attributes):
-        found = dict(attributes)
+        values = dict(attributes)
         self.tags.append(tag)
-        self.sources += [found[name] for name in ("src", "action", "data") if name in found]
-        self.ids += [found["id"]] if "id" in found else []
-        self.targets += [found["href"]] if "href" in found else []
+        self.sources += [values[name] for name in ("src", "action", "data") if name in values]
+        self.ids += [values["id"]] if "id" in values else []
+        self.targets += [values["href"]] if "href" in values else []
 
 
-def test_html_is_self_contained_and_its_links_lead_somewhere(reports):
+def test_html_is_self_contained_and_its_links_are_valid(reports):
     page = Page((reports / "report.html").read_text())
     assert page.sources == []
     assert "link" not in page.tags
@@ -210,12 +211,11 @@ def dom(file, query=""):
 
 
 @pytest.mark.skipif(BROWSER is None, reason="there is no chromium here")
-def test_html_in_a_browser(reports, data):
-    """The filters work: a real browser counts what it shows."""
+def test_html_filters_in_browser(reports, data):
     total = len(data["findings"])
     file = reports / "report.html"
     assert f"{total} of {total} findings" in dom(file)
-    new = sum(one["status"] == "new" for one in data["findings"])
+    new = sum(finding["status"] == "new" for finding in data["findings"])
     filtered = dom(file, "?status=new")
     assert f"{new} of {total} findings" in filtered
     assert len(re.findall(r"<article[^>]* hidden", filtered)) == total - new
@@ -223,8 +223,7 @@ def test_html_in_a_browser(reports, data):
 
 
 @pytest.mark.skipif(BROWSER is None, reason="there is no chromium here")
-def test_html_is_drawn_in_a_browser(reports, tmp_path):
-    """No sideways scrolling on a desk or a telephone, and dark where dark is asked for."""
+def test_html_renders_without_horizontal_scrolling(reports, tmp_path):
     root = "document.documentElement"
     probe = f"<script>document.title = 'wide ' + ({root}.scrollWidth - {root}.clientWidth)</script></body>"
     file = tmp_path / "page.html"
@@ -236,14 +235,14 @@ def test_html_is_drawn_in_a_browser(reports, tmp_path):
     assert picture.stat().st_size > 10_000
 
 
-# what CI systems run
+# CI templates
 
 
 QUICK = "-n 1 --max-examples 1"
 
 
 def home(tmp_path):
-    """A place in which `sarkmock` is what runs these tests."""
+    """A directory with a `sarkmock` command that is the code under test."""
     for directory in ("sarkmock/bin", ".sarkmock/bin"):
         program = tmp_path / directory / "sarkmock"
         program.parent.mkdir(parents=True)
@@ -257,25 +256,25 @@ def shell(script, tmp_path, environment):
                           timeout=120, check=False)
 
 
-def test_the_github_action_runs_and_summarises(tmp_path):
+def test_github_action_runs_and_writes_summary(tmp_path):
     action = yaml.safe_load((ROOT / "action.yml").read_text())
     assert action["runs"]["using"] == "composite"
-    step = next(one for one in action["runs"]["steps"] if one["name"] == "Check")
+    step = next(item for item in action["runs"]["steps"] if item["name"] == "Check")
     named = {name: re.fullmatch(r"\$\{\{ inputs\.([\w-]+) \}\}", value)[1] for name, value in step["env"].items()}
     assert set(named.values()) <= set(action["inputs"])
-    given = {name: action["inputs"][source]["default"] for name, source in named.items()}
-    given |= {"ARGUMENTS": f"{QUICK} --only Destinations", "REPORT": "a report"}
+    variables = {name: action["inputs"][source]["default"] for name, source in named.items()}
+    variables |= {"ARGUMENTS": f"{QUICK} --only Destinations", "REPORT": "a report"}
     environment = home(tmp_path)
-    result = shell(step["run"], tmp_path, environment | given)
+    result = shell(step["run"], tmp_path, environment | variables)
     assert result.returncode == 0, result
     assert (tmp_path / "step.md").read_text() == (tmp_path / "a report" / "summary.md").read_text()
-    strict = given | {"STRICT": "true", "ARGUMENTS": f"{QUICK} --only Logs --target-profile shipped"}
+    strict = variables | {"STRICT": "true", "ARGUMENTS": f"{QUICK} --only Logs --target-profile shipped"}
     assert shell(step["run"], tmp_path, environment | strict).returncode == 1
     assert "$(" not in step["run"]
     assert "${{" not in step["run"]
 
 
-def test_the_gitlab_template_runs_and_names_its_reports(tmp_path):
+def test_gitlab_template_runs_and_finds_its_reports(tmp_path):
     job = yaml.safe_load((ROOT / "ci" / "gitlab.yml").read_text())[".sarkmock"]
     environment = home(tmp_path) | job["variables"] | {"SARK_ARGUMENTS": f"{QUICK} --only Destinations"}
     result = shell("\n".join(job["script"]), tmp_path, environment)
@@ -284,7 +283,7 @@ def test_the_gitlab_template_runs_and_names_its_reports(tmp_path):
     assert (tmp_path / job["artifacts"]["paths"][0]).is_dir()
 
 
-def test_the_gitlab_template_splits_a_run_and_gives_the_verdict_of_the_whole(tmp_path):
+def test_gitlab_template_merges_shards(tmp_path):
     jobs = yaml.safe_load((ROOT / "ci" / "gitlab.yml").read_text())
     environment = home(tmp_path) | jobs[".sarkmock"]["variables"] | {
         "SARK_ARGUMENTS": "--max-examples 1 --only Destinations", "CI_NODE_TOTAL": "2"}
@@ -296,17 +295,17 @@ def test_the_gitlab_template_splits_a_run_and_gives_the_verdict_of_the_whole(tmp
     assert (tmp_path / jobs[".sarkmock-verdict"]["artifacts"]["reports"]["junit"]).is_file()
 
 
-def test_the_github_workflow_uses_what_the_action_takes():
+def test_github_workflow_uses_inputs_of_the_action():
     jobs = yaml.safe_load((ROOT / "ci" / "github.yml").read_text())["jobs"]
     action = yaml.safe_load((ROOT / "action.yml").read_text())
     step, = jobs["check"]["steps"]
     assert set(step["with"]) <= set(action["inputs"])
-    download = next(one for one in jobs["verdict"]["steps"] if "download" in one.get("uses", ""))
-    published = next(one for one in action["runs"]["steps"] if one["name"] == "Name the artifact")["run"]
+    download = next(item for item in jobs["verdict"]["steps"] if "download" in item.get("uses", ""))
+    published = next(item for item in action["runs"]["steps"] if item["name"] == "Name the artifact")["run"]
     assert f"name={download['with']['pattern'].rstrip('-*')}" in published
 
 
-def test_a_run_leaves_every_report(tmp_path):
+def test_check_writes_every_report(tmp_path):
     command = [*COMMAND, "check", "--max-examples", "1", "-n", "1", "--only", "Destinations",
                "--report", "new/place"]
     result = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=120, check=False)

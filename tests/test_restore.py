@@ -1,4 +1,4 @@
-"""What was taken comes back: random sequences of requests through snapshot or backup, change and restore."""
+"""Snapshots and backups: random sequences of copies, changes and restores."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tests.boxes import WAV, box, send, tables, upload, zipped
 
 KEYS = st.sampled_from(["1001", "1002", "default"])
 TEXTS = st.text(max_size=8)
-# Requests that change a PBX, by line and body; a key stands for {key}, a text for {text}.
+# Requests that change a PBX: method and path, and body. {key} and {text} are replaced.
 CHANGES: list[tuple[str, dict[str, Any]]] = [
     ("POST /tenants", {"pkey": "{key}", "description": "{text}"}),
     ("PUT /tenants/{key}", {"description": "{text}", "chanmax": "7"}),
@@ -43,7 +43,7 @@ def filled(value: Any, key: str, text: str) -> Any:
 
 
 class Restoring(RuleBasedStateMachine):
-    """A PBX, and what it was when each copy was taken."""
+    """A PBX, and its content at the time of each copy."""
 
     profile = "documented"
     copies: Bundle[Any] = Bundle("copies")
@@ -69,15 +69,15 @@ class Restoring(RuleBasedStateMachine):
     @rule(target=copies)
     def take_snapshot(self) -> Any:
         name = send(self.pbx, "GET /snapshots/new").body["newsnapshotname"]
-        return "snapshots", name, tables(self.pbx), self.advanced()
+        return "snapshots", name, tables(self.pbx), self.greetings_and_tick()
 
     @rule(target=copies)
     def take_backup(self) -> Any:
         name = send(self.pbx, "GET /backups/new").body["newbackupname"]
-        return "backups", name, tables(self.pbx), self.advanced()
+        return "backups", name, tables(self.pbx), self.greetings_and_tick()
 
-    def advanced(self) -> list[str]:
-        """The greetings now; the next copy is a second later, and so has another name."""
+    def greetings_and_tick(self) -> list[str]:
+        """The current greetings. Advances the clock, so that the next copy has a different name."""
         self.pbx.state.clock.advance(1)
         greetings: list[str] = send(self.pbx, "GET /greetings").body
         return greetings
@@ -102,7 +102,7 @@ class Restoring(RuleBasedStateMachine):
             assert not greetings or send(self.pbx, "GET /greetings").body == greetings
 
     @rule(copy=copies)
-    def send_away_and_upload(self, copy: Any) -> None:
+    def download_delete_and_upload(self, copy: Any) -> None:
         kind, name, _, _ = copy
         content = send(self.pbx, f"GET /{kind}/{name}").body
         if kind == "snapshots" and self.profile == "shipped":
@@ -119,7 +119,7 @@ class Restoring(RuleBasedStateMachine):
 
 @pytest.mark.parametrize("kind", ["snapshots", "backups"])
 @pytest.mark.parametrize("table", box().state.tables.tables())
-def test_every_table_comes_back(kind: str, table: str) -> None:
+def test_every_table_is_restored(kind: str, table: str) -> None:
     pbx = box()
     columns = pbx.state.tables.columns(table)
     pbx.state.tables.insert(table, {column: str(number) for number, column in enumerate(columns)})
@@ -136,6 +136,6 @@ class RestoringShipped(Restoring):
 
 
 @pytest.mark.parametrize("machine", [Restoring, RestoringShipped])
-def test_what_was_taken_comes_back(machine: type[Restoring]) -> None:
+def test_copies_are_restored(machine: type[Restoring]) -> None:
     run_state_machine_as_test(
         machine, settings=settings(max_examples=25, stateful_step_count=25, deadline=None, derandomize=True))

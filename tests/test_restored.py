@@ -1,4 +1,4 @@
-"""Settings, firewall rules and the running PBX are as before after every ending, but for what others have changed."""
+"""Settings, firewall rules and the running PBX are restored however a run ends; changes of others are kept."""
 
 import errno
 import json
@@ -26,52 +26,52 @@ def pbx(profile):
     return box
 
 
-def settings_of(box):
+def settings_path(box):
     return "/globals" if "/globals" in {operation.path for operation in box.engine.operations} else "/sysglobals"
 
 
-def stop_of(box):
+def stop_path(box):
     return next(operation.path for operation in box.engine.operations if operation.id == "syscommands.pbxstop")
 
 
-def changed(box, before):
+def changed_parts(box, before):
     now = box.contents()
     return {name for name in before if now[name] != before[name]}
 
 
 def administrator(box, **values):
-    """Somebody else changes settings, beside the run."""
+    """Another administrator changes settings during the run."""
     box.engine.state.tables.update("globals", "pkey", "global", values)
 
 
-def setting(box, name):
+def setting_value(box, name):
     return str(box.engine.state.tables.first("globals", "pkey", "global")[name])
 
 
-def unsettled(box, tmp_path, hazards=EVERYTHING):
-    """A run in the middle: a row, settings and rules of its own, and a stopped PBX."""
-    safety, stock = guarded(box, "documented", hazards, tmp_path / "ledger")
+def unfinished_run(box, tmp_path, hazards=EVERYTHING):
+    """An unfinished run that has created a row, changed settings and rules, and stopped the PBX."""
+    safety, fixtures = guarded(box, "documented", hazards, tmp_path / "ledger")
     with suppress(Unavailable):
-        stock.make(stock.contract.by_id["agents.create"])
-    assert safety.target.send(with_json("PUT", settings_of(box), {"LOGLEVEL": "3", "ABSTIMEOUT": "77"})).response.ok
+        fixtures.make(fixtures.contract.by_id["agents.create"])
+    assert safety.target.send(with_json("PUT", settings_path(box), {"LOGLEVEL": "3", "ABSTIMEOUT": "77"})).response.ok
     safety.target.send(with_json("POST", "/firewalls/ipv4", {"rules": ["ACCEPT net $FW tcp 22"]}))
     if "disruptive" in hazards:
-        assert safety.target.send(Request("GET", stop_of(box))).response.ok
+        assert safety.target.send(Request("GET", stop_path(box))).response.ok
         assert not box.engine.state.pbx.running
     return safety
 
 
-def ends(box, safety, tmp_path):
+def end_run(box, safety, tmp_path):
     return safety.end()
 
 
-def dies(box, safety, tmp_path):
+def kill_run_and_clean_up(box, safety, tmp_path):
     safety.ledger.close()
     return CleanUpTarget(box.wire, reopen_ledger(tmp_path / "ledger")).finish()
 
 
 def failing(reason):
-    """The run's own clean-up meets this at every request; a later one finds the box as it should be."""
+    """Every request of the run's own clean-up fails; a later clean-up can reach the box."""
     def ending(box, safety, tmp_path):
         inner = box.wire.send
         box.wire.send = reason
@@ -91,86 +91,87 @@ def denied(request):
     return Response(404, (("Content-Type", "application/json"),), b'{"message":"Unauthorised/Page Not Found"}')
 
 
-def full(box, safety, tmp_path):
-    """From now on the ledger cannot be written."""
+def fill_disk(box, safety, tmp_path):
+    """The ledger cannot be written any more."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(ledgers.os, "write", lambda *_: raising(OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)))(None))
         with pytest.raises(BadLedger, match="No space left"):
-            safety.target.send(with_json("PUT", settings_of(box), {"LOGLEVEL": "2"}))
+            safety.target.send(with_json("PUT", settings_path(box), {"LOGLEVEL": "2"}))
         return safety.end()
 
 
-ENDINGS = {"ends": ends, "dies": dies, "a lost token": failing(denied), "no network": failing(raising(Unanswered("x"))),
-           "429 for ever": failing(raising(StaysAway("returned 429"))), "disk full": full}
+ENDINGS = {"ends": end_run, "killed": kill_run_and_clean_up, "lost token": failing(denied),
+           "no network": failing(raising(Unanswered("x"))),
+           "always 429": failing(raising(StaysAway("returned 429"))), "disk full": fill_disk}
 
 
 @pytest.mark.parametrize("ending", ENDINGS)
 @pytest.mark.parametrize("real", profiles())
-def test_everything_is_as_before_however_a_run_ends(real, ending, tmp_path):
+def test_everything_is_restored_however_a_run_ends(real, ending, tmp_path):
     box = pbx(real)
     before = box.contents()
-    safety = unsettled(box, tmp_path)
+    safety = unfinished_run(box, tmp_path)
     assert ENDINGS[ending](box, safety, tmp_path) == []
-    assert changed(box, before) == set()
+    assert changed_parts(box, before) == set()
 
 
 @pytest.mark.parametrize("real", profiles())
-def test_a_pbx_that_was_stopped_before_stays_so(real, tmp_path):
+def test_pbx_that_was_stopped_before_stays_stopped(real, tmp_path):
     box = pbx(real)
     box.engine.state.pbx.stop()
     safety, _ = guarded(box, real, EVERYTHING, tmp_path / "ledger")
-    safety.target.send(Request("GET", stop_of(box)))
+    safety.target.send(Request("GET", stop_path(box)))
     assert safety.end() == []
     assert not box.engine.state.pbx.running
 
 
-def test_a_pbx_that_does_not_start_again_is_reported(tmp_path):
+def test_pbx_that_does_not_start_again_is_reported(tmp_path):
     box = pbx("documented")
-    safety = unsettled(box, tmp_path)
+    safety = unfinished_run(box, tmp_path)
     inner = box.wire.send
     box.wire.send = lambda request: denied(request) if "pbxstart" in request.path else inner(request)
     assert any("the PBX is stopped, and could not be started" in line for line in safety.end())
     assert not read_ledger(tmp_path / "ledger").complete
 
 
-# somebody else at work
+# changes of others
 
 
-@pytest.mark.parametrize("ending", [ends, dies])
-def test_a_setting_that_somebody_else_has_changed_meanwhile_is_reported_and_left_alone(ending, tmp_path):
+@pytest.mark.parametrize("ending", [end_run, kill_run_and_clean_up])
+def test_setting_changed_by_others_is_reported_and_kept(ending, tmp_path):
     box = pbx("documented")
-    safety = unsettled(box, tmp_path, "write operational")
+    safety = unfinished_run(box, tmp_path, "write operational")
     administrator(box, LOGLEVEL="5")
-    told = ending(box, safety, tmp_path)
-    assert "/globals LOGLEVEL was changed by somebody else meanwhile and is not restored" in told
-    assert any(line.startswith("/globals: LOGLEVEL") for line in told)
-    assert (setting(box, "LOGLEVEL"), setting(box, "ABSTIMEOUT")) == ("5", "14400")
+    residue = ending(box, safety, tmp_path)
+    assert "/globals LOGLEVEL was changed by somebody else meanwhile and is not restored" in residue
+    assert any(line.startswith("/globals: LOGLEVEL") for line in residue)
+    assert (setting_value(box, "LOGLEVEL"), setting_value(box, "ABSTIMEOUT")) == ("5", "14400")
     assert not read_ledger(tmp_path / "ledger").complete
 
 
-def test_a_setting_that_somebody_else_has_put_back_is_not_sent_again(tmp_path):
+def test_setting_restored_by_others_is_not_sent_again(tmp_path):
     box = pbx("documented")
     before = box.contents()
-    safety = unsettled(box, tmp_path, "write operational")
+    safety = unfinished_run(box, tmp_path, "write operational")
     administrator(box, LOGLEVEL="0", ABSTIMEOUT="14400")
     box.wire.left.clear()
     assert safety.end() == []
     assert not [request for request in box.wire.left if (request.method, request.path) == ("PUT", "/globals")]
-    assert changed(box, before) == set()
+    assert changed_parts(box, before) == set()
 
 
-def test_a_run_does_not_go_on_changing_what_somebody_else_has_changed(tmp_path):
+def test_run_does_not_overwrite_changes_of_others(tmp_path):
     box = pbx("documented")
-    safety = unsettled(box, tmp_path, "write operational")
+    safety = unfinished_run(box, tmp_path, "write operational")
     administrator(box, LOGLEVEL="5")
     with pytest.raises(Withheld, match="LOGLEVEL was changed by somebody else meanwhile"):
         safety.target.send(with_json("PUT", "/globals", {"LOGLEVEL": "2"}))
-    assert setting(box, "LOGLEVEL") == "5"
+    assert setting_value(box, "LOGLEVEL") == "5"
 
 
-def test_rules_that_somebody_else_has_changed_meanwhile_are_left_alone(tmp_path):
+def test_rules_changed_by_others_are_kept(tmp_path):
     box = pbx("documented")
-    safety = unsettled(box, tmp_path, "write operational")
+    safety = unfinished_run(box, tmp_path, "write operational")
     box.wire.inner.send(with_json("POST", "/firewalls/ipv4", {"rules": ["DROP net all"]}))
     assert any("/firewalls/ipv4 rules was changed by somebody else" in line for line in safety.end())
     assert box.wire.inner.send(Request("GET", "/firewalls/ipv4")).json == ["DROP net all"]
@@ -179,10 +180,10 @@ def test_rules_that_somebody_else_has_changed_meanwhile_are_left_alone(tmp_path)
 STORING = {"in upper case": str.upper, "as a number": lambda text: "12", "cut": lambda text: text[:3]}
 
 
-@pytest.mark.parametrize("how", STORING)
-@pytest.mark.parametrize("ending", [ends, dies])
-def test_a_box_that_stores_a_value_in_its_own_way_has_it_back(how, ending, tmp_path):
-    """What the run has left there is known from reading it again, not from what was sent."""
+@pytest.mark.parametrize("form", STORING)
+@pytest.mark.parametrize("ending", [end_run, kill_run_and_clean_up])
+def test_value_that_the_box_stores_in_another_form_is_restored(form, ending, tmp_path):
+    """The run reads the stored value again instead of trusting the value that it sent."""
     box = pbx("documented")
     before = box.contents()
     safety, _ = guarded(box, "documented", "operational", tmp_path / "ledger")
@@ -192,36 +193,36 @@ def test_a_box_that_stores_a_value_in_its_own_way_has_it_back(how, ending, tmp_p
         response = inner(request)
         if request.method == "PUT" and b"sent value" in request.body:
             name, value = next(iter(json.loads(request.body).items()))
-            administrator(box, **{name: STORING[how](value)})
+            administrator(box, **{name: STORING[form](value)})
         return response
 
     box.wire.send = storing
     for number in range(2):
         assert safety.target.send(with_json("PUT", "/globals", {"LDAPBASE": f"sent value {number}"})).response.ok
-    assert changed(box, before) == {"globals"}
+    assert changed_parts(box, before) == {"globals"}
     assert ending(box, safety, tmp_path) == []
-    assert changed(box, before) == set()
+    assert changed_parts(box, before) == set()
 
 
 # several runs
 
 
-def test_a_run_after_one_that_was_killed_leaves_its_rows_and_settings_to_its_clean_up(tmp_path):
+def test_run_after_a_killed_run_leaves_its_residue_to_its_clean_up(tmp_path):
     box = pbx("shipped")
     before = box.contents()
-    killed = unsettled(box, tmp_path, "write operational")
+    killed = unfinished_run(box, tmp_path, "write operational")
     killed.ledger.close()
     (tmp_path / "next").mkdir()
-    assert unsettled(box, tmp_path / "next", "write operational").end() == []
+    assert unfinished_run(box, tmp_path / "next", "write operational").end() == []
     assert CleanUpTarget(box.wire, reopen_ledger(tmp_path / "ledger")).finish() == []
-    assert changed(box, before) == set()
+    assert changed_parts(box, before) == set()
 
 
-def test_two_runs_at_once_report_what_they_have_changed_for_each_other(tmp_path):
+def test_concurrent_runs_report_settings_that_both_changed(tmp_path):
     box = pbx("shipped")
     (tmp_path / "other").mkdir()
     second, _ = guarded(box, "shipped", "write operational", tmp_path / "other" / "ledger")
-    first = unsettled(box, tmp_path, "write operational")
+    first = unfinished_run(box, tmp_path, "write operational")
     assert second.target.send(with_json("PUT", "/sysglobals", {"LOGLEVEL": "2"})).response.ok
     assert "/sysglobals LOGLEVEL was changed by somebody else meanwhile and is not restored" in first.end()
     assert any("LOGLEVEL" in line for line in second.end())

@@ -1,4 +1,4 @@
-"""The rules by hand-written cases, one file per rule of the documentation."""
+"""Validation rules, tested by hand-written cases: one file per documented rule."""
 
 import json
 import time
@@ -23,7 +23,7 @@ DOCUMENTED = set(RULES) - NOT_LARAVEL
 
 
 class Rows:
-    """The part of a database that the rules ask for."""
+    """The part of a database that rules query."""
 
     def __init__(self, tables):
         self.tables = tables
@@ -45,8 +45,8 @@ def cases():
             yield pytest.param(case, content.get("tables", {}), id=f"{file.stem}-{number}")
 
 
-def unpacked(value):
-    """{file: name, text: ...} (or hex: ..., or size: ...) as an upload."""
+def decoded(value):
+    """Convert {file: name, text: ...} (or hex: ..., or size: ...) to an upload."""
     if isinstance(value, dict) and "file" in value:
         content = bytes.fromhex(value.get("hex", "")) or value.get("text", "").encode() or b"x" * value.get("size", 0)
         return UploadedFile(value["file"], "application/octet-stream", content)
@@ -55,7 +55,7 @@ def unpacked(value):
 
 @pytest.mark.parametrize(("case", "tables"), list(cases()))
 def test_case(case, tables):
-    data = {field: unpacked(value) for field, value in case["input"].items()}
+    data = {field: decoded(value) for field, value in case["input"].items()}
     field = next(iter(data), case.get("field"))
     validator = Validator({field: case["rules"]})
     if case["verdict"] == "crash":
@@ -65,8 +65,8 @@ def test_case(case, tables):
         assert (message, crash.value.field) == (case["message"], field)
     else:
         messages = case.get("message", [])
-        wanted = {field: [messages] if isinstance(messages, str) else messages} if messages else {}
-        assert validator.errors(data, Rows(tables)) == wanted
+        expected = {field: [messages] if isinstance(messages, str) else messages} if messages else {}
+        assert validator.errors(data, Rows(tables)) == expected
 
 
 @pytest.mark.parametrize(("rules", "value", "message"), [
@@ -75,23 +75,23 @@ def test_case(case, tables):
     ("exists:cluster,pkey", [[["a", "b"]]], "SQLSTATE[HY000]: General error: 25 column index out of range"),
     ("exists:cluster,{cluster}", "x->a[0][b]->c[1]d->[2]", """json_extract("x", '$."a"[0][b]."c[1]d".[2]') = x->"""),
 ])
-def test_laravel_10_asks_for_nested_arrays_and_json_otherwise(rules, value, message):
+def test_laravel_10_rejects_nested_arrays_and_json_paths(rules, value, message):
     with pytest.raises(PhpError) as crash:
         Validator({"cluster": rules}, "laravel-10").errors({"cluster": value}, Rows({"cluster": [{"pkey": "default"}]}))
     assert message in crash.value.worded(FRAMEWORK)
 
 
 @pytest.mark.parametrize("unit", ["\\", "[", "[a", "[a]", "->", '"', "."])
-def test_a_long_path_takes_a_moment(unit):
-    began = time.process_time()
+def test_long_json_path_is_parsed_quickly(unit):
+    start = time.process_time()
     with pytest.raises(PhpError):
         Validator({"cluster": "exists:cluster,{cluster}"}, "laravel-10").errors(
             {"cluster": f"a.b->{unit * (60_000 // len(unit))}"}, Rows({"cluster": [{"pkey": "default"}]}))
-    assert time.process_time() - began < 2
+    assert time.process_time() - start < 2
 
 
 @pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
-def test_the_cases_are_in_their_notation(file):
+def test_case_files_match_their_schema(file):
     schema = json.loads((HERE / "rule-cases.schema.json").read_text())
     content = read(file)
     jsonschema_rs.Draft202012Validator(schema).validate(content)
@@ -99,14 +99,14 @@ def test_the_cases_are_in_their_notation(file):
     assert {case["verdict"] for case in content["cases"]} >= {"accept", "reject"}
 
 
-def test_every_documented_rule_has_cases_a_message_and_one_place_in_the_tables():
+def test_every_documented_rule_has_cases_and_a_message():
     assert {file.stem for file in FILES} == DOCUMENTED
     assert len(DOCUMENTED) == 22
-    assert set(laravel_messages(LARAVEL_7)) == DOCUMENTED - {"nullable"} | {"uploaded"}  # of an upload that was cut off
+    assert set(laravel_messages(LARAVEL_7)) == DOCUMENTED - {"nullable"} | {"uploaded"}  # for an incomplete upload
     assert set(RULES) > IMPLICIT | NUMERIC_RULES | PRESENCE | WITH_PARAMETER
 
 
-# What egulias/email-validator 3.2 took and rejected when it was asked.
+# Accepted and rejected by egulias/email-validator 3.2.
 ADDRESSES = [
     "a@b", "fab'ien@example.com", "fab\\ ien@example.com", "a((b))@c.uk", "a@b(c).uk", "a+@b.com", "müller@möller.de",
     '"user,name"@b.com', '"user@name"@b.com', '"user\\"name"@b.com', '"\\a"@b.org', '""@b.org', '"\\""@b.org',
@@ -118,7 +118,7 @@ ADDRESSES = [
     "a@b.cccccccccccccccccccccccccccccccccccccccccccccccccccccccccccccc", "a(b)c@d", "a@ö.de", "a|b@c",
     "a@[1.2.3.4]x", "(a)@b", '"a"@b', "a=b@c",
 ]
-NO_ADDRESSES = [
+INVALID_ADDRESSES = [
     "a@b*", "a@b!", "a@b&", "a@b^", "a@b%", "a@b$", "a@ b.com",
     "a@a4ta4ta4ta4ta4ta4ta4ta4ta4ta4ta4ta4ta4ta4ta4ta4ta4ta4ta4ta4ta4ta4t", "a@b_c", "a@b]", "a@{", "a@b::c", "", "a",
     "@b", "a@", "a@@b", "a@b@c", "a@b c", "a  b@c", "a.@b", ".a@b", "a..b@c", "a@b..c", "a@.b", "a@b.", "a@-b",
@@ -136,16 +136,16 @@ NO_ADDRESSES = [
 
 
 @pytest.mark.parametrize("text", ADDRESSES, ids=ascii)
-def test_is_an_address(text):
+def test_address_is_accepted(text):
     assert is_address(text)
 
 
-@pytest.mark.parametrize("text", NO_ADDRESSES, ids=ascii)
-def test_is_no_address(text):
+@pytest.mark.parametrize("text", INVALID_ADDRESSES, ids=ascii)
+def test_address_is_rejected(text):
     assert not is_address(text)
 
 
-def test_a_long_text_is_read_in_time():
+def test_long_addresses_are_checked():
     assert not is_address("a" * 20000 + "(" * 20000 + "@b")
     assert is_address("a." * 20000 + "a@b")
     assert not is_address("a@" + "b(c)." * 20000)

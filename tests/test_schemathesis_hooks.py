@@ -1,4 +1,4 @@
-"""`st run` with our hooks, as its user runs it: no false alarm, deviations found, nothing touched unasked."""
+"""`st run` with the hooks: no false positives, deviations are found, only permitted requests are sent."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def journal(mock: Serving) -> Iterator[tuple[str, str]]:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("profile", ["documented", "shipped"])
-def test_no_false_alarm_on_the_mock(tmp_path: Path, profile: str) -> None:
+def test_mock_has_no_failures(tmp_path: Path, profile: str) -> None:
     with serving("--http", "--profile", profile) as mock:
         before = mock.get("/_mock/state")
         result = st_run(tmp_path, mock, profile, "--include-path-regex", "^/(tenants|agents|queues|ivrs)")
@@ -55,22 +55,22 @@ actions:
 """
 
 
-@pytest.mark.parametrize(("serve", "code", "said"), [
+@pytest.mark.parametrize(("serve", "code", "message"), [
     ("--profile=box.yaml", 1, "tenants.update rules callgroup rejected"),
     pytest.param("--fault=deviation=tenant-localarea-numeric", 0, "known deviations: tenant-localarea-numeric",
                  marks=pytest.mark.slow)])
-def test_a_difference_is_found_and_named_by_its_field_and_a_known_deviation_fails_nothing(
-        tmp_path: Path, serve: str, code: int, said: str) -> None:
+def test_difference_fails_and_known_deviation_does_not(
+        tmp_path: Path, serve: str, code: int, message: str) -> None:
     (tmp_path / "box.yaml").write_text(BOX)
     with serving("--http", serve.replace("box.yaml", str(tmp_path / "box.yaml"))) as mock:
         result = st_run(tmp_path, mock, "documented", "--phases", "examples,fuzzing", "--max-examples", "1",
                         "--include-operation-id", "tenants.update")
     assert result.returncode == code, result.stdout
-    assert said in result.stdout
+    assert message in result.stdout
 
 
 @pytest.mark.slow
-def test_only_reads_leave_unless_more_is_allowed(tmp_path: Path) -> None:
+def test_only_reads_are_sent_by_default(tmp_path: Path) -> None:
     with serving("--http", "--journal", "5000") as mock:
         result = st_run(tmp_path, mock, "documented", "--include-path-regex", "^/(tenants|syscommands)", allow="")
         assert result.returncode == 0, result.stdout
@@ -82,13 +82,13 @@ def test_only_reads_leave_unless_more_is_allowed(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("environment", "said"), [
+@pytest.mark.parametrize(("environment", "message"), [
     ({"SARKMOCK_ALLOW": "everything"}, "SARKMOCK_ALLOW=everything: known: writes, operational, disruptive"),
     ({"SARKMOCK_PROFILE": "nosuch"}, "unknown profile"),
 ])
-def test_a_mistake_is_one_line(tmp_path: Path, environment: dict[str, str], said: str) -> None:
+def test_mistake_is_one_line(tmp_path: Path, environment: dict[str, str], message: str) -> None:
     with serving("--http") as mock:
         result = st_run(tmp_path, mock, "documented", allow=environment.pop("SARKMOCK_ALLOW", ""), **environment)
     assert result.returncode != 0
-    assert said in result.stdout + result.stderr
+    assert message in result.stdout + result.stderr
     assert "Traceback" not in result.stderr

@@ -1,4 +1,4 @@
-"""Seeds and the state made from them: mistakes told with their line, reset exact, runs repeatable."""
+"""Seeds and the states created from them: mistakes with their line, exact reset, repeatable runs."""
 
 import sqlite3
 
@@ -31,7 +31,7 @@ def read(directory, text=SEED):
     return Seed.read(file)
 
 
-def test_a_seed_fills_tables_files_astdb_and_run_state(tmp_path):
+def test_seed_sets_tables_files_astdb_and_run_state(tmp_path):
     state = State(read(tmp_path))
     assert state.tables.first("cluster", "pkey", "acme")["description"] == "Acme"
     assert state.files["/greeting"].content == b"RIFF"
@@ -39,7 +39,7 @@ def test_a_seed_fills_tables_files_astdb_and_run_state(tmp_path):
     assert not state.pbx.running
 
 
-def test_the_factory_seed_has_what_a_fresh_sark_has():
+def test_factory_seed_has_rows_of_a_fresh_sark():
     tables = State().tables
     assert [row["pkey"] for row in tables.rows("cluster")] == ["default"]
     assert tables.count("device", "owner", "system") == 131
@@ -66,7 +66,7 @@ def test_the_factory_seed_has_what_a_fresh_sark_has():
     ('"441234"', "[441234]", 10, "astdb.cfim.1001: must be text or a whole number"),
     ("{pkey: default}", "{pkey: default", 4, "did not find"),
 ])
-def test_a_mistake_is_told_with_its_line_and_field(tmp_path, old, new, line, problem):
+def test_mistake_is_reported_with_line_and_field(tmp_path, old, new, line, problem):
     with pytest.raises(FileError, match=problem) as caught:
         read(tmp_path, SEED.replace(old, new, 1))
     assert caught.value.line == line
@@ -77,12 +77,12 @@ def test_a_mistake_is_told_with_its_line_and_field(tmp_path, old, new, line, pro
     ("queue", "{id: 1.5}"),
     ("holiday", "{id: 99999999999999999999}"),
 ])
-def test_the_number_of_a_row_is_whole(tmp_path, table, row):
+def test_row_number_must_be_an_integer(tmp_path, table, row):
     with pytest.raises(FileError, match="must be an integer or null"):
         read(tmp_path, f"tables:\n  {table}:\n    - {row}\n")
 
 
-def test_a_number_that_the_database_gave_to_another_row_is_told(tmp_path):
+def test_row_number_that_is_already_assigned_is_reported(tmp_path):
     with pytest.raises(FileError, match="the database rejects it: UNIQUE constraint failed") as caught:
         read(tmp_path, "tables:\n  queue:\n    - {pkey: one}\n    - {id: 1, pkey: two}\n")
     assert caught.value.line == 4
@@ -97,7 +97,7 @@ def test_a_number_that_the_database_gave_to_another_row_is_told(tmp_path):
     ({"calls": [{"from": "1001"}]}, "calls.0: must have the keys from and to"),
     ({"unchecked": "yes"}, "unchecked: must be true or false"),
 ])
-def test_a_wrong_shape_is_told_with_its_place(content, problem):
+def test_wrong_type_is_reported_with_its_path(content, problem):
     with pytest.raises(SeedError, match=problem):
         Seed.of(content)
 
@@ -106,20 +106,20 @@ def test_a_wrong_shape_is_told_with_its_place(content, problem):
     {"tables": {"cluster": [{"pkey": "\ud800"}]}},
     {"files": {"/greeting": "\ud800"}},
 ])
-def test_half_a_character_is_rejected(content):
+def test_surrogate_is_rejected(content):
     with pytest.raises(SeedError, match="must be text"):
         Seed.of(content)
 
 
-def test_what_a_state_holds_is_a_seed_that_brings_it_back(tmp_path):
+def test_state_can_be_exported_as_seed(tmp_path):
     state = State(read(tmp_path), now=1000.0)
     state.tables.insert("ipphone", {"pkey": "1001", "cluster": "acme", "desc": "01 ä\t'NO'"})
     state.files["/image"] = PbxFile(b"\xff\0", 5.0)
-    again = State(Seed.of(yaml.safe_load(yaml12.dump(state.to_seed().content()))), now=2000.0)
-    assert again.to_seed() == state.to_seed()
+    copy = State(Seed.of(yaml.safe_load(yaml12.dump(state.to_seed().content()))), now=2000.0)
+    assert copy.to_seed() == state.to_seed()
 
 
-def test_a_table_that_was_emptied_is_empty_in_another_database_too():
+def test_emptied_table_is_empty_in_another_database():
     state = State()
     assert state.tables.rows("device")
     state.tables.remove("device", {})
@@ -128,10 +128,10 @@ def test_a_table_that_was_emptied_is_empty_in_another_database_too():
     assert moved.tables.rows("cluster")
     content = state.to_seed().content()["tables"]
     assert content["device"] == []
-    assert "agent" not in content  # it is empty in the factory, too
+    assert "agent" not in content  # also empty in the factory seed
 
 
-def test_a_new_seed_takes_the_place_of_all_there_was(tmp_path):
+def test_reseed_replaces_everything(tmp_path):
     state = State(now=1000.0)
     clock, tables = state.clock, state.tables
     state.clock.advance(60)
@@ -143,7 +143,7 @@ def test_a_new_seed_takes_the_place_of_all_there_was(tmp_path):
     assert (state.clock, state.tables) == (clock, tables)
 
 
-def test_a_seed_that_does_not_fit_changes_nothing():
+def test_rejected_seed_changes_nothing():
     state = State(now=1000.0)
     before = state.to_seed()
     with pytest.raises(sqlite3.IntegrityError):
@@ -152,7 +152,7 @@ def test_a_seed_that_does_not_fit_changes_nothing():
     assert state.to_seed() == before
 
 
-def test_reset_brings_everything_back(tmp_path):
+def test_reset_restores_everything(tmp_path):
     state = State(read(tmp_path), now=1000.0)
     image, files, first = state.tables.dump(), dict(state.files), state.draw().random()
     state.tables.insert("cluster", {"pkey": "new"})

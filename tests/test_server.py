@@ -1,4 +1,4 @@
-"""`sarkmock serve` from outside: TLS, keep-alive, hostile HTTP, signals, and what a user can get wrong."""
+"""`sarkmock serve` as a process: TLS, keep-alive, hostile HTTP, signals, and mistakes of users."""
 
 import http.client
 import json
@@ -39,7 +39,7 @@ def plain():
 
 @pytest.fixture(scope="module", params=["--http", "tls"])
 def faulty(request, tmp_path_factory):
-    """A server whose answers are late, cut short or never come, by operation."""
+    """A server that delays, truncates or drops the responses of some operations."""
     faults = tmp_path_factory.mktemp("faults") / "faults.yaml"
     faults.write_text("- {operation: agents.list, latency: 0.5}\n- {operation: routes.list, truncate: 1}\n"
                       "- {operation: trunks.list, drop: before}\n")
@@ -49,28 +49,28 @@ def faulty(request, tmp_path_factory):
         assert running.errors == []
 
 
-def test_a_late_answer_holds_up_nobody(faulty):
-    began = time.monotonic()
-    late = [threading.Thread(target=faulty.get, args=("/api/agents",)) for _ in range(8)]
-    for one in late:
-        one.start()
+def test_delayed_response_does_not_block_others(faulty):
+    start = time.monotonic()
+    threads = [threading.Thread(target=faulty.get, args=("/api/agents",)) for _ in range(8)]
+    for thread in threads:
+        thread.start()
     faulty.get("/api/tenants")
-    assert all(one.is_alive() for one in late)
-    for one in late:
-        one.join()
-    assert time.monotonic() - began >= 0.5
+    assert all(thread.is_alive() for thread in threads)
+    for thread in threads:
+        thread.join()
+    assert time.monotonic() - start >= 0.5
 
 
-def test_a_dropped_connection_has_no_answer_and_the_others_live(faulty):
-    with busy(faulty) as answered:
+def test_dropped_connection_does_not_affect_others(faulty):
+    with busy(faulty) as statuses:
         for _ in range(10):
             with pytest.raises((http.client.RemoteDisconnected, urllib.error.URLError, ConnectionError)) as caught:
                 faulty.get("/api/trunks")
             assert not isinstance(caught.value, urllib.error.HTTPError)
-    assert set(answered) == {200}
+    assert set(statuses) == {200}
 
 
-def test_a_truncated_body_ends_early(faulty):
+def test_truncated_body_ends_early(faulty):
     for _ in range(5):
         with pytest.raises(http.client.IncompleteRead) as caught:
             faulty.get("/api/routes")
@@ -79,21 +79,21 @@ def test_a_truncated_body_ends_early(faulty):
 
 @contextmanager
 def busy(server):
-    """Three clients that ask all the time, each on one connection."""
-    answered, over = [], threading.Event()
+    """Three clients that send requests all the time, each on one connection."""
+    statuses, stop = [], threading.Event()
 
-    def ask():
+    def send_requests():
         with closing(connection_to(server)) as connection:
-            while not over.is_set():
+            while not stop.is_set():
                 connection.request("GET", "/api/tenants")
-                answer = connection.getresponse()
-                answer.read()
-                answered.append(answer.status)
-    clients = [threading.Thread(target=ask) for _ in range(3)]
+                response = connection.getresponse()
+                response.read()
+                statuses.append(response.status)
+    clients = [threading.Thread(target=send_requests) for _ in range(3)]
     for client in clients:
         client.start()
-    yield answered
-    over.set()
+    yield statuses
+    stop.set()
     for client in clients:
         client.join()
 
@@ -104,7 +104,7 @@ def connection_to(server):
     return http.client.HTTPConnection(*server.address)
 
 
-def test_the_printed_curl_line_is_all_a_client_needs(server):
+def test_printed_curl_command_works(server):
     curl = next(line for line in server.greeting.splitlines() if line.startswith("try")).split()
     assert curl[1:3] == ["curl", "--cacert"]
     context = ssl.create_default_context(cafile=curl[3])
@@ -113,18 +113,18 @@ def test_the_printed_curl_line_is_all_a_client_needs(server):
 
 
 @pytest.mark.parametrize("name", ["localhost", "127.0.0.1"])
-def test_the_certificate_names_the_loopback(server, name):
+def test_certificate_is_valid_for_loopback(server, name):
     connection = socket.create_connection(("127.0.0.1", server.address[1]))
     with connection, server.context.wrap_socket(connection, server_hostname=name) as tls:
         assert tls.version() in ("TLSv1.2", "TLSv1.3")
 
 
-def test_the_certificate_names_the_host_and_this_machine():
+def test_certificate_names_include_host_and_machine():
     assert names_of_host("pbx.test")[-1] == "pbx.test"
     assert names_of_host("0.0.0.0")[-1] == socket.gethostname()
 
 
-def test_many_requests_go_over_one_tls_connection(server):
+def test_tls_connection_is_reused(server):
     with closing(http.client.HTTPSConnection(*server.address, context=server.context)) as connection:
         connection.connect()
         socket_before = connection.sock
@@ -134,12 +134,12 @@ def test_many_requests_go_over_one_tls_connection(server):
         assert connection.sock is socket_before
 
 
-def test_state_is_kept_and_reset(server):
+def test_state_persists_between_requests_until_reset(server):
     with closing(http.client.HTTPSConnection(*server.address, context=server.context)) as connection:
         body = json.dumps({"pkey": "acme", "description": "x"})
         connection.request("POST", "/api/tenants", body, {"Content-Type": "application/json"})
-        answer = connection.getresponse()
-        assert (answer.status, json.loads(answer.read())["pkey"]) == (201, "acme")
+        response = connection.getresponse()
+        assert (response.status, json.loads(response.read())["pkey"]) == (201, "acme")
         assert b"acme" in server.get("/api/tenants")
         assert server.post("/_mock/reset") == b""
         assert b"acme" not in server.get("/api/tenants")
@@ -147,12 +147,12 @@ def test_state_is_kept_and_reset(server):
 
 
 def raw(address, octets, expected):
-    """The start of the answer to whatever octets, read until what is expected came or the server closed."""
+    """Send bytes, and read until the expected bytes have arrived or the server closes the connection."""
     received = b""
     with socket.create_connection(address, timeout=5) as connection:
         connection.sendall(octets)
-        while expected not in received and (part := connection.recv(65536)):
-            received += part
+        while expected not in received and (chunk := connection.recv(65536)):
+            received += chunk
     return received
 
 
@@ -178,13 +178,13 @@ RAW = {
 
 
 @pytest.mark.parametrize("name", RAW)
-def test_odd_http_gets_an_answer(plain, name):
+def test_unusual_http_gets_a_response(plain, name):
     octets, expected = RAW[name]
     assert expected in raw(plain.address, octets, expected)
     assert plain.post("/_mock/reset") == b""
 
 
-def test_head_has_the_length_of_get_and_no_body(plain):
+def test_head_has_length_of_get_and_no_body(plain):
     with closing(http.client.HTTPConnection(*plain.address)) as connection:
         connection.request("HEAD", "/api/tenants")
         head = connection.getresponse()
@@ -199,29 +199,29 @@ def application(environ, start_response):
 
 
 def send_half(server):
-    """A client that promises ten octets and sends two."""
+    """Announce ten bytes and send two."""
     connection = socket.create_connection((server.host, server.port), timeout=5)
     connection.sendall(b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\nhe")
     time.sleep(0.1)
     return connection
 
 
-def test_a_client_that_stalls_is_dropped_and_the_others_are_served():
+def test_stalled_client_is_dropped_and_others_are_served():
     with Server(application, limits=Limits(body_timeout=0.5)) as server, send_half(server) as stalled:
         assert urllib.request.urlopen(server.url, timeout=5).status == 200
         assert stalled.recv(100) == b""
 
 
-def test_a_body_that_trickles_is_waited_for_until_it_stops():
+def test_slow_body_is_dropped_when_it_stops():
     with Server(application, limits=Limits(body_timeout=1)) as server, send_half(server) as trickling:
         for _ in range(6):
             trickling.sendall(b"x")
             time.sleep(0.2)
-        assert trickling.recv(100) == b""  # dropped for good, after 8 of 10 octets
+        assert trickling.recv(100) == b""  # dropped after 8 of 10 bytes
         assert urllib.request.urlopen(server.url, timeout=5).status == 200
 
 
-def test_a_body_that_trickles_is_answered():
+def test_slow_body_is_accepted():
     with Server(application, limits=Limits(body_timeout=1)) as server, send_half(server) as trickling:
         for _ in range(8):
             trickling.sendall(b"x")
@@ -229,40 +229,40 @@ def test_a_body_that_trickles_is_answered():
         assert trickling.recv(1000).endswith(b"\r\n\r\nhexxxxxxxx")
 
 
-def test_a_body_that_is_cut_off_never_reaches_the_application():
-    seen = []
-    with Server(application, log=seen.append) as server:
+def test_incomplete_body_does_not_reach_the_application():
+    log = []
+    with Server(application, log=log.append) as server:
         send_half(server).close()
         assert urllib.request.urlopen(server.url, timeout=5).status == 200
-    assert [served.status for served in seen] == [400, 200]
+    assert [served.status for served in log] == [400, 200]
 
 
-def test_a_stalled_client_does_not_hold_up_the_end():
+def test_stalled_client_does_not_delay_shutdown():
     server = Server(application)
     server.start()
     with send_half(server):
-        began = time.monotonic()
+        start = time.monotonic()
         server.stop()
-        assert time.monotonic() - began < 3
+        assert time.monotonic() - start < 3
     with pytest.raises(OSError, match="refused"):
         socket.create_connection((server.host, server.port), timeout=1)
 
 
-def test_the_last_request_is_logged_before_the_end():
-    """Its client has the answer sooner, and may stop the server."""
-    seen = []
+def test_last_request_is_logged_before_shutdown():
+    """The client has the response earlier and may stop the server."""
+    statuses = []
 
-    def slowly(served):
+    def log_slowly(served):
         time.sleep(0.3)
-        seen.append(served.status)
+        statuses.append(served.status)
 
-    with Server(application, log=slowly) as server:
+    with Server(application, log=log_slowly) as server:
         urllib.request.urlopen(server.url, timeout=5)
-        assert seen == []
-    assert seen == [200]
+        assert statuses == []
+    assert statuses == [200]
 
 
-def test_a_server_in_this_process_leaves_no_thread_behind():
+def test_stopped_server_leaves_no_thread():
     before = set(threading.enumerate())
     with Server(application) as server:
         urllib.request.urlopen(server.url, timeout=5)
@@ -273,7 +273,7 @@ def test_a_server_in_this_process_leaves_no_thread_behind():
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_a_signal_ends_it_at_once_and_cleanly(number):
+def test_signal_stops_server_at_once(number):
     with serving() as running, socket.create_connection(running.address):
         authority = running.authority
         assert authority.exists()
@@ -283,8 +283,8 @@ def test_a_signal_ends_it_at_once_and_cleanly(number):
     assert not authority.parent.exists()
 
 
-def test_a_killed_server_leaves_no_process_behind():
-    """The state is in one process: nothing answers any more."""
+def test_killed_server_leaves_no_process():
+    """There is only one process: nothing listens any more."""
     with serving(command=PROCESS) as running:
         running.stop(signal.SIGKILL)
         with pytest.raises(OSError, match="refused"):
@@ -314,17 +314,17 @@ def test_verbose_writes_no_control_characters_and_no_forged_lines(hostile):
 @pytest.mark.parametrize("request_line", ["GET /_mock/health HTTP/1.0\r\n", "GET /_mock/health HTTP/1.1\r\n",
                                           "GET /_mock/health HTTP/1.1\r\nHost: 10.0.0.7\r\n",
                                           "GET /_mock/health HTTP/1.1\r\nHost:\r\n"])
-def test_a_load_balancer_may_ask_for_health_without_a_host_or_by_any(plain, request_line):
-    answer = raw(plain.address, request_line.encode() + b"Connection: close\r\n\r\n", b"}")
-    assert b" 200 " in answer.splitlines()[0]
-    assert answer.endswith(b'{"status":"ok"}\n')
+def test_health_is_available_with_any_or_no_host(plain, request_line):
+    response = raw(plain.address, request_line.encode() + b"Connection: close\r\n\r\n", b"}")
+    assert b" 200 " in response.splitlines()[0]
+    assert response.endswith(b'{"status":"ok"}\n')
 
 
-def test_other_requests_name_their_host(plain):
+def test_other_requests_need_a_host(plain):
     assert raw(plain.address, b"GET /api/tenants HTTP/1.1\r\n\r\n", b"}").startswith(b"HTTP/1.1 400 ")
 
 
-def test_an_address_may_be_written_as_in_a_url_and_a_proxy_is_mentioned(monkeypatch):
+def test_host_in_brackets_and_proxy_hint(monkeypatch):
     monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:9")
     monkeypatch.delenv("NO_PROXY", raising=False)
     monkeypatch.delenv("no_proxy", raising=False)
@@ -336,18 +336,18 @@ def test_an_address_may_be_written_as_in_a_url_and_a_proxy_is_mentioned(monkeypa
 
 
 @pytest.mark.parametrize("host", ["", " ", "http://localhost", "[::1", "127.0.0.1/24", "a" * 300, "*", "a..b", "a\0b"])
-def test_an_address_that_cannot_be_is_one_line(host):
+def test_invalid_host_is_reported(host):
     with pytest.raises(CannotListen, match=r"is not an address of this machine; choose another with --host"):
         SarkMock(host=host).start()
 
 
-def test_a_machine_whose_name_no_certificate_can_have_is_served(monkeypatch):
+def test_machine_name_with_underscore_is_served(monkeypatch):
     monkeypatch.setattr("socket.gethostname", lambda: "my_host")
     with SarkMock(host="0.0.0.0") as sark:
         urllib.request.urlopen(f"{sark.url}/tenants", context=sark.ssl_context, timeout=5).close()
 
 
-def test_verbose_says_why_and_once_what_the_product_does_otherwise():
+def test_verbose_explains_errors_and_warns_once_about_deviations():
     with serving("--http", "-v") as running:
         for path in ("tenant", "globals", "globals"):
             with suppress(urllib.error.HTTPError):
@@ -358,8 +358,8 @@ def test_verbose_says_why_and_once_what_the_product_does_otherwise():
     assert [line.startswith("mind: The global settings are at") for line in lines] == [False, False, False, True, False]
 
 
-def test_a_client_that_ends_tls_is_answered_and_the_server_ends_it_too(tmp_path):
-    """The request and TLS's close_notify may come together."""
+def test_client_that_closes_tls_gets_a_response(tmp_path):
+    """The request and TLS's close_notify may arrive together."""
     pair = make_certificate(tmp_path, "127.0.0.1")
     context = ssl.create_default_context(cafile=pair.authority)
     with Server(application, tls=pair) as server, socket.create_connection((server.host, server.port), 5) as plain:
@@ -376,14 +376,14 @@ def test_a_client_that_ends_tls_is_answered_and_the_server_ends_it_too(tmp_path)
         with suppress(ssl.SSLWantReadError):
             tls.unwrap()
         plain.sendall(outgoing.read())
-        while part := plain.recv(65536):
-            incoming.write(part)
+        while chunk := plain.recv(65536):
+            incoming.write(chunk)
         assert tls.read().startswith(b"HTTP/1.1 200 OK\r\n")
         with pytest.raises(ssl.SSLZeroReturnError):
             tls.read()
 
 
-def test_a_handshake_that_fails_or_ends_early_frees_its_connection(tmp_path):
+def test_failed_handshake_frees_its_connection(tmp_path):
     pair = make_certificate(tmp_path, "127.0.0.1")
     context = ssl.create_default_context(cafile=pair.authority)
     with Server(application, tls=pair, limits=Limits(connections=1, header_timeout=0.5)) as server:
@@ -395,5 +395,5 @@ def test_a_handshake_that_fails_or_ends_early_frees_its_connection(tmp_path):
                 while plain.recv(65536):
                     pass
         with socket.create_connection(address, timeout=5) as silent:
-            assert silent.recv(1) == b""  # after the time for a head
+            assert silent.recv(1) == b""  # after the header timeout
         assert urllib.request.urlopen(server.url, context=context, timeout=5).status == 200

@@ -1,4 +1,4 @@
-"""The checker of the firewall's rules: Shorewall's own verdicts as data, and no text that holds it up."""
+"""The firewall checker: verdicts recorded from Shorewall, robustness and bounded time."""
 
 from __future__ import annotations
 
@@ -13,11 +13,12 @@ from sarkmock.pbx.shorewall import Mistake, Site, first_mistake
 from tests.shorewall import cases, oracle
 from tests.shorewall.lines import Writer
 
-RECORDED = [(version, rules, problem) for version, found in cases.read().items() for rules, problem in found.items()]
+RECORDED = [(version, rules, problem) for version, verdicts in cases.read().items()
+            for rules, problem in verdicts.items()]
 SITE = oracle.SITES[4]
 
 
-def test_every_verdict_is_shorewalls() -> None:
+def test_verdicts_match_shorewall() -> None:
     different = []
     for version, rules, problem in RECORDED:
         mistake = first_mistake(rules.split("\n"), oracle.SITES[version])
@@ -26,7 +27,7 @@ def test_every_verdict_is_shorewalls() -> None:
     assert different == []
 
 
-def test_most_mistakes_are_told_in_shorewalls_words() -> None:
+def test_most_messages_match_shorewall() -> None:
     wrong = [(version, rules, problem) for version, rules, problem in RECORDED if problem is not None]
     mistakes = (first_mistake(rules.split("\n"), oracle.SITES[version]) for version, rules, _ in wrong)
     same = sum(mistake is not None and mistake.problem == problem
@@ -34,7 +35,7 @@ def test_most_mistakes_are_told_in_shorewalls_words() -> None:
     assert same > 0.9 * len(wrong)
 
 
-def test_a_mistake_names_its_line() -> None:
+def test_mistake_names_its_line() -> None:
     assert first_mistake(["# before", "ACCEPT net fw", "ACCEPT dmz fw"], SITE) == Mistake(
         3, "Unknown source zone (dmz)")
     assert first_mistake(["ACCEPT net \\", "fw tcp x"], SITE) == Mistake(1, "Invalid/Unknown tcp port/service (x)")
@@ -42,7 +43,7 @@ def test_a_mistake_names_its_line() -> None:
         None, 'Missing "?ENDIF" to match ?IF at line number 2')
 
 
-def test_zones_interfaces_and_variables_are_those_of_the_site() -> None:
+def test_zones_interfaces_and_variables_of_site() -> None:
     assert first_mistake(["ACCEPT dmz:wlan0:$OFFICE gate"], Site(
         4, ("gate", "dmz"), "gate", frozenset({"wlan+"}), {"OFFICE": "10.0.0.0/8"})) is None
     assert first_mistake(["ACCEPT net:$OFFICE fw"], Site(variables={"OFFICE": "10.0.0.0/64"})) == Mistake(
@@ -52,8 +53,8 @@ def test_zones_interfaces_and_variables_are_those_of_the_site() -> None:
         2, "Unknown source zone (dmz)")
 
 
-def test_what_only_the_box_knows_is_accepted_and_the_next_line_is_read() -> None:
-    """The addresses of a name, and the countries of an address."""
+def test_values_that_only_the_box_knows_are_accepted() -> None:
+    """Addresses of a host name and countries of an address. Checking continues with the next line."""
     for line in ("ACCEPT net:10.0.0.1,pbx.example fw", "ACCEPT net:^US fw", "ACCEPT net:!^[US,DE] fw"):
         assert first_mistake([line], SITE) is None
         assert first_mistake([line, "ACCEPT dmz fw"], SITE) == Mistake(2, "Unknown source zone (dmz)")
@@ -92,33 +93,33 @@ HOSTILE: dict[str, Callable[[int], list[str]]] = {
 
 
 HALF, WHOLE = 250_000, 500_000
-GROWTH, QUICK = 3.2, 0.02  # quadratic time shows as 4; what takes less is not looked at
-YARDSTICK = 6.0  # times what as many plain rules take, of which only the first few thousand are judged
+GROWTH, QUICK = 3.2, 0.02  # quadratic time has the ratio 4; shorter times are not compared
+YARDSTICK = 6.0  # relative to plain rules of the same size, of which only the first few thousand are checked
 
 
 def cost(name: str, size: int, version: int) -> float:
     lines = HOSTILE[name](size)
-    began = time.process_time()
+    start = time.process_time()
     first_mistake(lines, oracle.SITES[version])
-    return time.process_time() - began
+    return time.process_time() - start
 
 
 @pytest.mark.parametrize("version", [4, 6])
 @pytest.mark.parametrize("name", HOSTILE)
-def test_time_grows_with_the_size_and_no_text_takes_much_longer_than_plain_rules(name: str, version: int) -> None:
-    """Whatever it says: it is judged, or given up."""
+def test_time_is_linear_in_size(name: str, version: int) -> None:
+    """For any text: it is checked, or checking ends early."""
     first_mistake(["ACCEPT net fw"], oracle.SITES[version])
-    told = []
+    measurements = []
     for _ in range(4):
         small, large = (min(cost(name, size, version) for _ in range(2)) for size in (HALF, WHOLE))
         if large < QUICK or (large < GROWTH * small and large < YARDSTICK * cost("rules", WHOLE, 4)):
             return
-        told.append(f"{small:.4f} s, {large:.4f} s")
-    pytest.fail(f"{HALF} bytes and twice as much take {'; '.join(told)}")
+        measurements.append(f"{small:.4f} s, {large:.4f} s")
+    pytest.fail(f"{HALF} bytes and twice as much take {'; '.join(measurements)}")
 
 
 @pytest.mark.parametrize("version", [4, 6])
-def test_no_text_raises(version: int) -> None:
+def test_no_rule_set_raises(version: int) -> None:
     rng = random.Random(version)
     writer = Writer(7, version, wrong=0.3)
     signs = "?$@%&{}[]()<>|;:,.!+-=/\\\"'`#~^ \t\0\r\x85\u0660\u00e9\ufffdaPX09"

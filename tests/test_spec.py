@@ -1,4 +1,4 @@
-"""Loading the document: bundling, profiles, vocabulary; every mistake is told with its place."""
+"""Loading the document: bundling, profiles, vocabulary, and the location of mistakes."""
 
 import shutil
 
@@ -22,7 +22,7 @@ def refs(value):
 
 
 @pytest.mark.parametrize("profile", profiles.profiles())
-def test_every_profile_is_one_valid_document_without_external_references(profile):
+def test_profile_is_valid_document_without_external_references(profile):
     document = loading.load(profile)
     validate(document)
     assert {ref for ref in refs(document) if not ref.startswith("#/components/")} == set()
@@ -30,14 +30,14 @@ def test_every_profile_is_one_valid_document_without_external_references(profile
         assert loading.resolve(document, {"$ref": ref}) is not None
 
 
-def test_merged_properties_override_in_place_and_append_what_is_new():
-    """The order of rules is the order of messages; PHP keeps the place of a key that is set again."""
+def test_merged_properties_keep_order_and_append_new_ones():
+    """The order of rules is the order of messages; PHP keeps the position of a key that is set again."""
     create = list(loading.load()["components"]["schemas"]["TenantCreate"]["properties"])
     update = list(loading.load()["components"]["schemas"]["TenantUpdate"]["properties"])
     assert create == [*update, "pkey"]
 
 
-def test_the_base_document_has_no_deviations_and_the_overlay_lists_its_own():
+def test_overlays_list_deviations_and_base_document_has_none():
     assert loading.deviations_of("documented") == ()
     shipped = {deviation.id: deviation for deviation in loading.deviations_of("shipped")}
     assert shipped["tenant-delete-unchecked"].pointers == (
@@ -45,7 +45,7 @@ def test_the_base_document_has_no_deviations_and_the_overlay_lists_its_own():
     assert all(deviation.pointers for deviation in shipped.values())
 
 
-def test_an_unknown_profile_is_told_with_those_there_are():
+def test_unknown_profile_is_reported_with_known_profiles():
     with pytest.raises(FileError, match=r"did you mean shipped\? Known: documented, 2020-06, shipped, L10"):
         loading.load("shiped")
 
@@ -71,7 +71,7 @@ def write(directory, text):
     return str(file)
 
 
-def test_an_overlay_file_is_a_profile(tmp_path):
+def test_overlay_file_is_a_profile(tmp_path):
     assert loading.load(write(tmp_path, OVERLAY))["info"]["title"] == "Mine"
 
 
@@ -85,7 +85,7 @@ def test_an_overlay_file_is_a_profile(tmp_path):
     ("update: {title: Mine}", "update: {x-new: 1}", 9, "unknown key 'x-new'"),
     ("x-deviations:", "x-deviations: [", 5, "did not find"),
 ])
-def test_a_mistake_in_an_overlay_is_told_with_its_line(tmp_path, old, new, line, problem):
+def test_mistake_in_overlay_is_reported_with_line(tmp_path, old, new, line, problem):
     file = write(tmp_path, OVERLAY.replace(old, new, 1))
     with pytest.raises(FileError, match=problem) as caught:
         loading.load(file)
@@ -97,7 +97,7 @@ def test_a_mistake_in_an_overlay_is_told_with_its_line(tmp_path, old, new, line,
     ("resources/tenants.yaml", "  TenantCreated:", "  Agent:", "defined twice"),
     ("resources/tenants.yaml", "item:", "thing:", "has no 'item'"),
 ])
-def test_a_mistake_in_the_document_is_told_with_its_file(tmp_path, file, old, new, problem):
+def test_mistake_in_document_is_reported(tmp_path, file, old, new, problem):
     shutil.copytree(openapi_dir(), tmp_path / "openapi")
     broken = tmp_path / "openapi" / file
     broken.write_text(broken.read_text().replace(old, new, 1))
@@ -105,7 +105,7 @@ def test_a_mistake_in_the_document_is_told_with_its_file(tmp_path, file, old, ne
         loading.bundle(tmp_path / "openapi" / "openapi.yaml")
 
 
-def test_an_unknown_key_of_the_document_is_told(tmp_path, monkeypatch):
+def test_unknown_key_of_document_is_reported(tmp_path, monkeypatch):
     shutil.copytree(openapi_dir(), tmp_path / "openapi")
     broken = tmp_path / "openapi" / "openapi.yaml"
     broken.write_text(broken.read_text() + "x-crashez: reject\n")
@@ -117,18 +117,18 @@ def test_an_unknown_key_of_the_document_is_told(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize("profile", profiles.profiles())
-def test_a_default_belongs_to_one_type(profile):
-    """Generators give each type of a list the default of all; `anyOf` has no such place. A list of one is a type."""
-    def lists(node):
+def test_type_lists_with_default_have_one_type(profile):
+    """Generators apply the default of a type list to each of its types, so such a schema must use `anyOf`."""
+    def find(node):
         if isinstance(node, dict):
             if isinstance(node.get("type"), list):
                 yield [kind for kind in node["type"] if kind != "null"], "default" in node
             for value in node.values():
-                yield from lists(value)
+                yield from find(value)
         elif isinstance(node, list):
             for value in node:
-                yield from lists(value)
+                yield from find(value)
 
-    found = list(lists(loading.load(profile)))
-    assert found
-    assert [kinds for kinds, has_default in found if not kinds or (has_default and len(kinds) > 1)] == []
+    type_lists = list(find(loading.load(profile)))
+    assert type_lists
+    assert [kinds for kinds, has_default in type_lists if not kinds or (has_default and len(kinds) > 1)] == []

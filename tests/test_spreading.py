@@ -1,4 +1,4 @@
-"""Cases spread over processes: what each saw comes back, and a box is never asked by two."""
+"""Checks in several processes: results are merged, and a box is tested by one process only."""
 
 import fcntl
 import json
@@ -21,14 +21,14 @@ def check(*arguments):
     return subprocess.run([*CHECK, *arguments], capture_output=True, text=True, timeout=120, check=False)
 
 
-def shown(answer):
-    """The section's line of the table, and the deviations."""
-    lines = answer.stdout.splitlines()
+def section_and_deviations(result):
+    """The section's row of the table, and the deviations."""
+    lines = result.stdout.splitlines()
     return ([line.split()[:5] for line in lines if line.startswith("Agents")],
             {line.split()[1] for line in lines if line.startswith("  ")})
 
 
-def test_what_a_worker_saw_is_gathered():
+def test_results_of_workers_are_merged():
     worker, main = open_run(RunOptions(target_profile="shipped")), open_run(RunOptions(target_profile="shipped"))
     operation = worker.contract.by_id["tenants.update"]
     for suite in (worker, main):
@@ -44,31 +44,31 @@ def test_what_a_worker_saw_is_gathered():
 
 
 @pytest.mark.slow
-def test_two_processes_find_what_one_finds():
+def test_two_processes_report_the_same_as_one():
     options = ["--only", "Agents", "--target-profile", "shipped", "--max-examples", "2"]
-    one, two = check(*options), check(*options, "-n", "2")
-    assert one.returncode == two.returncode == 0, two.stdout + two.stderr
-    assert shown(one) == shown(two)
+    single, double = check(*options), check(*options, "-n", "2")
+    assert single.returncode == double.returncode == 0, double.stdout + double.stderr
+    assert section_and_deviations(single) == section_and_deviations(double)
 
 
 @pytest.mark.parametrize("processes", ["1", "2"])
-def test_a_report_that_does_not_fit_on_the_disk_is_told_in_one_line(tmp_path, processes):
-    words = [*CHECK, "--only", "Tenants", "--max-examples", "1", "--report", str(tmp_path), "-n", processes]
-    unmeasured = {**os.environ, "COVERAGE_PROCESS_CONFIG": ""}  # the data of coverage does not fit either
-    answer = subprocess.run(["sh", "-c", "ulimit -f 64; exec \"$@\"", "sh", *words], capture_output=True, text=True,
+def test_report_that_does_not_fit_on_disk_is_reported(tmp_path, processes):
+    command = [*CHECK, "--only", "Tenants", "--max-examples", "1", "--report", str(tmp_path), "-n", processes]
+    unmeasured = {**os.environ, "COVERAGE_PROCESS_CONFIG": ""}  # coverage data would not fit either
+    result = subprocess.run(["sh", "-c", "ulimit -f 64; exec \"$@\"", "sh", *command], capture_output=True, text=True,
                             timeout=120, check=False, env=unmeasured)
-    assert answer.returncode == 2
-    assert answer.stderr == f"sarkmock: --report {tmp_path}: File too large\n"
+    assert result.returncode == 2
+    assert result.stderr == f"sarkmock: --report {tmp_path}: File too large\n"
 
 
-def test_two_runs_do_not_write_to_one_report(tmp_path):
+def test_two_runs_cannot_write_to_one_report(tmp_path):
     with (tmp_path / "traffic.har").open("w") as traffic:
         fcntl.flock(traffic, fcntl.LOCK_EX)
-        answer = check("--quick", "--only", "Tenants", "--report", str(tmp_path))
-    assert (answer.returncode, answer.stderr) == (2, f"sarkmock: --report {tmp_path}: another run writes to it\n")
+        result = check("--quick", "--only", "Tenants", "--report", str(tmp_path))
+    assert (result.returncode, result.stderr) == (2, f"sarkmock: --report {tmp_path}: another run writes to it\n")
 
 
-def test_a_killed_run_leaves_nothing_of_its_processes_in_the_report(tmp_path):
+def test_killed_run_leaves_no_partial_reports(tmp_path):
     report, temporary = tmp_path / "report", tmp_path / "temporary"
     temporary.mkdir()
     run = subprocess.Popen([*CHECK, "--quick", "-n", "2", "--report", str(report)], stdout=subprocess.DEVNULL,
@@ -85,9 +85,9 @@ def test_a_killed_run_leaves_nothing_of_its_processes_in_the_report(tmp_path):
 
 
 @pytest.mark.slow
-def test_the_traffic_of_all_processes_is_in_one_file(tmp_path):
-    answer = check("--only", "Agents", "--max-examples", "2", "--report", str(tmp_path), "-n", "2")
-    assert answer.returncode == 0, answer.stdout + answer.stderr
+def test_traffic_of_all_processes_is_in_one_file(tmp_path):
+    result = check("--only", "Agents", "--max-examples", "2", "--report", str(tmp_path), "-n", "2")
+    assert result.returncode == 0, result.stdout + result.stderr
     har, = tmp_path.glob("*.har")
     entries = json.loads(har.read_text())["log"]["entries"]
     report = json.loads((tmp_path / "report.json").read_text())
@@ -100,21 +100,21 @@ def test_the_traffic_of_all_processes_is_in_one_file(tmp_path):
     (["https://127.0.0.1:1/api"], "a box at a URL is judged by one process"),
     (["--budget", "10"], "requests are counted in one process"),
 ])
-def test_a_box_is_asked_by_one_process(arguments, reason):
-    answer = check(*arguments, "-n", "2")
-    assert answer.returncode == 2
-    assert reason in answer.stdout + answer.stderr
+def test_box_is_tested_by_one_process(arguments, reason):
+    result = check(*arguments, "-n", "2")
+    assert result.returncode == 2
+    assert reason in result.stdout + result.stderr
 
 
 @pytest.mark.parametrize("number", ["0", "-1", "many"])
-def test_a_number_of_processes_is_a_number(number):
-    answer = check("-n", number)
-    assert answer.returncode == 2
-    assert "-n takes a number of processes" in answer.stderr
+def test_invalid_number_of_processes_is_reported(number):
+    result = check("-n", number)
+    assert result.returncode == 2
+    assert "-n takes a number of processes" in result.stderr
 
 
 @pytest.mark.slow
-def test_a_system_without_fork_starts_the_processes_anew(tmp_path):
+def test_processes_are_spawned_without_fork(tmp_path):
     """As on macOS and Windows."""
     program = """
 import sys
@@ -129,17 +129,17 @@ if __name__ == "__main__":
                              check=False)
     forked = check("--quick", "--only", "Agents", "--target-profile", "shipped", "-n", "2")
     assert spawned.returncode == 0, spawned.stdout + spawned.stderr
-    assert shown(spawned) == shown(forked)
+    assert section_and_deviations(spawned) == section_and_deviations(forked)
 
 
-def test_the_suite_under_xdist_names_the_command_for_several_processes(tmp_path):
-    answer = subprocess.run([sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "--pyargs", "sarkmock_contracts",
+def test_xdist_is_rejected_with_suggestion(tmp_path):
+    result = subprocess.run([sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "--pyargs", "sarkmock_contracts",
                              "-n", "2"], capture_output=True, text=True, timeout=120, check=False, cwd=tmp_path)
-    assert answer.returncode == 2
-    assert "the suite does not run under pytest-xdist; use `sarkmock check -n N`" in answer.stdout + answer.stderr
+    assert result.returncode == 2
+    assert "the suite does not run under pytest-xdist; use `sarkmock check -n N`" in result.stdout + result.stderr
 
 
-def test_a_system_that_starts_no_process_is_told_in_one_line(tmp_path):
+def test_failure_to_start_processes_is_reported(tmp_path):
     program = """
 import multiprocessing.context, sys
 def start(self):
@@ -149,9 +149,9 @@ from sarkmock.cli import main
 main()
 """
     arguments = ["check", "--quick", "--only", "Agents", "-n", "2", "--report", str(tmp_path)]
-    answer = subprocess.run([sys.executable, "-c", program, *arguments], capture_output=True, text=True, timeout=120,
+    result = subprocess.run([sys.executable, "-c", program, *arguments], capture_output=True, text=True, timeout=120,
                             check=False)
-    assert answer.returncode == 2
-    assert answer.stderr == ("sarkmock: no process can be started: [Errno 11] Resource temporarily unavailable; "
+    assert result.returncode == 2
+    assert result.stderr == ("sarkmock: no process can be started: [Errno 11] Resource temporarily unavailable; "
                              "-n 1 needs none\n")
     assert [file.name for file in tmp_path.iterdir()] == ["traffic.har"]

@@ -1,4 +1,4 @@
-"""What the documentation states in prose, and answers to what it leaves open, each proved by requests to an engine."""
+"""Statements of the documentation, and decisions where it is silent, each verified by requests to an engine."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`serve --state`: what was answered outlives the process, however it ends; a file that is not right is left alone."""
+"""`serve --state`: answered changes survive the process however it ends; invalid files are not modified."""
 
 from __future__ import annotations
 
@@ -31,17 +31,17 @@ from tests.prefork import PROCESS
 from tests.serving import mistake
 from tests.serving import serving as serving_of
 
-serving = partial(serving_of, command=PROCESS)  # a kill has to reach the process itself
+serving = partial(serving_of, command=PROCESS)  # signals must reach the server itself
 KILLS = int(os.environ.get("SARKMOCK_KILLS", "3"))
 
 
 def contents(state: State) -> object:
-    """Everything that a state remembers."""
+    """The whole content of a state."""
     return state.to_seed(), state.files, state.memory()
 
 
-def kept(file: Path) -> State:
-    """A state as a server finds it that starts with the file."""
+def loaded(file: Path) -> State:
+    """The state with which a server that uses the file starts."""
     with closing(Storage(file)) as storage:
         state = State(storage.seed or load_seed("factory"), now=1000.0)
         storage.restore(state)
@@ -67,7 +67,7 @@ CHANGES = {
 
 @settings(max_examples=40, deadline=None)
 @given(st.lists(st.lists(st.tuples(st.sampled_from(list(CHANGES)), st.integers(0, 9)), max_size=4), max_size=4))
-def test_whatever_happens_is_there_again(tmp_path_factory, saves):
+def test_all_changes_are_restored(tmp_path_factory, saves):
     file = tmp_path_factory.mktemp("storage") / "state"
     state = State(load_seed("demo"), now=1000.0)
     with closing(Storage(file)) as storage:
@@ -76,14 +76,14 @@ def test_whatever_happens_is_there_again(tmp_path_factory, saves):
             for name, number in changes:
                 CHANGES[name](state, number)
             storage.save(state)
-    again = kept(file)
-    assert contents(again) == contents(state)
-    again.reset()
+    restored = loaded(file)
+    assert contents(restored) == contents(state)
+    restored.reset()
     state.reset()
-    assert contents(again) == contents(state)
+    assert contents(restored) == contents(state)
 
 
-def test_a_small_change_is_a_small_write(tmp_path, monkeypatch):
+def test_small_change_is_a_small_write(tmp_path, monkeypatch):
     written = []
     write = StateFile.write
     monkeypatch.setattr(StateFile, "write", lambda file, changed, gone: (written.append(changed),
@@ -105,74 +105,74 @@ def test_a_small_change_is_a_small_write(tmp_path, monkeypatch):
 def post(url: str, number: int) -> None:
     body = json.dumps({"pkey": f"t{number}", "description": "kept"}).encode()
     request = urllib.request.Request(f"{url}/tenants", body, {"Content-Type": "application/json"})
-    with urllib.request.urlopen(request, timeout=5) as answer:
-        assert answer.status == 201
+    with urllib.request.urlopen(request, timeout=5) as response:
+        assert response.status == 201
 
 
-def post_until_killed(url: str, first: int, answered: list[int]) -> None:
+def post_until_killed(url: str, first: int, created: list[int]) -> None:
     for number in range(first, first + 100_000):
         try:
             post(url, number)
         except OSError:
             return
-        answered.append(number)
+        created.append(number)
 
 
-def test_what_was_answered_survives_sigkill_at_random_moments(tmp_path):
-    file, answered, rng = tmp_path / "state", [], random.Random()
+def test_answered_changes_survive_sigkill_at_random_moments(tmp_path):
+    file, created, rng = tmp_path / "state", [], random.Random()
     for _ in range(KILLS):
         with serving("--http", "--state", str(file)) as running:
-            client = threading.Thread(target=post_until_killed, args=(running.url, len(answered) + 1000, answered))
-            before = len(answered)
+            client = threading.Thread(target=post_until_killed, args=(running.url, len(created) + 1000, created))
+            before = len(created)
             client.start()
             time.sleep(rng.uniform(0, 0.6))
             running.stop(signal.SIGKILL)
             client.join()
-        assert len(answered) >= before
+        assert len(created) >= before
         with serving("--http", "--state", str(file)) as running:
-            there = {row["pkey"] for row in json.loads(running.get("/api/tenants"))}
-            assert {f"t{number}" for number in answered} - there == set()
-            assert len(there - {f"t{number}" for number in answered}) <= 2  # the default one, and one on its way
-            answered[:] = [int(key[1:]) for key in there if key != "default"]
-    assert answered
+            stored = {row["pkey"] for row in json.loads(running.get("/api/tenants"))}
+            assert {f"t{number}" for number in created} - stored == set()
+            assert len(stored - {f"t{number}" for number in created}) <= 2  # default, and one in flight
+            created[:] = [int(key[1:]) for key in stored if key != "default"]
+    assert created
 
 
 def post_until_rejected(url: str, first: int) -> list[int]:
-    """The numbers of the tenants that were answered with 201 before one was answered with 500."""
-    answered: list[int] = []
+    """Create tenants until one is rejected with 500, and return the numbers of those that were created."""
+    created: list[int] = []
     for number in range(first, first + 1000):
         try:
             post(url, number)
         except urllib.error.HTTPError as rejection:
-            told = rejection.code, rejection.read()
+            response = rejection.code, rejection.read()
             break
-        answered.append(number)
-    assert told[0] == 500
-    assert b"The state cannot be saved" in told[1]
-    return answered
+        created.append(number)
+    assert response[0] == 500
+    assert b"The state cannot be saved" in response[1]
+    return created
 
 
-@pytest.mark.skipif(not hasattr(resource, "prlimit"), reason="limits of another process can be set on Linux alone")
-def test_what_finds_no_room_in_the_file_has_not_happened_and_what_follows_is_kept(tmp_path):
+@pytest.mark.skipif(not hasattr(resource, "prlimit"), reason="needs Linux to limit another process")
+def test_change_that_does_not_fit_is_undone_and_later_ones_are_kept(tmp_path):
     file = tmp_path / "state"
     with serving("--http", "--state", str(file)) as running:
         hard = resource.prlimit(running.process.pid, resource.RLIMIT_FSIZE)[1]
-        answered = []
+        created = []
         for first in (1000, 3000):
             resource.prlimit(running.process.pid, resource.RLIMIT_FSIZE, (file.stat().st_size + 100_000, hard))
-            answered += post_until_rejected(running.url, first)
-            there = {row["pkey"] for row in json.loads(running.get("/api/tenants"))}
-            assert there == {"default", *(f"t{number}" for number in answered)}
+            created += post_until_rejected(running.url, first)
+            stored = {row["pkey"] for row in json.loads(running.get("/api/tenants"))}
+            assert stored == {"default", *(f"t{number}" for number in created)}
             resource.prlimit(running.process.pid, resource.RLIMIT_FSIZE, (hard, hard))
             post(running.url, first + 1500)
-            answered.append(first + 1500)
+            created.append(first + 1500)
         running.stop(signal.SIGKILL)
-    assert len(answered) > 4
-    keys = {row["pkey"] for row in kept(file).tables.rows("cluster")}
-    assert keys == {"default", *(f"t{number}" for number in answered)}
+    assert len(created) > 4
+    keys = {row["pkey"] for row in loaded(file).tables.rows("cluster")}
+    assert keys == {"default", *(f"t{number}" for number in created)}
 
 
-def test_a_server_killed_while_it_starts_leaves_a_file_that_the_next_can_use(tmp_path):
+def test_server_killed_during_start_leaves_a_usable_file(tmp_path):
     file = tmp_path / "state"
     for wait in (0.3, 0.4, 0.5, 0.6, 0.7):
         process = subprocess.Popen([*PROCESS, "serve", "--port", "0", "--state", str(file)], stdout=subprocess.DEVNULL)
@@ -183,7 +183,7 @@ def test_a_server_killed_while_it_starts_leaves_a_file_that_the_next_can_use(tmp
         assert len(json.loads(running.get("/api/tenants"))) == 1
 
 
-def test_a_reset_and_the_seed_of_a_reset_are_kept(tmp_path):
+def test_reset_and_its_seed_are_persisted(tmp_path):
     file = str(tmp_path / "state")
     with serving("--http", "--state", file, "--seed", "demo") as running:
         post(running.url, 1)
@@ -197,21 +197,21 @@ def test_a_reset_and_the_seed_of_a_reset_are_kept(tmp_path):
         assert [row["pkey"] for row in json.loads(running.get("/api/tenants"))] == ["default", "workshop"]
 
 
-def test_two_servers_do_not_share_a_file(tmp_path):
+def test_two_servers_cannot_share_a_file(tmp_path):
     file = tmp_path / "state"
     with serving("--http", "--state", str(file)) as running:
         assert mistake("serve", "--port", "0", "--state", str(file)) == f"{file}: is in use by another server"
         post(running.url, 1)
 
 
-# files that are not right
+# invalid files
 
 
 WRITES = 6
 
 
 def killed(file: Path, writes: int = WRITES) -> State:
-    """The state whose server was killed after some writes; what is closed or not makes no difference to the file."""
+    """Write to the file as a server that is then killed, and return the state."""
     state = State(load_seed("demo"), now=1000.0)
     storage = Storage(file)
     storage.save(state)
@@ -225,7 +225,7 @@ def killed(file: Path, writes: int = WRITES) -> State:
 
 @settings(max_examples=150, deadline=None)
 @given(data=st.data())
-def test_after_a_kill_a_flipped_bit_or_a_cut_is_reported_or_harmless_and_the_file_left_alone(
+def test_damage_after_a_kill_is_reported_or_harmless(
         tmp_path_factory, data):
     directory = tmp_path_factory.mktemp("damaged")
     file = directory / "state"
@@ -234,22 +234,22 @@ def test_after_a_kill_a_flipped_bit_or_a_cut_is_reported_or_harmless_and_the_fil
     if data.draw(st.booleans()):
         del content[data.draw(st.integers(0, len(content) - 1)):]
     else:
-        near = data.draw(st.sampled_from([60, len(content)]))  # the header is small
-        content[data.draw(st.integers(0, near - 1))] ^= 1 << data.draw(st.integers(0, 7))
+        end = data.draw(st.sampled_from([60, len(content)]))  # the header is at the start
+        content[data.draw(st.integers(0, end - 1))] ^= 1 << data.draw(st.integers(0, 7))
     file.write_bytes(content)
-    said, found = "", None
+    message, state_after = "", None
     try:
-        found = kept(file)
+        state_after = loaded(file)
     except FileError as error:
-        said = str(error)
-    if found is None:
-        assert (said.startswith(f"{file}: "), "\n" in said, file.read_bytes()) == (True, False, bytes(content))
+        message = str(error)
+    if state_after is None:
+        assert (message.startswith(f"{file}: "), "\n" in message, file.read_bytes()) == (True, False, bytes(content))
         assert list(directory.iterdir()) == [file]
     else:
-        assert contents(found) == contents(state)
+        assert contents(state_after) == contents(state)
 
 
-def test_a_damaged_file_says_what_can_be_saved_and_salvage_saves_it(tmp_path):
+def test_salvage_restores_readable_changes(tmp_path):
     file = tmp_path / "state"
     killed(file)
     content = file.read_bytes()
@@ -262,19 +262,19 @@ def test_a_damaged_file_says_what_can_be_saved_and_salvage_saves_it(tmp_path):
         state.tables.insert("cluster", {"pkey": "after"})
         storage.save(state)
     assert (tmp_path / "state.damaged").read_bytes() == content[:-10]
-    keys = {row["pkey"] for row in kept(file).tables.rows("cluster")}
+    keys = {row["pkey"] for row in loaded(file).tables.rows("cluster")}
     assert {"default", "workshop", "after"} < keys
 
 
-def test_the_last_write_that_was_cut_off_by_the_kill_does_not_count(tmp_path):
+def test_incomplete_last_write_is_ignored(tmp_path):
     file = tmp_path / "state"
     state = killed(file)
     with file.open("ab") as stream:
         stream.write(b"\0\0\0\x20half a frame")
-    assert contents(kept(file)) == contents(state)
+    assert contents(loaded(file)) == contents(state)
 
 
-def test_the_file_is_renewed_before_it_grows_without_end(tmp_path):
+def test_file_is_compacted(tmp_path):
     file = tmp_path / "state"
     state = State(load_seed("demo"), now=1000.0)
     with closing(Storage(file)) as storage:
@@ -282,11 +282,11 @@ def test_the_file_is_renewed_before_it_grows_without_end(tmp_path):
             state.files["/large"] = PbxFile(bytes([number]) * 500_000, 1.0)
             storage.save(state)
         assert file.stat().st_size < 12_000_000
-    assert contents(kept(file)) == contents(state)
+    assert contents(loaded(file)) == contents(state)
     assert list(tmp_path.iterdir()) == [file]
 
 
-def test_the_file_is_the_users_alone(tmp_path):
+def test_file_is_readable_by_its_owner_only(tmp_path):
     file = tmp_path / "state"
     killed(file)
     assert file.stat().st_mode & 0o777 == 0o600
@@ -296,7 +296,7 @@ def test_the_file_is_the_users_alone(tmp_path):
                                   lambda file: (file.unlink(), file.write_bytes(b"")),
                                   lambda file: file.write_bytes(b""), lambda file: os.truncate(file, 5000),
                                   lambda file: file.write_bytes(bytes(file.stat().st_size))])
-def test_a_file_that_is_deleted_or_replaced_while_in_use_is_reported(tmp_path, harm):
+def test_file_that_is_deleted_or_replaced_while_in_use_is_reported(tmp_path, harm):
     file = tmp_path / "state"
     state = State(load_seed("demo"), now=1000.0)
     storage = Storage(file)
@@ -312,81 +312,81 @@ def test_a_file_that_is_deleted_or_replaced_while_in_use_is_reported(tmp_path, h
         storage.close()
 
 
-@pytest.mark.parametrize(("make", "said"), [
+@pytest.mark.parametrize(("make", "message"), [
     (lambda file: file.write_text("tables: {}\n"), "is not a state file of sarkmock; it is not changed"),
     (lambda file: file.write_bytes(b""), "is empty, its contents are lost; delete it to start again"),
     (lambda file: file.write_bytes(b"sarkmock st"), "is damaged (it ends at byte 11)"),
     (lambda file: StateFile(file, 7, lambda parts: None).close(), "was written by another version of sarkmock"),
-    (lambda file: (killed(file), forget(file, "machine")), "is damaged"),
+    (lambda file: (killed(file), remove_part(file, "machine")), "is damaged"),
 ])
-def test_a_file_that_is_not_right_is_one_line(tmp_path, make, said):
+def test_invalid_file_is_reported(tmp_path, make, message):
     file = tmp_path / "state"
     make(file)
     before = file.read_bytes()
-    assert mistake("serve", "--port", "0", "--state", str(file)).startswith(f"{file}: {said}")
+    assert mistake("serve", "--port", "0", "--state", str(file)).startswith(f"{file}: {message}")
     assert file.read_bytes() == before
 
 
-def forget(file: Path, part: str) -> None:
+def remove_part(file: Path, part: str) -> None:
     with closing(StateFile(file, version(OLDEST), lambda parts: None)) as state_file:
         state_file.write({}, [(part, 0)])
 
 
-def test_a_place_where_no_file_can_be_is_one_line(tmp_path):
+def test_impossible_path_is_reported(tmp_path):
     assert "is a directory" in mistake("serve", "--port", "0", "--state", str(tmp_path))
     assert "No such file or directory" in mistake("serve", "--port", "0", "--state", str(tmp_path / "no" / "state"))
 
 
-def ask(app, method: str, path: str, body: object = None) -> tuple[int, object]:
+def send(app, method: str, path: str, body: object = None) -> tuple[int, object]:
     started = []
     environ = create_environ(f"/api/{path}", method=method, json=body) if body else create_environ(
         f"/api/{path}", method=method)
-    text = b"".join(app(environ, lambda *answer: started.append(answer)))
+    text = b"".join(app(environ, lambda *response: started.append(response)))
     return int(started[-1][0][:3]), json.loads(text) if text else None
 
 
-def test_a_change_that_cannot_be_kept_has_not_happened_and_reads_go_on(tmp_path, monkeypatch):
+def test_change_that_cannot_be_saved_is_undone_and_reads_work(tmp_path, monkeypatch):
     engine = Engine()
     with closing(Storage(tmp_path / "state")) as storage:
         app = Kept(create_app(engine), engine.state, storage, engine.lock)
-        assert ask(app, "POST", "tenants", {"pkey": "first", "description": "kept"})[0] == 201
+        assert send(app, "POST", "tenants", {"pkey": "first", "description": "kept"})[0] == 201
         before = contents(engine.state)
         pwrite = os.pwrite
         monkeypatch.setattr(os, "pwrite", full_disk)
         for _ in range(3):
-            status, body = ask(app, "POST", "tenants", {"pkey": "second", "description": "not kept"})
+            status, body = send(app, "POST", "tenants", {"pkey": "second", "description": "not kept"})
             assert (status, body) == (500, {"message": "The state cannot be saved: [Errno 28] No space left on device"})
             assert contents(engine.state) == before
-            assert [row["pkey"] for row in ask(app, "GET", "tenants")[1]] == ["default", "first"]
+            assert [row["pkey"] for row in send(app, "GET", "tenants")[1]] == ["default", "first"]
         monkeypatch.setattr(os, "pwrite", pwrite)
-        assert ask(app, "POST", "tenants", {"pkey": "second", "description": "kept"})[0] == 201
-    assert contents(kept(tmp_path / "state")) == contents(engine.state)
+        assert send(app, "POST", "tenants", {"pkey": "second", "description": "kept"})[0] == 201
+    assert contents(loaded(tmp_path / "state")) == contents(engine.state)
 
 
 def full_disk(handle: int, data: bytes, at: int) -> int:
     raise OSError(28, "No space left on device")
 
 
-def test_a_change_that_was_undone_with_another_is_no_success(tmp_path):
+def test_change_undone_with_another_is_not_a_success(tmp_path):
     engine = Engine()
     with closing(Storage(tmp_path / "state")) as storage:
         inner = create_app(engine)
 
         def meanwhile(environ, start_response):
-            answer = inner(environ, start_response)
-            storage.undone += 1  # another request's change could not be kept
-            return answer
+            response = inner(environ, start_response)
+            storage.undone += 1  # another request's change could not be saved
+            return response
 
         storage.save(engine.state)
         app = Kept(meanwhile, engine.state, storage, engine.lock)
-        assert ask(app, "POST", "tenants", {"pkey": "first", "description": "x"})[0] == 500
-        assert ask(app, "GET", "tenants")[0] == 200
+        assert send(app, "POST", "tenants", {"pkey": "first", "description": "x"})[0] == 500
+        assert send(app, "GET", "tenants")[0] == 200
 
 
-def test_what_a_dropped_request_did_is_kept_all_the_same():
+def test_change_of_dropped_request_is_saved():
     saved = []
 
-    class Noting:
+    class RecordingStorage:
         undone = 0
 
         def save(self, state):
@@ -397,5 +397,5 @@ def test_what_a_dropped_request_did_is_kept_all_the_same():
 
     engine = Engine()
     with pytest.raises(ConnectionResetError):
-        Kept(dropping, engine.state, Noting(), engine.lock)({}, print)
+        Kept(dropping, engine.state, RecordingStorage(), engine.lock)({}, print)
     assert saved == [engine.state]

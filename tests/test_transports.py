@@ -1,4 +1,4 @@
-"""How a box is reached: what is trusted, who the client is, and what is rejected before anything is sent."""
+"""Connections to a box: trust, client certificates, headers, and invalid options."""
 
 import datetime
 import http.server
@@ -16,10 +16,10 @@ from tests.serving import sarkmock, serving
 
 
 class Echo(http.server.BaseHTTPRequestHandler):
-    """Answers with the headers it was sent."""
+    """Records headers and client certificate of each request."""
 
     def do_GET(self):
-        self.server.seen.append(
+        self.server.received.append(
             (dict(self.headers), self.connection.getpeercert() if hasattr(self.connection, "getpeercert") else None)
         )
         self.send_response(200)
@@ -33,7 +33,7 @@ class Echo(http.server.BaseHTTPRequestHandler):
 @contextmanager
 def echo(tls=None):
     server = http.server.HTTPServer(("127.0.0.1", 0), Echo)
-    server.seen = []
+    server.received = []
     if tls:
         server.socket = tls.wrap_socket(server.socket, server_side=True)
     thread = threading.Thread(target=server.serve_forever)
@@ -56,7 +56,7 @@ def context_of(authority, name="127.0.0.1", clients=False):
 
 
 @pytest.mark.parametrize(
-    ("host", "access", "trusted"),
+    ("host", "access", "verification"),
     [
         ("pbx.example", Access(), True),
         ("192.0.2.1", Access(), True),
@@ -69,11 +69,11 @@ def context_of(authority, name="127.0.0.1", clients=False):
         ("localhost.example", Access(), True),
     ],
 )
-def test_what_is_trusted(host, access, trusted):
-    assert access.verify(host) == trusted
+def test_certificate_verification(host, access, verification):
+    assert access.verify(host) == verification
 
 
-def test_the_authority_that_serve_wrote_is_accepted_and_another_is_not(tmp_path):
+def test_authority_written_by_serve_is_accepted(tmp_path):
     with serving() as server:
         assert Http(server.url, Access(ca=str(server.authority))).send(Request("GET", "/tenants")).ok
         other = tmp_path / "other.pem"
@@ -82,7 +82,7 @@ def test_the_authority_that_serve_wrote_is_accepted_and_another_is_not(tmp_path)
             Http(server.url, Access(ca=str(other))).send(Request("GET", "/tenants"))
 
 
-def test_a_client_certificate(tmp_path):
+def test_client_certificate(tmp_path):
     authority = trustme.CA()
     client = authority.issue_cert("operator@pbx.example")
     client.private_key_pem.write_to_path(tmp_path / "key.pem")
@@ -91,16 +91,16 @@ def test_a_client_certificate(tmp_path):
     with echo(context_of(authority, clients=True)) as (server, url):
         access = Access(ca=str(tmp_path / "ca.pem"), cert=str(tmp_path / "cert.pem"), key=str(tmp_path / "key.pem"))
         assert Http(url, access).send(Request("GET", "/")).ok
-        assert datetime.datetime.now(datetime.UTC).year <= int(server.seen[0][1]["notAfter"].split()[3])
+        assert datetime.datetime.now(datetime.UTC).year <= int(server.received[0][1]["notAfter"].split()[3])
         with pytest.raises(NoAnswer):
             Http(url, Access(ca=access.ca)).send(Request("GET", "/"))
 
 
-def test_headers_and_token(monkeypatch):
+def test_headers_and_token_are_sent(monkeypatch):
     monkeypatch.setenv("SARK_TOKEN", "t0ken")
     with echo() as (server, url):
         Http(url, Access(headers=("X-Site: one", "X-Empty:"), token_env="SARK_TOKEN")).send(Request("GET", "/"))
-    headers = server.seen[0][0]
+    headers = server.received[0][0]
     assert (headers["Authorization"], headers["X-Site"], headers["X-Empty"]) == ("Bearer t0ken", "one", "")
 
 
@@ -124,18 +124,18 @@ def test_headers_and_token(monkeypatch):
         ("https://pbx.example/api", Access(token_env="NO_SUCH_VARIABLE"), "NO_SUCH_VARIABLE"),
     ],
 )
-def test_what_is_rejected(url, access, problem):
+def test_invalid_access_is_rejected(url, access, problem):
     with pytest.raises(CannotRun, match=problem):
         Http(url, access)
 
 
-def test_plain_http_is_for_this_machine_or_the_careless():
+def test_plain_http_needs_loopback_or_insecure():
     assert Http("http://127.0.0.1:1/api").base == "/api"
     assert Http("http://pbx.example/api", Access(insecure=True)).base == "/api"
 
 
 @pytest.mark.parametrize("options", [(), ("--yes-i-mean", "other.example")])
-def test_what_is_disruptive_must_be_meant_for_the_host(options):
+def test_allow_disruptive_needs_confirmation_of_host(options):
     result = sarkmock("check", "https://pbx.example/api", "--allow-disruptive", *options)
     assert result.returncode == 2
     assert "--yes-i-mean pbx.example" in result.stderr

@@ -1,4 +1,4 @@
-"""The validator: Laravel's own verdicts, order, mistakes in rules, and what a crash names."""
+"""The validator: verdicts recorded from Laravel, order of errors, invalid rules, and crashes."""
 
 import gzip
 import json
@@ -12,7 +12,7 @@ from sarkmock.pbx.database import Database
 
 VERDICTS = Path(__file__).parent / "cases" / "laravel-rules.jsonl.gz"
 METHOD = "Method Illuminate\\Validation\\Validator::validate"
-NO_TABLES = None  # where no rule asks for any
+NO_TABLES = None  # for rules that query no table
 
 
 def verdicts():
@@ -21,43 +21,43 @@ def verdicts():
 
 
 def verdict(rules, data):
-    """Errors in order, or what Laravel died of, in the recording's shape."""
+    """Errors in order, or the message of the crash, in the format of the recording."""
     try:
         return {"errors": list(Validator(rules).errors(data, NO_TABLES).items())}
     except PhpError as crash:
         return {"crash": crash.message}
 
 
-def test_laravels_own_verdicts():
+def test_verdicts_match_laravel():
     recorded = verdicts()
     assert len(recorded) == 17182
     wrong = []
-    for one in recorded:
-        wanted = {"crash": one["crash"]} if "crash" in one else {"errors": list(dict(one["errors"]).items())}
-        got = verdict(one["rules"], one["data"])
-        if got != wanted:
-            wrong.append(f"{one['rules']} on {one['data']}: Laravel {wanted}, we {got}")
+    for case in recorded:
+        expected = {"crash": case["crash"]} if "crash" in case else {"errors": list(dict(case["errors"]).items())}
+        got = verdict(case["rules"], case["data"])
+        if got != expected:
+            wrong.append(f"{case['rules']} on {case['data']}: Laravel {expected}, we {got}")
     assert not wrong, f"{len(wrong)} verdicts differ:\n" + "\n".join(wrong[:20])
 
 
-def test_errors_come_in_the_order_of_the_rules_not_of_the_input():
+def test_errors_are_in_the_order_of_the_rules():
     validator = Validator({"a": "required", "b": "integer", "c": "required"})
     assert list(validator.errors({"c": None, "b": "x"}, NO_TABLES)) == ["a", "b", "c"]
 
 
-def test_a_field_collects_all_its_messages_each_once():
+def test_field_has_all_messages_once():
     errors = Validator({"a": "integer|alpha|integer|min:3"}).errors({"a": "1.5"}, NO_TABLES)
     assert errors == {
         "a": ["The a must be an integer.", "The a may only contain letters.", "The a must be at least 3."]}
 
 
-def test_unknown_fields_are_ignored_and_the_input_is_left_alone():
+def test_unknown_fields_are_ignored_and_input_is_unchanged():
     data = {"x": 1, "a": " 5 "}
     assert Validator({"a": "integer"}).errors(data, NO_TABLES) == {}
     assert data == {"x": 1, "a": " 5 "}
 
 
-def test_errors_can_be_changed_by_who_gets_them():
+def test_returned_errors_are_independent():
     validator = Validator({"a": "required"})
     validator.errors({}, NO_TABLES)["a"].append("more")
     assert validator.errors({}, NO_TABLES) == {"a": ["The a field is required."]}
@@ -78,7 +78,7 @@ def checked(rules):
     ("exists:cluster,pkey,id,1", "field a, rule 'exists': conditions in addition to the column are not supported"),
     ("regex:/a|b/", "field a, rule 'b/': unknown rule"),
 ])
-def test_a_mistaken_rule_is_told_at_once(rules, problem):
+def test_invalid_rule_is_reported_at_compile_time(rules, problem):
     with pytest.raises(RuleError) as error:
         checked({"a": rules})
     assert str(error.value) == problem
@@ -92,7 +92,7 @@ def test_a_mistaken_rule_is_told_at_once(rules, problem):
     ("regex: ", "preg_match(): Empty regular expression", "ErrorException"),
     ("regex:{a", "preg_match(): No ending matching delimiter '}' found", "ErrorException"),
 ])
-def test_rules_that_crash_do_so_only_when_a_value_is_there(rules, message, exception):
+def test_crashing_rules_crash_only_for_a_present_value(rules, message, exception):
     validator = Validator({"before": "string", "a": [rules, "nullable"]})
     assert validator.errors({}, NO_TABLES) == {}
     assert validator.errors({"a": "  "}, NO_TABLES) == {}
@@ -105,7 +105,7 @@ def test_rules_that_crash_do_so_only_when_a_value_is_there(rules, message, excep
     ("COS_pkey", "c o s pkey"), ("IPphone_pkey", "i pphone pkey"), ("CALLRECORD1", "c a l l r e c o r d1"),
     ("a_b", "a b"), ("someField", "some field"), ("abstimeout", "abstimeout"), ("x1", "x1"), ("EURL", "e u r l"),
 ])
-def test_how_a_field_is_called_in_messages(field, shown):
+def test_display_name_of_field(field, shown):
     assert display_name(field) == shown
 
 
@@ -116,7 +116,7 @@ def tables():
     return database
 
 
-def test_exists_asks_the_database(tables):
+def test_exists_queries_the_database(tables):
     validator = Validator({"cluster": "required|exists:cluster,pkey"})
     assert validator.errors({"cluster": "default"}, tables) == {}
     assert validator.errors({"cluster": "nosuch"}, tables) == {"cluster": ["The selected cluster is invalid."]}
@@ -125,11 +125,11 @@ def test_exists_asks_the_database(tables):
 
 @pytest.mark.parametrize("value", [
     "a\0b", 2**70, -(2**70), 1.5, float("inf"), True, ["x", None], {"a": "default"}])
-def test_exists_asks_for_anything(tables, value):
+def test_exists_accepts_values_of_any_type(tables, value):
     assert Validator({"cluster": "exists:cluster,pkey"}).errors({"cluster": value}, tables).keys() <= {"cluster"}
 
 
-def test_text_that_is_no_utf8_cannot_be_answered(tables):
+def test_invalid_utf8_crashes(tables):
     validator = Validator({"a": "required", "b": "integer"})
     for value in ("\udcff", ["\udcff"], {"x": ["\udcff"]}):
         assert validator.errors({"a": value}, tables) == {}
@@ -140,7 +140,7 @@ def test_text_that_is_no_utf8_cannot_be_answered(tables):
     validator.check_readable({"a": "é", "c": "\udcff"})
 
 
-def test_a_rule_may_hold_a_value_of_the_request(tables):
+def test_rule_with_placeholder_uses_request_value(tables):
     validator = Validator({"cluster": "required|exists:cluster,{cluster}"})
     assert validator.errors({}, tables) == {"cluster": ["The cluster field is required."]}
     assert validator.errors({"cluster": "whatever"}, tables) == {}
@@ -160,7 +160,7 @@ def test_a_rule_may_hold_a_value_of_the_request(tables):
     ("x|max", None),
     ("x|exists", None),
 ])
-def test_a_rule_that_comes_with_a_value_is_carried_out_as_laravel_does(tables, value, messages):
+def test_rule_injected_by_request_value_is_applied(tables, value, messages):
     validator = Validator({"cluster": "required|exists:cluster,{cluster}"})
     if messages is None:
         with pytest.raises(PhpError, match="requires at least 1 parameters"):

@@ -1,4 +1,4 @@
-"""What a run says of a box: known, NEW, FIXED, accepted and expired, and that nothing is made up."""
+"""The results of a run: known, new, fixed, accepted and expired findings, without false positives."""
 
 import json
 import subprocess
@@ -39,29 +39,30 @@ ENTRY = "- id: {}\n  reason: {}\n  expires: {}\n"
 
 
 def suite(target="documented", profile="documented"):
-    options = RunOptions(profile, "a box of which nothing is known")
+    options = RunOptions(profile, "unknown box")
     return Run(Contract(load(profile)), embedded_transport(target), options)
 
 
-def seen(suite, operation, check, field="", kind="", *evidence):
+def report_problem(suite, operation, check, field="", kind="", *evidence):
     suite.report(operation, Problem(check, field, kind, "something"), *evidence)
     return conclude_run(suite.contract, suite.findings, suite.coverage, suite.judge.lists, DAY)
 
 
-@pytest.mark.parametrize(("given", "tried"), [({"crash": "name"}, True), ({"may_crash": frozenset({"name"})}, False)])
-def test_only_a_certain_death_tells_what_becomes_of_input_that_php_dies_of(given, tried):
+@pytest.mark.parametrize(("verdict", "certain"), [
+    ({"crash": "name"}, True), ({"may_crash": frozenset({"name"})}, False)])
+def test_only_a_certain_crash_shows_how_arrays_are_handled(verdict, certain):
     run = suite()
     exchange = Exchange(with_json("PUT", "/tenants/default", {"description": ["a"]}), Response(422))
-    run.coverage.observe(run.contract.by_id["tenants.update"], exchange, Verdict(**given))
-    assert run.coverage.arrays is tried
+    run.coverage.observe(run.contract.by_id["tenants.update"], exchange, Verdict(**verdict))
+    assert run.coverage.arrays is certain
 
 
 @pytest.mark.parametrize("shown", [
     {"message": "Disk [x] has none.", "exception": "Exception", "file": "/a.php", "line": 7, "trace": [{}]},
     {"message": "Server Error"},
 ])
-def test_a_crash_is_a_crash_whatever_its_page_shows(shown):
-    """The files of a box, its PHP and its setting of debugging are not those of the mock."""
+def test_debug_pages_agree_despite_different_messages(shown):
+    """Files, PHP version and debug setting of a box differ from the mock's."""
     ours = {"message": "Disk does not have a driver.", "exception": "Exception", "file": "", "line": 0, "trace": []}
     request, problem = Request("GET", "/greetings/x"), Problem("behaviour", "", "changed", "comes back changed")
     got, expected = (Response(500, JSON, json.dumps(page).encode()) for page in (shown, ours))
@@ -70,7 +71,7 @@ def test_a_crash_is_a_crash_whatever_its_page_shows(shown):
 
 
 @pytest.mark.parametrize("field", ["file", "line", "trace"])
-def test_the_files_of_a_debug_page_are_those_of_the_box(field):
+def test_files_of_debug_pages_may_differ(field):
     values = ("/a", 1, []), ("/b", 2, [{}])
     pages = [{"message": "x", "file": file, "line": line, "trace": trace} for file, line, trace in values]
     got, expected = (Response(404, JSON, json.dumps(page).encode()) for page in pages)
@@ -85,34 +86,35 @@ def check(*arguments, cwd):
 
 @pytest.fixture(scope="module")
 def shipped_by_documented(tmp_path_factory):
-    """The published product, judged by its documentation."""
+    """A check of the published product against the documentation."""
     directory = tmp_path_factory.mktemp("report")
     result = check("--target-profile", "shipped", "--report", str(directory), cwd=directory)
     return result, json.loads((directory / "report.json").read_text())
 
 
 @pytest.mark.slow
-def test_shipped_judged_by_documented_has_the_listed_deviations_and_no_other(shipped_by_documented):
+def test_shipped_judged_by_documented_has_only_listed_deviations(shipped_by_documented):
     result, data = shipped_by_documented
-    assert [one["id"] for one in data["findings"] if one["status"] == "new"] == [], result.stdout
+    assert [finding["id"] for finding in data["findings"] if finding["status"] == "new"] == [], result.stdout
     assert result.returncode == 0
     by_status = {}
-    for one in data["deviations"]:
-        by_status.setdefault(one["status"], {})[one["id"]] = one["reason"]
+    for deviation in data["deviations"]:
+        by_status.setdefault(deviation["status"], {})[deviation["id"]] = deviation["reason"]
     assert by_status.get("fixed", {}) == {}
     assert all(by_status.get("untested", {}).values())
-    assert [one["id"] for one in data["deviations"]] == [one.id for one in deviations_of("shipped")]
+    assert [item["id"] for item in data["deviations"]] == [deviation.id for deviation in deviations_of("shipped")]
     assert len(by_status["known"]) >= 55
 
 
 @pytest.mark.slow
-def test_what_no_run_can_see_has_a_reason_that_names_what_hides_it(shipped_by_documented):
-    hidden = {one["id"]: one["reason"] for one in shipped_by_documented[1]["deviations"] if one["status"] == "untested"}
-    assert hidden["ivr-z-updater"] == "POST /ivrs only returned 500; PUT /ivrs/{ivr} only returned 404"
+def test_untested_deviation_names_its_obstacle(shipped_by_documented):
+    untested = {deviation["id"]: deviation["reason"] for deviation in shipped_by_documented[1]["deviations"]
+                if deviation["status"] == "untested"}
+    assert untested["ivr-z-updater"] == "POST /ivrs only returned 500; PUT /ivrs/{ivr} only returned 404"
 
 
 @pytest.mark.slow
-def test_shipped_judged_by_shipped_has_no_finding(tmp_path):
+def test_shipped_judged_by_shipped_has_no_findings(tmp_path):
     result = check("--profile", "shipped", "--report", str(tmp_path), cwd=tmp_path)
     assert result.returncode == 0, result.stdout
     assert json.loads((tmp_path / "report.json").read_text())["findings"] == []
@@ -127,46 +129,46 @@ def test_known_deviations_pass_and_strict_fails(tmp_path):
     assert "KNOWN surprises agents." in strict.stdout
 
 
-def test_a_finding_is_known_if_the_deviation_predicts_the_answer():
+def test_finding_is_known_if_a_deviation_predicts_the_response():
     run = suite()
     body = with_json("POST", "/agents", {"passwd": "1000"})
     rejected = Exchange(body, Response(422, (), b'{"passwd": ["The passwd must be at least 1001."]}'))
-    known = seen(run, "agents.create", "rules", "passwd", "rejected", rejected).findings[0]
+    known = report_problem(run, "agents.create", "rules", "passwd", "rejected", rejected).findings[0]
     assert (known.status, known.severity, known.deviations) == ("known", "surprises", ("agent-passwd-from-1001",))
     assert known.id == "agents.create:rules:passwd:rejected"
     worded = Exchange(body, Response(422, (), b'{"passwd": ["The passwd must be at least 1002."]}'))
-    near = seen(run, "agents.create", "rules", "passwd", "rejected", worded).findings[1]
+    near = report_problem(run, "agents.create", "rules", "passwd", "rejected", worded).findings[1]
     assert (near.id, near.status) == (known.id, "new")
-    new = seen(run, "agents.create", "rules", "name", "rejected", Exchange(body, Response(201))).findings[2]
+    new = report_problem(run, "agents.create", "rules", "name", "rejected", Exchange(body, Response(201))).findings[2]
     assert (new.status, new.severity, new.deviations) == ("new", "breaks", ())
 
 
-def test_other_profiles_know_no_deviations():
+def test_known_deviations_of_profiles():
     assert known_deviations("shipped") == ()
     assert set(known_deviations("documented", "shipped")) == set(deviations_of("shipped"))
     assert set(known_deviations("documented")) == set(deviations_of(product()))
 
 
-def test_the_same_cause_is_one_finding():
+def test_same_problem_is_one_finding():
     run = suite()
     for size in (3, 1, 2):
         evidence = [Exchange(Request("GET", "/tenants"), Response(200))] * size
-        outcome = seen(run, "tenants.create", "rules", "chanmax", "accepted", *evidence)
-    found, = outcome.findings
-    assert (found.finding.count, len(found.finding.evidence)) == (3, 1)
+        outcome = report_problem(run, "tenants.create", "rules", "chanmax", "accepted", *evidence)
+    judged, = outcome.findings
+    assert (judged.finding.count, len(judged.finding.evidence)) == (3, 1)
 
 
-def test_the_documented_line_is_that_of_the_variable():
+def test_documentation_line_of_variable():
     run = suite()
     evidence = Exchange(Request("PUT", "/tenants/a"), Response(200))
-    outcome = seen(run, "tenants.update", "rules", "chanmax", "accepted", evidence)
+    outcome = report_problem(run, "tenants.update", "rules", "chanmax", "accepted", evidence)
     assert documentation_lines(run.contract, outcome.findings[0].finding) == (673,)
 
 
-def test_fixed_is_only_what_was_looked_at():
-    """The documented box has none of the deviations: what a test looks for is fixed, nothing else is claimed."""
+def test_only_tested_deviations_are_fixed():
+    """The documented mock has none of the deviations: those that were tested are fixed, the others are untested."""
     run = suite()
-    before = {one.deviation.id: one for one in listed(run)}
+    before = {item.deviation.id: item for item in listed(run)}
     assert before["agent-passwd-from-1001"].status == "untested"
     assert "was not sent" in before["agent-passwd-from-1001"].reason
     for value, operation in ((1000, "agents.create"), (5, "agents.create")):
@@ -175,12 +177,12 @@ def test_fixed_is_only_what_was_looked_at():
     made = run.fixtures.make(run.contract.by_id["agents.create"])
     for value in (1000, 5):
         run.send(with_json("PUT", f"/agents/{made.answer['pkey']}", {"passwd": value}))
-    after = {one.deviation.id: one for one in listed(run)}
+    after = {item.deviation.id: item for item in listed(run)}
     assert after["agent-passwd-from-1001"].status == "fixed"
     assert after["trunk-delete"].status == "untested"
 
 
-# the list of one box
+# the allowlist
 
 
 def accepting(run, *entries):
@@ -189,32 +191,32 @@ def accepting(run, *entries):
     return conclude_run(run.contract, run.findings, run.coverage, run.judge.lists, DAY)
 
 
-def test_what_the_judging_document_has_nowhere_is_not_looked_for():
+def test_deviation_of_unknown_operations_is_untested():
     """L11 has no ring groups, whose tenant 2024-06 does not check."""
     run = Run(Contract(load("L11")), embedded_transport("documented"), RunOptions("L11", "documented"))
-    reasons = {one.deviation.id: one.reason for one in listed(run)}
+    reasons = {item.deviation.id: item.reason for item in listed(run)}
     assert reasons["ring-group-cluster-unchecked"] == "the judging document lacks the operations that it changes"
     assert "no check covers it" not in reasons.values()
 
 
-def test_an_accepted_finding_does_not_fail_and_an_expired_one_does(tmp_path):
+def test_accepted_finding_passes_and_expired_one_fails(tmp_path):
     run = suite()
-    seen(run, "agents.create", "answer", "", "500")
+    report_problem(run, "agents.create", "answer", "", "500")
     file = tmp_path / "box.yaml"
     for expires, status in (("2026-06-01", "accepted"), ("2026-05-31", "expired")):
         file.write_text(ENTRY.format("agents.create:answer::500", "ticket 7", expires))
         outcome = accepting(run, *read_accepted(file).entries)
-        assert [one.status for one in outcome.findings] == [status]
+        assert [judged.status for judged in outcome.findings] == [status]
         assert bool(outcome.failures) is (status == "expired")
 
 
-def test_what_is_accepted_and_not_met_is_told():
+def test_unused_entry_is_reported():
     run = suite()
     entry = Acceptance("a:b:c:d", "gone")
     assert accepting(run, entry).unused == [entry]
 
 
-@pytest.mark.parametrize(("text", "said"), [
+@pytest.mark.parametrize(("text", "message"), [
     ("- {id: a, reason: b, expires: soon}\n", "box.yaml:1: expires: 'soon' is not a date such as 2027-01-31"),
     ("- id: a\n  reason: b\n  until: 2027-01-01\n", "box.yaml:3: unknown key 'until'; known: id, reason, expires"),
     ("- id: a\n  '': b\n", "box.yaml:2: unknown key ''; known: id, reason, expires"),
@@ -225,15 +227,15 @@ def test_what_is_accepted_and_not_met_is_told():
     ("- word\n", "box.yaml:1: an entry has the fields id, reason, expires"),
     ("- [\n", "box.yaml:2: "),
 ])
-def test_a_mistake_in_the_list_is_told_with_line_and_field(tmp_path, text, said):
+def test_mistake_in_allowlist_is_reported_with_line_and_field(tmp_path, text, message):
     file = tmp_path / "box.yaml"
     file.write_text(text)
-    with pytest.raises(CannotRun) as told:
+    with pytest.raises(CannotRun) as caught:
         read_accepted(file)
-    assert said in str(told.value)
+    assert message in str(caught.value)
 
 
-def test_a_list_that_is_not_there_is_told(tmp_path):
+def test_missing_allowlist_is_reported(tmp_path):
     result = check("--accept", "nosuch.yaml", "--only", "Agents", cwd=tmp_path)
     assert result.returncode == 2
     assert "nosuch.yaml: No such file" in result.stderr
@@ -241,7 +243,7 @@ def test_a_list_that_is_not_there_is_told(tmp_path):
     assert "--accept FILE" in check("--update-accepted", "--only", "Agents", cwd=tmp_path).stderr
 
 
-def test_updating_keeps_order_reasons_and_comments(tmp_path):
+def test_update_keeps_order_reasons_and_comments(tmp_path):
     file = tmp_path / "box.yaml"
     first, second = ("z:a::1", "ticket 7", "2026-01-01 # then"), ("b:a::1", "why", "2027-01-01")
     text = f"{ALLOWLIST_HEAD}# ours\n{ENTRY.format(*first)}{ENTRY.format(*second)}"
@@ -255,7 +257,7 @@ def test_updating_keeps_order_reasons_and_comments(tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["box.yaml"]
 
 
-def test_a_list_that_cannot_be_written_stays_whole(tmp_path, monkeypatch):
+def test_failed_update_keeps_the_file(tmp_path, monkeypatch):
     file = tmp_path / "box.yaml"
     file.write_text(ENTRY.format("b:a::1", "why", "2027-01-01"))
     before = file.read_text()
@@ -276,5 +278,5 @@ def test_update_accepted_makes_a_strict_run_pass(tmp_path):
     assert "Accepted at this box" in again.stdout
 
 
-def test_identities_are_words_for_files():
+def test_identity_is_written_as_text():
     assert Identity("globals.list", "status", "", "404").id == "globals.list:status::404"

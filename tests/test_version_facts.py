@@ -1,4 +1,4 @@
-"""Every difference of a version that a client can see, with the requests that show it (cases/version-facts.yaml)."""
+"""Differences of versions that clients can see, verified by requests (cases/version-facts.yaml)."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def mock_of(profile: str) -> SarkMock:
 
 
 @pytest.mark.parametrize(("fact", "profile"), CASES)
-def test_a_fact_of_a_version_holds(fact: dict[str, Any], profile: str) -> None:
+def test_version_fact(fact: dict[str, Any], profile: str) -> None:
     sark = mock_of(profile)
     sark.reset()
     saved: dict[str, str] = {}
@@ -38,16 +38,16 @@ def test_a_fact_of_a_version_holds(fact: dict[str, Any], profile: str) -> None:
 
 
 def send(step: dict[str, Any], sark: SarkMock, saved: dict[str, str]) -> Reply:
-    """The answer to a step, as clients get it."""
+    """Send the request of a step as a client does."""
     method, path = step["request"].split(" ", 1)
     content_type, body = replay.payload(step)
     fields = {"Accept": "application/json", "Content-Type": content_type or None}
     fields |= {} if step.get("anonymous") else sark.headers
     fields |= {name: filled(value, saved) for name, value in step.get("headers", {}).items()}
     site = sark.url.removesuffix("/api") if step.get("site") else sark.url
-    answer = sark.session().request(method, site + quote(path, safe="/%?=&"), data=body, headers=fields,
-                                    allow_redirects=False)
-    reply = reply_of(answer)
+    response = sark.session().request(method, site + quote(path, safe="/%?=&"), data=body, headers=fields,
+                                      allow_redirects=False)
+    reply = reply_of(response)
     replay.remember(step, reply, saved)
     return reply
 
@@ -58,12 +58,12 @@ def filled(value: str | None, saved: dict[str, str]) -> str | None:
     return value
 
 
-def reply_of(answer: requests.Response) -> Reply:
+def reply_of(response: requests.Response) -> Reply:
     try:
-        body = wire.cut(answer.json()) if answer.content else None
+        body = wire.cut(response.json()) if response.content else None
     except ValueError:
-        body = answer.content
-    return Reply(body, answer.status_code, answer.headers, answer.headers.get("Content-Type", ""))
+        body = response.content
+    return Reply(body, response.status_code, response.headers, response.headers.get("Content-Type", ""))
 
 
 def check(step: dict[str, Any], reply: Reply, where: str) -> None:

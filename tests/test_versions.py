@@ -1,4 +1,4 @@
-"""Every published version answers as it was recorded; by default a sample of the scenarios, whole with `-m slow`."""
+"""Profiles of published versions respond as recorded: a sample of scenarios by default, all with `-m slow`."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ from sarkmock.spec import yaml12
 from sarkmock.spec.loading import deviations_of, load
 from tests.fidelity import RECORDINGS, differences
 
-NTH = 10  # of the scenarios, one in so many
+NTH = 10  # every tenth scenario
 
 
 @pytest.mark.parametrize("file", RECORDINGS, ids=lambda file: f"{file.parent.name}-{file.stem}")
-def test_a_sample_is_answered_as_recorded(file: Path) -> None:
+def test_sample_of_recording_matches(file: Path) -> None:
     assert [str(difference) for difference in differences(file, NTH)] == []
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("file", RECORDINGS, ids=lambda file: f"{file.parent.name}-{file.stem}")
-def test_all_is_answered_as_recorded(file: Path) -> None:
+def test_whole_recording_matches(file: Path) -> None:
     assert [str(difference) for difference in differences(file)] == []
 
 
@@ -35,17 +35,17 @@ def test_all_is_answered_as_recorded(file: Path) -> None:
 @pytest.mark.parametrize("hazards", [("read",), ("read", "write")], ids=lambda hazards: hazards[-1])
 @pytest.mark.parametrize("file", [file for file in RECORDINGS if file.stem == "http.jsonl"],
                          ids=lambda file: str(file.parent.name))
-def test_its_overlay_answers_as_it_was_recorded(file: Path, hazards: tuple[str, ...], tmp_path: Path) -> None:
+def test_generated_overlay_matches_recording(file: Path, hazards: tuple[str, ...], tmp_path: Path) -> None:
     profile = tmp_path / "box.yaml"
     box = profile_baseline(file.parent.name, Baseline("", "quick", hazards, None, Facts()))
-    began = time.monotonic()
+    start = time.monotonic()
     with step_display() as on_step:
         write_profile(profile_from(box, on_step=on_step), profile)
-    assert time.monotonic() - began < 60
+    assert time.monotonic() - start < 60
     assert [str(difference) for difference in differences(file, NTH, str(profile))] == []
 
 
-FIFTH = """\
+NEW_VERSION = """\
 overlay: 1.0.0
 info: {title: A version that does not exist, version: "6.1", x-extends: L10, x-date: 2026-01-01}
 x-without: [holidaytimers-crash, syscommands-start-stop]
@@ -73,29 +73,29 @@ actions:
 """
 
 
-def test_a_fifth_version_is_an_overlay_and_needs_no_python(tmp_path: Path) -> None:
+def test_new_version_needs_only_an_overlay(tmp_path: Path) -> None:
     file = tmp_path / "fifth.yaml"
-    file.write_text(FIFTH, encoding="utf-8")
+    file.write_text(NEW_VERSION, encoding="utf-8")
     assert len(yaml12.read(file)["actions"]) == 10
     profile = str(file)
-    known, parents = {one.id: one for one in deviations_of(profile)}, {one.id for one in deviations_of("L10")}
-    assert parents - known.keys() == {"holidaytimers-crash", "syscommands-start-stop"}
-    assert known.keys() - parents == {"other-answers", "agents-renamed", "route-checked", "app-rules-crash"}
+    deviations, parents = ({deviation.id for deviation in deviations_of(name)} for name in (profile, "L10"))
+    assert parents - deviations == {"holidaytimers-crash", "syscommands-start-stop"}
+    assert deviations - parents == {"other-answers", "agents-renamed", "route-checked", "app-rules-crash"}
     engine = Engine(load(profile), State())
 
-    def answer(method: str, path: str, body: bytes = b"") -> tuple[int | None, Any]:
+    def response(method: str, path: str, body: bytes = b"") -> tuple[int | None, Any]:
         reply = engine.handle(Request(method, path, "", {"Content-Type": "application/json"}, body))
         debug = isinstance(reply.body, dict) and "trace" in reply.body
         return reply.status, reply.body["message"] if debug else reply.body
 
-    assert answer("GET", "nosuch") == (404, {"message": "Nothing here"})
-    assert answer("GET", "tenants/x") == (404, "No Tenant has the key x")
-    assert answer("GET", "operators") == (200, [])
-    assert answer("GET", "agents") == (404, {"message": "Nothing here"})
-    assert answer("POST", "routes", b'{"pkey": "r", "cluster": "nosuch"}')[0] == 422
-    assert answer("POST", "customapps", b'{"pkey": "a", "cluster": "default", "desc": "x"}') == (
+    assert response("GET", "nosuch") == (404, {"message": "Nothing here"})
+    assert response("GET", "tenants/x") == (404, "No Tenant has the key x")
+    assert response("GET", "operators") == (200, [])
+    assert response("GET", "agents") == (404, {"message": "Nothing here"})
+    assert response("POST", "routes", b'{"pkey": "r", "cluster": "nosuch"}')[0] == 422
+    assert response("POST", "customapps", b'{"pkey": "a", "cluster": "default", "desc": "x"}') == (
         500, "Method Illuminate\\Validation\\Validator::validateSarkapp does not exist.")
-    assert answer("GET", "cosrules/x") == (500, "Another message")
-    assert answer("GET", "holidaytimers") == (200, [])
-    assert answer("GET", "syscommands/pbxrunstate")[0] == 200
-    assert answer("GET", "customapps/any")[0] == 200
+    assert response("GET", "cosrules/x") == (500, "Another message")
+    assert response("GET", "holidaytimers") == (200, [])
+    assert response("GET", "syscommands/pbxrunstate")[0] == 200
+    assert response("GET", "customapps/any")[0] == 200

@@ -1,4 +1,4 @@
-"""`serve --watch`: changes are served without a restart, and a broken file is told in a line and changes nothing."""
+"""`serve --watch`: changes apply without a restart; an invalid file is reported and changes nothing."""
 
 from __future__ import annotations
 
@@ -28,15 +28,15 @@ def tenants(running: Serving) -> list[str]:
     return [row["pkey"] for row in json.loads(running.get("/api/tenants"))]
 
 
-def eventually(found: Callable[[], Any], expected: Any) -> None:
-    """Wait until something is so."""
+def eventually(actual: Callable[[], Any], expected: Any) -> None:
+    """Wait until a function returns the expected value."""
     deadline = time.monotonic() + 15
-    while found() != expected and time.monotonic() < deadline:
+    while actual() != expected and time.monotonic() < deadline:
         time.sleep(0.1)
-    assert found() == expected
+    assert actual() == expected
 
 
-def test_a_changed_seed_is_served_on_the_same_port_and_a_broken_one_is_told(tmp_path: Path) -> None:
+def test_changed_seed_is_loaded_and_invalid_one_is_reported(tmp_path: Path) -> None:
     file = tmp_path / "seed.yaml"
     file.write_text(SEED % "one")
     with serving("--http", "--seed", str(file), "--watch") as running:
@@ -62,35 +62,35 @@ def overlay(tmp_path: Path) -> Path:
     return file
 
 
-def test_a_changed_overlay_is_served_by_the_same_state(overlay: Path) -> None:
+def test_changed_overlay_keeps_the_state(overlay: Path) -> None:
     engine = Engine(state=State(load_seed("demo")), profile=str(overlay))
     engine.state.tables.insert("cluster", {"pkey": "mine"})
     document, = watched_files(engine, str(overlay), None)
     assert document.look() is None
     overlay.write_text(yaml.safe_dump(OVERLAY).replace("One", "Two and more"))
-    assert document.look() is None  # it may still be written
+    assert document.look() is None  # it may still be incomplete
     assert document.look() == f"{overlay} was reloaded"
     assert engine.document["paths"]["/tenants"]["get"]["summary"] == "Two and more"
     assert engine.state.tables.count("cluster", "pkey", "mine") == 1
     assert document.look() is None
 
 
-@pytest.mark.parametrize(("old", "new", "said"), [
+@pytest.mark.parametrize(("old", "new", "message"), [
     ("One", "[", ": "),
     ("'/tenants'", "'/tenantz'", "matches nothing"),
     ("summary: One", "x-after: [no_such_check]", "unknown check 'no_such_check'"),
     ("summary: One", "x-hazard: harmless", "harmless"),
 ])
-def test_a_broken_overlay_is_one_line_and_the_old_one_stays(overlay: Path, old: str, new: str, said: str) -> None:
+def test_invalid_overlay_is_reported_and_previous_one_is_kept(overlay: Path, old: str, new: str, message: str) -> None:
     engine = Engine(state=State(load_seed("empty")), profile=str(overlay))
     document, = watched_files(engine, str(overlay), None)
     before = engine.document
     overlay.write_text(yaml.safe_dump(OVERLAY).replace(old, new, 1))
     document.look()
-    told = document.look() or ""
-    assert told.endswith("; the mock continues with the previous version")
-    assert said in told
-    assert "\n" not in told
+    notice = document.look() or ""
+    assert notice.endswith("; the mock continues with the previous version")
+    assert message in notice
+    assert "\n" not in notice
     assert engine.document is before
     overlay.write_text(yaml.safe_dump(OVERLAY))
     document.look()
@@ -99,5 +99,5 @@ def test_a_broken_overlay_is_one_line_and_the_old_one_stays(overlay: Path, old: 
 
 def test_only_files_are_watched() -> None:
     engine = Engine(state=State(load_seed("empty")))
-    assert [one.name for one in watched_files(engine, "shipped", "demo")] == ["the document"]
-    assert [one.name for one in watched_files(engine, "shipped", "mine.yaml")] == ["the document", "mine.yaml"]
+    assert [item.name for item in watched_files(engine, "shipped", "demo")] == ["the document"]
+    assert [item.name for item in watched_files(engine, "shipped", "mine.yaml")] == ["the document", "mine.yaml"]

@@ -1,4 +1,4 @@
-"""What Apache answers before PHP sees a request, and that a box without it can be had."""
+"""Responses of Apache before PHP sees a request, and mocks without a web server."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ from sarkmock.spec import yaml12
 from tests.wire import call, environ_of
 
 PROFILES = ["documented", "shipped"]
-AROUND = yaml12.read(Path(__file__).parent / "cases" / "outside.yaml")
+OUTSIDE = yaml12.read(Path(__file__).parent / "cases" / "outside.yaml")
 METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
 
 
-def ask(target: str, method: str = "GET", body: bytes = b"", **options: Any) -> tuple[int, dict[str, str], bytes]:
+def send(target: str, method: str = "GET", body: bytes = b"", **options: Any) -> tuple[int, dict[str, str], bytes]:
     return call(direct(create_app(**options)), environ_for(method, target, body))
 
 
@@ -39,10 +39,10 @@ def environ_for(method: str, target: str, body: bytes = b"") -> dict[str, Any]:
 
 @pytest.mark.parametrize("profile", PROFILES)
 @pytest.mark.parametrize("method", METHODS)
-def test_a_slash_at_the_end_is_redirected_and_nothing_is_done(profile: str, method: str) -> None:
+def test_trailing_slash_is_redirected_without_effect(profile: str, method: str) -> None:
     engine = Engine(profile=profile)
     body = b'{"pkey": "acme", "description": "x"}'
-    status, headers, content = ask("/api/tenants/?a=%2F", method, body, engine=engine)
+    status, headers, content = send("/api/tenants/?a=%2F", method, body, engine=engine)
     assert (status, headers["Location"]) == (301, "http://localhost:44300/api/tenants?a=%2F")
     assert headers["Content-Type"] == "text/html; charset=iso-8859-1"
     assert "Cache-Control" not in headers
@@ -51,16 +51,16 @@ def test_a_slash_at_the_end_is_redirected_and_nothing_is_done(profile: str, meth
 
 
 @pytest.mark.parametrize("profile", ["2020-06", "shipped", "L10", "L11"])
-def test_requests_around_the_api_are_answered_as_by_a_box(profile: str) -> None:
-    expected = {case["request"]: answer for case in AROUND for names, answer in case.items()
+def test_responses_outside_the_api_match_a_box(profile: str) -> None:
+    expected = {case["request"]: response for case in OUTSIDE for names, response in case.items()
                 if names != "request" and (names == "all" or profile in names.split())}
     application = Direct(MockControl(engine_of(profile)))
-    found = {request: answer_of(application, *(*request.split(" ", 2), "")[:3]) for request in expected}
-    assert found == expected
+    actual = {request: response_of(application, *(*request.split(" ", 2), "")[:3]) for request in expected}
+    assert actual == expected
 
 
-def answer_of(application: Direct, method: str, target: str, body: str) -> list[Any]:
-    """The status, Content-Type, and what else the cases name."""
+def response_of(application: Direct, method: str, target: str, body: str) -> list[Any]:
+    """Status, Content-Type and the other values that the cases name."""
     status, headers, content = call(application, environ_for(method, target, body.encode()))
     shown = {name: headers[name].removeprefix("http://localhost:44300") for name in ("Location", "Allow")
              if name in headers and (name == "Location" or status != 200) and "TRACE" not in headers[name]}
@@ -77,17 +77,17 @@ def engine_of(profile: str) -> Engine:
 @pytest.mark.parametrize("method", ["Head", "POST"])
 @pytest.mark.parametrize(("target", "has_body"), [
     ("/api", True), ("/nosuch", True), ("/", False), ("/api/nosuch", False)])
-def test_a_head_that_php_alone_sees_has_a_body_where_no_route_is(method: str, target: str, has_body: bool) -> None:
-    _, _, content = ask(target, method, b'{"_method": "HEAD"}', engine=engine_of("shipped"))
+def test_method_override_to_head_has_a_body_without_a_route(method: str, target: str, has_body: bool) -> None:
+    _, _, content = send(target, method, b'{"_method": "HEAD"}', engine=engine_of("shipped"))
     assert bool(content) is has_body
 
 
-def test_a_path_outside_the_api_has_a_hint() -> None:
-    assert ask("/tenants")[1]["X-Sarkmock-Hint"] == "the API is under /api; did you mean /api/tenants?"
-    assert "X-Sarkmock-Hint" not in ask("/api/tenant")[1]
+def test_path_outside_the_api_has_a_hint() -> None:
+    assert send("/tenants")[1]["X-Sarkmock-Hint"] == "the API is under /api; did you mean /api/tenants?"
+    assert "X-Sarkmock-Hint" not in send("/api/tenant")[1]
 
 
-def test_the_answers_outside_the_api_are_the_same_with_hooks() -> None:
+def test_flask_hooks_do_not_change_responses_outside_the_api() -> None:
     app = create_app(engine=engine_of("L11"))
     plain = direct(app)
     hooked = create_app(engine=engine_of("L11"))
@@ -100,14 +100,14 @@ def test_the_answers_outside_the_api_are_the_same_with_hooks() -> None:
     ("GET /api/tenants", "", True), ("GET /api/nosuch", "", True), ("GET /api/greetings/x", "application/json", True),
     ("GET /", "", True), ("GET /api/greetings/x", "text/html", False), ("GET /nosuch", "application/json", False),
     ("PATCH /api/tenants", "application/json", False), ("PATCH /api/tenants", "text/html", False)])
-def test_http_1_0_gets_another_cache_control_from_a_route(request_line: str, accept: str, prepared: bool) -> None:
+def test_cache_control_of_http_1_0(request_line: str, accept: str, prepared: bool) -> None:
     for protocol in ("HTTP/1.0", "HTTP/1.1"):
         environ = environ_for(*request_line.split()) | {"SERVER_PROTOCOL": protocol, "HTTP_ACCEPT": accept}
         expected = "private, must-revalidate" if protocol == "HTTP/1.0" and prepared else "no-cache, private"
         assert call(Direct(MockControl(engine_of("shipped"))), environ)[1]["Cache-Control"] == expected
 
 
-# As boxes answered: the request, its headers, the status and the content.
+# Responses of boxes: the request, its headers, the status and the content.
 FILE = b"User-agent: *\nDisallow:\n"
 PARTS = (b"\r\n--B\r\nContent-type: text/plain\r\nContent-range: bytes 0-0/24\r\n\r\nU"
          b"\r\n--B\r\nContent-type: text/plain\r\nContent-range: bytes 3-4/24\r\n\r\nr-\r\n--B--\r\n")
@@ -145,30 +145,30 @@ CONDITIONS = [
 
 
 @pytest.mark.parametrize(("request_line", "fields", "status", "content"), CONDITIONS)
-def test_conditions_and_ranges_of_files(request_line: str, fields: dict[str, str], status: int, content: bytes) -> None:
+def test_conditional_and_range_requests(request_line: str, fields: dict[str, str], status: int, content: bytes) -> None:
     environ = environ_for(*request_line.split())
     environ |= {f"HTTP_{name.upper().replace('-', '_')}": value for name, value in fields.items()}
-    answer, headers, body = call(Direct(MockControl(engine_of("shipped"))), environ)
+    actual, headers, body = call(Direct(MockControl(engine_of("shipped"))), environ)
     boundary = headers.get("Content-Type", "").partition("multipart/byteranges; boundary=")[2].encode()
-    assert (answer, body.replace(boundary, b"B") if boundary else body) == (status, content)
+    assert (actual, body.replace(boundary, b"B") if boundary else body) == (status, content)
     assert ("Content-Range" in headers) is (status == 206 and not boundary)
 
 
-@pytest.mark.parametrize("wanted", ["bytes=24-", "bytes=99-,98-"])
-def test_a_range_beyond_the_end_of_a_file_is_rejected(wanted: str) -> None:
-    environ = environ_for("GET", "/robots.txt") | {"HTTP_RANGE": wanted}
+@pytest.mark.parametrize("requested", ["bytes=24-", "bytes=99-,98-"])
+def test_range_beyond_end_of_file_is_rejected(requested: str) -> None:
+    environ = environ_for("GET", "/robots.txt") | {"HTTP_RANGE": requested}
     status, headers, _ = call(Direct(MockControl(engine_of("shipped"))), environ)
     assert (status, headers["Content-Type"]) == (416, "text/html; charset=iso-8859-1")
 
 
-# The types that clients accept, and whether Laravel takes it that they expect JSON.
+# Accept headers, and whether Laravel responds with JSON.
 @pytest.mark.parametrize(("accept", "is_json"), [
     ("application/json", True), ("text/html, application/json", False), ("text/html;q=0.5, application/json", True),
     ('text/html;a="b;q=0.1", application/json;q=0.5', False), ('text/html; q="0.5", application/json;q=0.4', False),
     ("text/html;q, application/json;q=0.5", False), ("text/html;q=, application/json;q=0.5", True),
     (";q=1, application/json", False), (",, application/json ;; q = 1", True), ('"application/json"', True),
     ('text/html;q=0.1;a="\\"q=9", application/json;q=0.2', True), ("application/json=1;q=0.9, text/html;q=0.8", True)])
-def test_the_type_that_a_client_prefers(accept: str, is_json: bool) -> None:
+def test_accept_header_selects_json(accept: str, is_json: bool) -> None:
     environ = environ_for("PATCH", "/api/tenants") | {"HTTP_ACCEPT": accept}
     content_type = call(Direct(MockControl(engine_of("shipped"))), environ)[1]["Content-Type"]
     assert content_type == ("application/json" if is_json else "text/html; charset=UTF-8")
@@ -197,9 +197,9 @@ def test_paths(path: str, status: int | None, location: str) -> None:
 
 @pytest.mark.parametrize(("target", "status"), [
     ("/api/tenants/a%2Fb", 404), ("/api/tenants/%zz", 400), ("/api/tenants/%3F/", 403)])
-def test_errors_are_the_web_servers_own_pages(target: str, status: int) -> None:
-    answer, headers, content = ask(target, throttle=60)
-    assert (answer, headers["Content-Type"]) == (status, "text/html; charset=iso-8859-1")
+def test_errors_are_pages_of_the_web_server(target: str, status: int) -> None:
+    actual, headers, content = send(target, throttle=60)
+    assert (actual, headers["Content-Type"]) == (status, "text/html; charset=iso-8859-1")
     assert "X-RateLimit-Limit" not in headers
     assert content.startswith(b"<!DOCTYPE html>")
 
@@ -207,18 +207,18 @@ def test_errors_are_the_web_servers_own_pages(target: str, status: int) -> None:
 @pytest.mark.parametrize(("target", "status"), [
     ("/api/tenants/", 200), ("/api/tenants/a%2Fb", 404), ("/api/tenants/%zz", 404), ("/api%2Ftenants", 200),
     ("/nosuch", 404)])
-def test_without_a_web_server_php_answers(target: str, status: int) -> None:
-    answer, headers, _ = ask(target, web_server=False)
-    assert (answer, headers["Content-Type"]) == (status, "application/json")
+def test_php_answers_without_web_server(target: str, status: int) -> None:
+    actual, headers, _ = send(target, web_server=False)
+    assert (actual, headers["Content-Type"]) == (status, "application/json")
 
 
 @pytest.mark.parametrize("web_server", [True, False])
-def test_the_control_plane_is_there_either_way(web_server: bool) -> None:
-    assert ask("/_mock/health", web_server=web_server)[0] == 200
+def test_control_plane_needs_no_web_server(web_server: bool) -> None:
+    assert send("/_mock/health", web_server=web_server)[0] == 200
 
 
-def test_paths_outside_the_api_are_not_the_apis() -> None:
-    status, headers, _ = ask("/tenants")
+def test_paths_outside_the_api_are_not_rate_limited() -> None:
+    status, headers, _ = send("/tenants")
     assert status == 404
     assert "X-RateLimit-Limit" not in headers
 
@@ -226,26 +226,27 @@ def test_paths_outside_the_api_are_not_the_apis() -> None:
 @pytest.mark.parametrize(("target", "reason"), [
     ("/api/tenants/", "Apache redirects"), ("/api/tenants/a%2Fb", "Apache does not pass on"),
     ("/api/tenants/%zz", "Apache rejects")])
-def test_the_journal_says_that_it_was_the_web_server(target: str, reason: str) -> None:
+def test_journal_explains_response_of_web_server(target: str, reason: str) -> None:
     engine = Engine()
     journal = Journal(engine)
-    ask(target, engine=engine, journal=journal)
+    send(target, engine=engine, journal=journal)
     entry = journal.entries()[-1]
-    assert [found.text.startswith(reason) for found in why(entry)] == [True]
+    assert [explanation.text.startswith(reason) for explanation in why(entry)] == [True]
 
 
 @pytest.mark.parametrize("web_server", [True, False])
-def test_a_mock_has_one_or_none(web_server: bool) -> None:
+def test_web_server_is_optional(web_server: bool) -> None:
     mock = SarkMock(web_server=web_server)
-    answer = mock.session().post(f"{mock.url}/tenants/", json={"pkey": "a", "description": "x"}, allow_redirects=False)
-    assert answer.status_code == (301 if web_server else 201)
+    tenant = {"pkey": "a", "description": "x"}
+    response = mock.session().post(f"{mock.url}/tenants/", json=tenant, allow_redirects=False)
+    assert response.status_code == (301 if web_server else 201)
 
 
-def test_followed_as_clients_do_it_creates_nothing() -> None:
+def test_client_that_follows_the_redirect_creates_nothing() -> None:
     mock = SarkMock()
-    answer = mock.session().post(f"{mock.url}/tenants/", json={"pkey": "a", "description": "x"})
-    assert (answer.request.method, answer.status_code) == ("GET", 200)
-    assert [row["pkey"] for row in answer.json()] == ["default"]
+    response = mock.session().post(f"{mock.url}/tenants/", json={"pkey": "a", "description": "x"})
+    assert (response.request.method, response.status_code) == ("GET", 200)
+    assert [row["pkey"] for row in response.json()] == ["default"]
 
 
 @pytest.mark.parametrize(("script", "path", "target", "raw"), [
@@ -253,6 +254,6 @@ def test_followed_as_clients_do_it_creates_nothing() -> None:
     ("", "/api/%zz", "", "/api/%25zz"),
     ("", "/api/a", "http://h/api/a", "/api/a"), ("/sark", "/api/a/", "/sark/api/a/", "/api/a/"),
     ("", "/api/\xc3\xa9", "/api/%C3%A9", "/api/%C3%A9"),
-    ("", "/api/\xef\xbf\xbd/", "/api/%ff%2f", "/api/%ff%2f")])  # as Werkzeug's server tells it
-def test_the_path_on_the_wire(script: str, path: str, target: str, raw: str) -> None:
+    ("", "/api/\xef\xbf\xbd/", "/api/%ff%2f", "/api/%ff%2f")])  # as in Werkzeug's server
+def test_raw_path(script: str, path: str, target: str, raw: str) -> None:
     assert raw_path(script, path, target) == raw

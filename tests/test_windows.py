@@ -1,4 +1,4 @@
-"""What needs a function that only POSIX has is missing on Windows, and said; everything else works."""
+"""Windows: features that need POSIX functions are rejected with a message; everything else works."""
 
 import json
 import subprocess
@@ -22,24 +22,24 @@ def server():
         yield running
 
 
-def test_the_mock_answers(server):
+def test_mock_responds(server):
     assert json.loads(server.get("/api/tenants"))
 
 
-def test_a_report_is_written(tmp_path):
+def test_report_is_written(tmp_path):
     result = on_windows("check", "--quick", "-n", "1", "--only", "Agents", "--report", str(tmp_path))
     assert result.returncode == 0, result
     assert json.loads((tmp_path / "report.json").read_text())["run"]["requests"]
 
 
-def test_a_box_is_checked_with_writes_and_left_as_it_was(server, tmp_path):
+def test_check_with_writes_restores_the_box(server, tmp_path):
     before, ledger = server.get("/api/agents"), tmp_path / "ledger"
     result = on_windows("check", server.url, "--only", "Agents", "--quick", "--allow-writes", "--ledger", str(ledger))
     assert (result.returncode, server.get("/api/agents")) == (0, before), result
     assert ledger.exists()
 
 
-def test_a_state_file_is_refused(tmp_path):
+def test_state_file_is_rejected(tmp_path):
     result = on_windows("serve", "--state", str(tmp_path / "office.state"))
     assert (result.returncode, result.stdout) == (2, "")
     assert "cannot be used on Windows" in result.stderr

@@ -1,4 +1,4 @@
-"""Whole exchanges, recorded on a box without a web server: the shipped profile answers all of them alike."""
+"""Replay of whole exchanges, recorded on a box without a web server, with the shipped profile."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from tests import replay, wire
 
 
 def test_shipped_matches_every_recorded_exchange() -> None:
-    found = wire.differences(replay.read(wire.FILE), replay.engine_for("shipped"))
-    assert [str(difference) for difference in found] == []
+    differences = wire.differences(replay.read(wire.FILE), replay.engine_for("shipped"))
+    assert [str(difference) for difference in differences] == []
 
 
 def recorded(**changes: object) -> dict[str, object]:
@@ -27,12 +27,12 @@ def recorded(**changes: object) -> dict[str, object]:
     ({"headers": {"Content-Type": "text/html"}}, ["Content-Type"]),
     ({"headers": {"Content-Type": "application/json", "Allow": "GET"}}, ["Allow"]),
 ])
-def test_each_part_of_an_answer_counts(changes: dict[str, object], aspect: list[str]) -> None:
-    found = wire.differences([recorded(**changes)], replay.engine_for("shipped"))
-    assert [difference.aspect for difference in found] == aspect
+def test_every_part_of_a_response_is_compared(changes: dict[str, object], aspect: list[str]) -> None:
+    differences = wire.differences([recorded(**changes)], replay.engine_for("shipped"))
+    assert [difference.aspect for difference in differences] == aspect
 
 
-def test_a_difference_fails_the_replay(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_difference_fails_the_replay(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     file = tmp_path / "wrong.jsonl"
     file.write_text(json.dumps(recorded(status=200)), encoding="utf-8")
     assert wire.main([str(file), "-v"]) == 1

@@ -1,4 +1,4 @@
-"""YAML that readers of both versions take alike."""
+"""YAML 1.2 files that YAML 1.1 parsers read in the same way."""
 
 from __future__ import annotations
 
@@ -12,20 +12,20 @@ import yaml
 
 from sarkmock.spec import yaml12
 
-# What only one of YAML 1.1 and 1.2 takes for a number, a boolean or a date, and a few plain values.
+# Texts that only one of YAML 1.1 and 1.2 reads as a number, boolean or date, and a few ordinary values.
 VALUES = ["01924566000", "1e3", ".5", "12", "1.5", "+5", "NO", "on", "null", "~", "2024-06-01", "10:20", "0o7", "a: b",
           "a\x85b", "\u2028", "\ufeffx", "a\r\n", "\0", "\U0001f600", " a\n  b"]
 
 
 @pytest.mark.parametrize("value", [*VALUES, 7, 1.5, True, None, ["01", 1], {"NO": "YES"}])
-def test_what_is_dumped_comes_back_in_both_versions(value: Any, tmp_path: Path) -> None:
+def test_dumped_values_are_read_back_by_both_versions(value: Any, tmp_path: Path) -> None:
     text = yaml12.dump({"value": value})
     file = tmp_path / "x.yaml"
     file.write_text(text, encoding="utf-8")
     assert yaml12.read(file) == yaml.safe_load(text) == {"value": value}
 
 
-# The tables of YAML 1.2.2, section 10.3.2, and texts that only look like them.
+# The tables of YAML 1.2.2, section 10.3.2, and texts that only resemble them.
 CORE = {
     **dict.fromkeys(["null", "Null", "NULL", "~", ""], None), **dict.fromkeys(["true", "True", "TRUE"], True),
     **dict.fromkeys(["false", "False", "FALSE"], False),
@@ -38,14 +38,14 @@ TEXTS = ["nULL", "nil", "tRUE", "y", "YES", "NO", "on", "off", "1_000", "0b1", "
 
 
 @pytest.mark.parametrize(("text", "value"), [*CORE.items(), *((text, text) for text in TEXTS)])
-def test_plain_scalars_are_those_of_the_core_schema(text: str, value: Any) -> None:
+def test_plain_scalars_follow_the_core_schema(text: str, value: Any) -> None:
     read = yaml12.parse(f"a: {text}\n", "x.yaml")["a"]
     assert ("nan" if isinstance(read, float) and isnan(read) else read) == value
     assert type(read) is (float if value == "nan" else type(value))
 
 
 @pytest.mark.parametrize("text", [*CORE, *TEXTS])
-def test_a_text_that_looks_like_a_scalar_is_dumped_as_a_text(text: str) -> None:
+def test_text_that_resembles_a_scalar_is_dumped_as_text(text: str) -> None:
     dumped = yaml12.dump({"a": text})
     assert yaml12.parse(dumped, "x.yaml") == yaml.safe_load(dumped) == {"a": text}
 
@@ -55,7 +55,7 @@ def test_a_text_that_looks_like_a_scalar_is_dumped_as_a_text(text: str) -> None:
     ("a:\n  - {b: 1, 'b': 2}\n", 2),
     ("a: &x {b: 1, b: 2}\nc: *x\n", 1),
 ])
-def test_a_key_that_stands_twice_is_told_with_its_line(text: str, line: int, tmp_path: Path) -> None:
+def test_duplicate_key_is_reported_with_line(text: str, line: int, tmp_path: Path) -> None:
     file = tmp_path / "x.yaml"
     file.write_text(text, encoding="utf-8")
     with pytest.raises(yaml12.FileError, match="duplicate key") as caught:
@@ -63,14 +63,14 @@ def test_a_key_that_stands_twice_is_told_with_its_line(text: str, line: int, tmp
     assert caught.value.line == line
 
 
-def test_a_merged_key_may_be_overridden_and_keys_of_two_types_are_two(tmp_path: Path) -> None:
+def test_merged_key_can_be_overridden_and_keys_of_different_types_differ(tmp_path: Path) -> None:
     file = tmp_path / "x.yaml"
     file.write_text("a: &a {b: 1}\nc: {<<: *a, b: 2}\nd: [1: x, '1': y]\n", encoding="utf-8")
     read = yaml12.read(file)
     assert (read["c"], read["d"]) == ({"b": 2}, [{1: "x"}, {"1": "y"}])
 
 
-def test_a_tag_names_the_type_of_a_value() -> None:
+def test_tag_sets_the_type_of_a_value() -> None:
     read = yaml12.parse("[!!str 1, !!int '2', !!float 3, !!bool 'true', !!null '', !!seq [5], !!map {6: 7}]", "x")
     assert read == ["1", 2, 3.0, True, None, [5], {6: 7}]
     assert type(read[2]) is float
@@ -86,7 +86,7 @@ ALIASES = "a: &a [x, x, x, x, x, x, x, x, x, x]\n" + "".join(
     (f"a: 1\nb: {'9' * 5000}\n", 2, f"'{'9' * 40}' cannot be read as int"),
     ("[" * 250 + "]" * 250, 1, "it is nested deeper than 200 levels"),
     ("- " * 200_000, 1, "it is nested deeper than 200 levels"),
-    ("[" * 200_000, 1, "nest"),  # libyaml since 0.2.6 has a limit of its own
+    ("[" * 200_000, 1, "nest"),  # libyaml has its own limit since 0.2.6
     (ALIASES, 5, "its aliases expand to too many values"),
     ("a: 1\nb: &b\n  c: [*b]\n", 3, "an alias in it refers to the value that contains it"),
     ("a: 1\n---\nb: 2\n", 2, "expected a single document"),
@@ -102,7 +102,7 @@ ALIASES = "a: &a [x, x, x, x, x, x, x, x, x, x]\n" + "".join(
     ("a: \x01", None, "control characters are not allowed"),
     ("a: \ud800", None, "surrogates not allowed"),
 ])
-def test_what_cannot_be_read_is_told_with_its_line(text: str, line: int | None, problem: str) -> None:
+def test_invalid_yaml_is_reported_with_line(text: str, line: int | None, problem: str) -> None:
     with pytest.raises(yaml12.FileError, match=re.escape(problem)) as caught:
         yaml12.parse(text, "x.yaml")
     assert caught.value.line == line
@@ -110,16 +110,16 @@ def test_what_cannot_be_read_is_told_with_its_line(text: str, line: int | None, 
 
 @pytest.mark.parametrize(("text", "value"), [
     ("7", 7), ("1.5", 1.5), ("true", True), ("null", None), ("NO", "NO"), ("9" * 5000, "9" * 5000)])
-def test_a_scalar_that_is_no_number_is_a_text(text: str, value: Any) -> None:
+def test_scalar_that_is_not_a_number_is_text(text: str, value: Any) -> None:
     assert yaml12.scalar(text) == value
 
 
 @pytest.mark.parametrize(("path", "line"), [
     (("b", 1), 3), (("b", "x"), 2), (("b", 7), 2), (("c", "d"), 4), (("c", "a"), 5), (("x",), 1)])
-def test_the_line_of_a_place_or_of_what_is_nearest_to_it(path: tuple[str | int, ...], line: int) -> None:
+def test_line_of_path_or_of_nearest_parent(path: tuple[str | int, ...], line: int) -> None:
     assert yaml12.line_in("a: &a 1\nb: [1,\n  2]\nc: {d: 1,\n  a: 2}\n", path) == line
 
 
 @pytest.mark.parametrize("text", ["{", ""])
-def test_a_text_without_content_has_no_lines(text: str) -> None:
+def test_text_without_content_has_no_lines(text: str) -> None:
     assert yaml12.line_in(text, ("a",)) is None
