@@ -10,8 +10,11 @@ from functools import partial
 
 import pytest
 
+from sarkmock import State, load_seed
+from sarkmock.export.requests import exported
 from sarkmock.http.engine import Engine, Request
 from sarkmock.http.wsgi import render
+from sarkmock.pbx.asterisk import db_put
 from sarkmock.spec import yaml12
 
 pytestmark = pytest.mark.slow
@@ -134,3 +137,25 @@ def test_megabyte_request_is_fast(engines, name):
     for engine in engines:
         handle = partial(engine.handle, made)
         assert min(seconds(lambda run=handle: render(run(), made.method)) for _ in range(3)) < LIMIT
+
+
+@pytest.mark.parametrize("unit", ["1", '"', "\\", "a ", '" '])
+def test_astdb_entry_is_read_in_linear_time(unit):
+    assert_linear_growth(lambda size: partial(db_put, {}, "cfim", "1001", unit * (size // len(unit))))
+
+
+@pytest.mark.parametrize("profile", ["documented", "shipped"])
+def test_large_value_of_any_field_is_fast(profile):
+    """A value of 200 KB in each field of each operation's example, and arrays as deep as PHP reads them."""
+    engine = Engine(profile=profile, state=State(load_seed("examples")))
+    values = [json.dumps(unit * (200_000 // len(unit))) for unit in ("1", " a")]
+    values += ["[" * 509 + "]" * 509, '{"0":' * 509 + "1" + "}" * 509]
+    for example in exported(engine.document):
+        path = example.operation.path.format(**example.parameters)
+        for field in example.operation.rules:
+            for value in values:
+                body = {**(example.body or {}), field: "VALUE"}
+                text = json.dumps(body).replace('"VALUE"', value)
+                made = Request(example.operation.method, path, "", {"Content-Type": JSON}, text.encode())
+                handle = partial(engine.handle, made)
+                assert any(seconds(handle) < LIMIT for _ in range(3)), (example.operation.id, field, value[:20])

@@ -2,13 +2,14 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sarkmock.laravel.php import UploadedFile, read_input
+from sarkmock.laravel.php import UploadedFile, array_as_list, read_input
 from sarkmock.laravel.php.bodies import JSON_DEPTH, json_decode
 
 JSON, FORM = "application/json", "application/x-www-form-urlencoded"
@@ -50,6 +51,14 @@ def test_json_nesting_limit():
     assert json_decode(b"[" * 200000 + b"]" * 200000) is None
     assert json_decode(b'{"a":[]}' + b" " * 600) == {"a": []}
     assert json_decode(b"[" + b",".join([b"[]"] * 600) + b"]") == [[]] * 600
+
+
+def test_array_with_consecutive_keys_is_a_list_at_any_depth():
+    assert array_as_list({"0": [{"0": 1}], "1": {"1": 1}, "2": {}}) == [[[1]], {"1": 1}, []]
+    value: Any = 1
+    for _ in range(JSON_DEPTH):
+        value = {"0": value}
+    assert json.dumps(array_as_list(value)) == "[" * JSON_DEPTH + "1" + "]" * JSON_DEPTH
 
 
 @pytest.mark.parametrize(("body", "fields"), [

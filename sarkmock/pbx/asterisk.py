@@ -5,6 +5,7 @@ Nothing runs in the background: the state is computed from the clock when it is 
 
 from __future__ import annotations
 
+import re
 import uuid
 from collections.abc import Iterable, Mapping, MutableMapping
 from dataclasses import dataclass
@@ -14,6 +15,7 @@ AstDb = MutableMapping[tuple[str, str], str]
 
 FIRST_CHANNEL = 1
 DURATIONS = ("boot_seconds", "ring_seconds", "call_seconds")  # attributes of a Pbx that may be changed at any time
+CLI_WORD = re.compile(r'(?:[^\\" \t]++|\\.|"(?:[^"\\]++|\\.)*"?)+', re.DOTALL)
 UNTIL_HUNG_UP = 10 * 365 * 86400.0  # seconds
 
 
@@ -204,18 +206,10 @@ def sent_value(text: str) -> str:
 
 def command_words(line: str) -> list[str]:
     """Split a line as Asterisk's command line does: at blanks and tabs outside of quotes."""
-    words: list[str] = []
-    quoted = escaped = inside = False
-    for character in sent_value(line):
-        if character == "\\" and not escaped:
-            escaped = True
-        elif character in " \t" and not quoted and not escaped:
-            inside = False
-        else:
-            quote = character == '"' and not escaped
-            if not inside:
-                words.append("")
-            inside, quoted = True, quoted ^ quote
-            words[-1] += "" if quote else character
-            escaped = False
-    return words
+    return [unquoted(word) for word in CLI_WORD.findall(sent_value(line))]
+
+
+def unquoted(word: str) -> str:
+    """Remove quotes and backslashes that are not escaped. Lone surrogates, which no request contains, keep the rest."""
+    word = word.replace("\\\\", "\ud800").replace('\\"', "\ud801").replace("\\", "").replace('"', "")
+    return word.replace("\ud800", "\\").replace("\ud801", '"')

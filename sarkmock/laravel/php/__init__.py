@@ -1,9 +1,10 @@
 """The parts of PHP that the API exposes: scalars, request bodies, filters and regular expressions."""
 
-from sarkmock.laravel.php.bodies import array_as_list, overridden_method, read_input, untrimmed_method
+from sarkmock.laravel.php.bodies import overridden_method, read_input, untrimmed_method
 from sarkmock.laravel.php.values import (
     TRIMMED,
     UploadedFile,
+    array_as_list,
     flattened,
     is_numeric,
     is_truthy,

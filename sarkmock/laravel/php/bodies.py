@@ -9,7 +9,7 @@ import json
 import re
 from collections.abc import Iterable
 from dataclasses import replace
-from itertools import accumulate, islice
+from itertools import accumulate, compress, islice
 from string import hexdigits
 from typing import Any
 
@@ -20,8 +20,10 @@ from sarkmock.laravel.php.values import (
     IN_ONE_CALL,
     INT_MAX,
     INT_MIN,
+    MAY_HAVE_TEXT,
     MEMORY_EXHAUSTED,
     UploadedFile,
+    array_as_list,
     from_bytes,
     is_readable,
     is_truthy,
@@ -106,11 +108,12 @@ def clean(fields: Input, blanks: str = "ascii") -> Input:
     holders: list[Any] = [fields]
     while holders:
         holder = holders.pop()
-        for key, member in holder.items() if type(holder) is dict else enumerate(holder):
+        members, values = (holder.items(), holder.values()) if type(holder) is dict else (enumerate(holder), holder)
+        for key, member in compress(members, map(MAY_HAVE_TEXT, map(type, values))):
             kind = type(member)
             if kind is str and not (member.isascii() and member[:1] > " " and member[-1:] > " "):
                 holder[key] = (trim_strings(member, blanks) or None) if member else None
-            elif kind is list or kind is dict:
+            elif kind is not str:
                 holders.append(member)
     fields.update(untrimmed)
     return fields
@@ -336,14 +339,3 @@ def _assign(fields: _Array, path: list[str | None], value: Any) -> None:
     name = fields.free() if path[-1] is None else path[-1]
     if name is not None:
         fields[name] = value
-
-
-def array_as_list(value: Any) -> Any:
-    """Convert an array whose keys are 0, 1, 2... to a list, recursively."""
-    if isinstance(value, list):
-        return [array_as_list(member) for member in value]
-    if not isinstance(value, dict):
-        return value
-    members = {name: array_as_list(member) for name, member in value.items()}
-    is_list = all(name == str(index) for index, name in enumerate(members))
-    return list(members.values()) if is_list else members

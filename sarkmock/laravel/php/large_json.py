@@ -14,6 +14,7 @@ from typing import Any
 
 ONE_CALL = 2**16  # characters decoded in one call
 WINDOWS = (2**10, 2**13, ONE_CALL)  # sizes in which to look for the end of an array or object
+FIRST_RUN = 2**10  # the same at the start, where an object often holds one long list
 LONGEST_RUN = 2**20  # most characters to decode value by value after decoding several at once failed
 BLANKS = re.compile(r"[ \t\n\r]*")
 # A part of a string that does not split an escape or a surrogate pair.
@@ -31,7 +32,7 @@ class LargeJson:
         self._text = text
         self._decoder = json.JSONDecoder(parse_int=parse_int, parse_constant=parse_constant)
         self._too_small = dict.fromkeys(WINDOWS, 0)  # per window: none is tried before this position
-        self._singly, self._run = 0, ONE_CALL  # decode values singly up to this position, and for this length
+        self._singly, self._run = 0, FIRST_RUN  # decode values singly up to this position, and for this length
 
     def decode(self) -> Any:
         """Return the value of the whole text."""

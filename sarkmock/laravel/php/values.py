@@ -8,8 +8,9 @@ from __future__ import annotations
 import math
 import re
 from codecs import getincrementaldecoder
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
+from itertools import compress
 from typing import Any
 
 from sarkmock.http.replies import PhpError
@@ -19,7 +20,7 @@ TRIMMED = " \t\n\r\0\x0b"  # what trim() removes; not form feed, not Unicode's b
 _UNICODE = "".join(map(chr, (*range(9, 14), 0x20, 0x85, 0xA0, 0x1680, 0x180E, *range(0x2000, 0x200C), 0x2028, 0x2029,
                              0x202F, 0x205F, 0x3000, 0xFEFF)))
 BLANKS_OF_TRIM = {"ascii": TRIMMED, "unicode": _UNICODE, "unicode-marks": _UNICODE + "\u200e\0"}
-CONTAINERS = frozenset((list, dict))
+MAY_HAVE_TEXT = frozenset((str, list, dict)).__contains__  # of a type
 IN_ONE_CALL = 2**20  # bytes or characters; no other Python thread runs during a call
 INT_MIN, INT_MAX = -(2**63), 2**63 - 1
 MEMORY_EXHAUSTED = "Allowed memory size of 134217728 bytes exhausted (tried to allocate 67108872 bytes)"
@@ -78,10 +79,6 @@ def to_float(value: float) -> float:
 
 def _float_text(value: float) -> str:
     """Format with 14 significant digits, php.ini's ``precision``: 1.0 is "1", 1e20 is "1.0E+20"."""
-    if math.isinf(value):
-        return "INF" if value > 0 else "-INF"
-    if math.isnan(value):
-        return "NAN"
     mantissa, exponential, exponent = f"{value:.14G}".partition("E")
     if not exponential:
         return mantissa
@@ -99,6 +96,23 @@ def flattened(value: Any) -> list[Any]:
         else:
             scalars.append(member)
     return scalars
+
+
+def array_as_list(value: Any) -> Any:
+    """Convert every array whose keys are 0, 1, 2... to a list. Iterative: JSON has up to 511 levels."""
+    top = [value]
+    holders: list[Any] = [top]
+    for holder in holders:
+        for key, member in holder.items() if type(holder) is dict else enumerate(holder):
+            if isinstance(member, dict) and any(name != str(index) for index, name in enumerate(member)):
+                copy: Any = dict(member)
+            elif isinstance(member, (dict, list)):
+                copy = list(member.values() if isinstance(member, dict) else member)
+            else:
+                continue
+            holder[key] = copy
+            holders.append(copy)
+    return top[0]
 
 
 def trim(text: str) -> str:
@@ -192,10 +206,10 @@ def is_readable(value: Any, *, names: bool = False) -> bool:
     return True
 
 
-def unclear(values: Iterable[Any]) -> list[Any]:
+def unclear(values: Collection[Any]) -> list[Any]:
     """Return the values that may contain text beyond ASCII; usually there are few among many."""
-    return [value for value in values
-            if type(value) in CONTAINERS or (type(value) is str and not value.isascii())]
+    return [value for value in compress(values, map(MAY_HAVE_TEXT, map(type, values)))
+            if type(value) is not str or not value.isascii()]
 
 
 def mb_strlen(text: str) -> int:

@@ -78,9 +78,9 @@ def save_rules(family: Family, context: Context) -> Reply:
         rules = []
     if not isinstance(rules, (list, dict)):
         raise PhpError(f"foreach() argument must be of type array|object, {php_type(rules)} given", field="rules")
-    lines = [element if type(element) is str else str(element) if type(element) is int else php.to_text(element)
-             for element in elements(rules)]
-    content = "\n".join([*lines, ""])
+    lines = ["" if element is None else element for element in elements(rules)]
+    to_text = str if set(map(type, lines)) <= {int, str} else php.to_text
+    content = "\n".join([*map(to_text, lines), ""])
     store_files(context.state, {family.path: to_bytes(content)})
     return Reply({"message": "saved sark_rules"})
 
@@ -154,5 +154,5 @@ def table(state: State, path: str) -> list[list[str]]:
 def lines_of(state: State, path: str) -> list[str]:
     """Return the lines of a text file as PHP's file() does, ended by LF or CRLF; none if the file does not exist."""
     file = state.files.get(path)
-    *ended, last = from_bytes(file.content).split("\n") if file else [""]
-    return [line.removesuffix("\r") for line in ended] + ([last] if last else [])
+    text = from_bytes(file.content).replace("\r\n", "\n") if file else ""
+    return text.removesuffix("\n").split("\n") if text else []

@@ -16,6 +16,7 @@ from sarkmock.pbx.shorewall.site import Exhausted, Mistake, Site
 WORK = 40_000  # microseconds, approximately
 INCLUDED_FROM = 20
 SECTIONS = ("ALL", "ESTABLISHED", "RELATED", "INVALID", "UNTRACKED", "NEW")
+ESCAPED_COMMENT = re.compile(r"\\\s*#", re.ASCII)
 IS_DIRECTIVE = re.compile(r"[ \t\f\v\r]*\?(?:IF|ELSE|ELSIF|ENDIF|SET|RESET|FORMAT|COMMENT|ERROR|WARNING|INFO|REQUIRE)",
                           re.IGNORECASE)
 DIRECTIVE = re.compile(r"\s*\?(IF\s+|ELSE|ELSIF\s+|ENDIF|SET\s+|RESET\s+|FORMAT\s+|COMMENT\s*|ERROR\s+|WARNING\s+"
@@ -213,7 +214,7 @@ class Lines:
     def continued(self, line: str) -> None:
         if self.held and self.held[-1].endswith((",", ":")):
             line = line.lstrip(SPACE)
-        if re.search(r"\\\s*#", line, re.ASCII):
+        if "#" in line and ESCAPED_COMMENT.search(line):
             line = line.partition("#")[0].rstrip(SPACE)
         if line.endswith("\\"):
             self.held.append(line[:-1])
