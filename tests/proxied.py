@@ -1,4 +1,4 @@
-"""A proxy in this process before an upstream of a test, and requests as bytes on a socket. Knows no particular test."""
+"""A proxy in this process in front of a test's upstream, and requests as bytes on a socket."""
 
 from __future__ import annotations
 
@@ -27,21 +27,21 @@ from sarkmock.server.http11 import Limits, read_head
 from tests.wire import payload
 
 CLOSE = b"<close>"
-WELL = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 2\r\n\r\n[]"
-IMPATIENT = Timeouts(connect=1, answer=1, piece=0.5, whole=2)
+EMPTY_LIST = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 2\r\n\r\n[]"
+SHORT_TIMEOUTS = Timeouts(connect=1, answer=1, piece=0.5, whole=2)
 
 
 @dataclass
 class Proxied:
-    """A running proxy, what it told, and what it handed to its judge."""
+    """A running proxy, the lines that it reported, and the exchanges that it passed to its judge."""
 
     proxy: Proxy
     journal: Journal
-    told: list[str]
+    reported: list[str]
     passed: list[Passed]
 
     def entries(self, count: int = 1) -> list[Entry]:
-        """The journal, once it has as many entries: they are made after the answers are sent."""
+        """The journal, once it has that many entries: they are created after the responses are sent."""
         for _ in range(200):
             if len(self.journal) >= count:
                 break
@@ -54,22 +54,22 @@ class Proxied:
 
 
 @contextmanager
-def proxied(url: str, *, context: Any = None, patience: Timeouts | None = None, faults: tuple[str, ...] = (),
-            **around: Any) -> Iterator[Proxied]:
+def proxied(url: str, *, context: Any = None, timeouts: Timeouts | None = None, faults: tuple[str, ...] = (),
+            **options: Any) -> Iterator[Proxied]:
     engine = Engine()
-    parts = ProxyParts(Faults(engine, map(Fault.parse, faults), effects=OF_TRAFFIC), Journal(engine), **around)
+    parts = ProxyParts(Faults(engine, map(Fault.parse, faults), effects=OF_TRAFFIC), Journal(engine), **options)
     control = create_control_app(MockControl(engine, parts.faults, parts.journal, Control(), upstream=url))
     parts.application = control
-    told: list[str] = []
+    reported: list[str] = []
     passed: list[Passed] = []
-    parts.report, parts.judge = told.append, parts.judge or passed.append
-    with Proxy(Upstream(url, context, patience), parts) as proxy:
-        yield Proxied(proxy, parts.journal, told, passed)
+    parts.report, parts.judge = reported.append, parts.judge or passed.append
+    with Proxy(Upstream(url, context, timeouts), parts) as proxy:
+        yield Proxied(proxy, parts.journal, reported, passed)
 
 
 @dataclass
 class Box:
-    """An upstream that answers each request with the next of some bytes, and at last with an empty list."""
+    """An upstream that sends scripted responses, and then empty lists."""
 
     url: str
     requests: list[bytes]
@@ -77,25 +77,28 @@ class Box:
 
 
 @contextmanager
-def scripted(*answers: bytes, pause: float = 0.0, tls: ssl.SSLContext | None = None) -> Iterator[Box]:
-    """With a pause between any two bytes of these answers; an answer that ends in CLOSE ends the connection."""
+def scripted(*responses: bytes, pause: float = 0.0, tls: ssl.SSLContext | None = None) -> Iterator[Box]:
+    """Start an upstream with scripted responses. A response that ends with CLOSE ends the connection.
+
+    With a pause, the responses are sent byte by byte.
+    """
     listener = socket.create_server(("127.0.0.1", 0))
     box = Box(f"http{'s' if tls else ''}://127.0.0.1:{listener.getsockname()[1]}/api", [])
-    left = list(answers)
+    pending = list(responses)
 
     def serve(connection: socket.socket) -> None:
         with contextlib.suppress(OSError), tls.wrap_socket(connection, True) if tls else connection as connection:
             while request := read_request(connection):
                 box.requests.append(request)
-                if not left:
-                    connection.sendall(WELL)
+                if not pending:
+                    connection.sendall(EMPTY_LIST)
                     continue
-                answer = left.pop(0)
-                for byte in answer if pause else ():
+                response = pending.pop(0)
+                for byte in response if pause else ():
                     connection.sendall(bytes([byte]))
                     time.sleep(pause)
-                connection.sendall(b"" if pause else answer.removesuffix(CLOSE))
-                if answer.endswith(CLOSE):
+                connection.sendall(b"" if pause else response.removesuffix(CLOSE))
+                if response.endswith(CLOSE):
                     return
 
     def accept() -> None:
@@ -115,13 +118,13 @@ def scripted(*answers: bytes, pause: float = 0.0, tls: ssl.SSLContext | None = N
 
 def read_request(connection: socket.socket) -> bytes:
     """A request with a body of known length."""
-    found = b""
-    while b"\r\n\r\n" not in found:
-        part = connection.recv(1 << 16)
-        if not part:
+    received = b""
+    while b"\r\n\r\n" not in received:
+        chunk = connection.recv(1 << 16)
+        if not chunk:
             return b""
-        found += part
-    head, _, body = found.partition(b"\r\n\r\n")
+        received += chunk
+    head, _, body = received.partition(b"\r\n\r\n")
     length = re.search(rb"(?i)content-length: *(\d+)", head)
     while length and len(body) < int(length[1]):
         body += connection.recv(1 << 16)
@@ -129,7 +132,7 @@ def read_request(connection: socket.socket) -> bytes:
 
 
 class Wire:
-    """A connection of a client that writes bytes and reads whole answers as bytes."""
+    """A client connection that writes bytes and reads whole responses as bytes."""
 
     def __init__(self, url: str) -> None:
         parts = urlsplit(url)
@@ -144,8 +147,8 @@ class Wire:
         self._file.close()
         self._socket.close()
 
-    def ask(self, request: bytes, method: str = "GET") -> tuple[bytes, list[bytes], bytes]:
-        """Status line, header lines and body, chunks undone. Empty if the connection was closed."""
+    def exchange(self, request: bytes, method: str = "GET") -> tuple[bytes, list[bytes], bytes]:
+        """Send a request and read status line, header lines and decoded body; empty if the connection was closed."""
         self._socket.sendall(request.replace(b"{host}", self.authority.encode()))
         return self.read(method)
 
@@ -179,7 +182,7 @@ class Wire:
 
 
 def request_bytes(recorded: Mapping[str, Any], base: str = "/api") -> bytes:
-    """A recorded request as a client writes it; ``{host}`` stands for the address."""
+    """A recorded request as a client sends it. ``{host}`` is replaced by the address."""
     path = recorded["path"]
     target = ("" if recorded.get("abs") else base) + (path if recorded.get("verbatim") else quote(path, safe="/%?=&"))
     content_type, body = payload(recorded)

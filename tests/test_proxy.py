@@ -29,7 +29,7 @@ from sarkmock.server.http11 import BadRequest, Limits, read_head
 from tests import replay
 from tests.boxes import NOW
 from tests.hostile_box import ANSWERS, HEAD, whole
-from tests.proxied import CLOSE, IMPATIENT, WELL, Wire, proxied, request_bytes, scripted
+from tests.proxied import CLOSE, EMPTY_LIST, SHORT_TIMEOUTS, Wire, proxied, request_bytes, scripted
 from tests.wire import Saved
 
 ROOT = Path(__file__).parent.parent
@@ -64,7 +64,7 @@ class RecordedWire(Wire):
     def repeat(self, recording, request):
         head, _, body = request.partition(b"\r\n\r\n")
         head = self._saved.filled(head.decode("latin-1")).encode("latin-1")
-        response = self.ask(head + b"\r\n\r\n" + body, recording["method"])
+        response = self.exchange(head + b"\r\n\r\n" + body, recording["method"])
         self._saved.remember(recording, response[2])
         return response
 
@@ -122,7 +122,7 @@ def test_connections_are_reused_and_hop_by_hop_headers_removed():
                            b"Keep-Alive: timeout=5\r\n")
     with scripted(answer, answer) as box, proxied(box.url) as proxy, Wire(proxy.url) as wire:
         for _ in range(2):
-            status, headers, body = wire.ask(
+            status, headers, body = wire.exchange(
                 b"GET /api/a?b=%20&& HTTP/1.1\r\nHost: {host}\r\nX_Mine:  1\r\nTE: trailers\r\n"
                 b"Connection: X-Gone\r\nX-Gone: 1\r\nx-mine: 2\r\n\r\n")
             assert (status, body) == (b"HTTP/1.1 200 OK", b"[1]")
@@ -150,9 +150,9 @@ def test_large_bodies_are_streamed_and_recorded_in_part():
     size = 20 << 20
     with SarkMock(tls=False) as box, proxied(box.url) as proxy, Wire(proxy.url) as wire:
         head = b"POST /api/nosuch HTTP/1.1\r\nHost: h\r\nContent-Length: %d\r\n\r\n" % size
-        assert wire.ask(head + b"x" * size, "POST")[0] == b"HTTP/1.1 405 Method Not Allowed"
+        assert wire.exchange(head + b"x" * size, "POST")[0] == b"HTTP/1.1 405 Method Not Allowed"
         chunked = b"POST /api/tenants HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n"
-        status = wire.ask(chunked + b"5\r\nhello\r\n" * 20_000 + b"0\r\n\r\n", "POST")[0]
+        status = wire.exchange(chunked + b"5\r\nhello\r\n" * 20_000 + b"0\r\n\r\n", "POST")[0]
         assert status.startswith(b"HTTP/1.1 422 ")
         assert proxy.entries(2)[0].sizes[0] == size
         assert [passed.whole for passed in proxy.passed] == [False, True]
@@ -166,10 +166,10 @@ def test_buffered_bodies_take_bounded_memory():
         head = b"PUT /_mock/state HTTP/1.1\r\nHost: localhost\r\nContent-Length: %d\r\n\r\n" % size
         full.send(head + b"x" * (size - 1))
         wait_for(lambda: room.size < 4)
-        assert second.ask(head + b"x" * size, "PUT")[0] == b"HTTP/1.1 503 Service Unavailable"
+        assert second.exchange(head + b"x" * size, "PUT")[0] == b"HTTP/1.1 503 Service Unavailable"
         with Wire(proxy.url) as third:
             passing = b"POST /api/nosuch HTTP/1.1\r\nHost: h\r\nContent-Length: %d\r\n\r\n" % size
-            assert third.ask(passing + b"x" * size, "POST")[0] == b"HTTP/1.1 405 Method Not Allowed"
+            assert third.exchange(passing + b"x" * size, "POST")[0] == b"HTTP/1.1 405 Method Not Allowed"
         wait_for(lambda: [passed.whole for passed in proxy.passed] == [False])
         full.send(b"x")
         assert full.read("PUT")[0] == b"HTTP/1.1 415 UNSUPPORTED MEDIA TYPE"
@@ -193,12 +193,12 @@ def test_slow_client_receives_complete_response():
 
 def test_response_is_forwarded_before_it_is_complete():
     answer = HEAD + b"Content-Length: 10\r\n\r\nhello"
-    with scripted(answer) as box, proxied(box.url, patience=IMPATIENT) as proxy, Wire(proxy.url) as wire:
+    with scripted(answer) as box, proxied(box.url, timeouts=SHORT_TIMEOUTS) as proxy, Wire(proxy.url) as wire:
         wire.send(b"GET /api/a HTTP/1.1\r\nHost: h\r\n\r\n")
         began = time.monotonic()
         assert wire.read()[2] == b"hello"  # then the connection is closed
         assert 0.4 < time.monotonic() - began < 2
-        assert "did not complete its response" in proxy.told[0]
+        assert "did not complete its response" in proxy.reported[0]
         assert not proxy.passed[0].whole
 
 
@@ -210,9 +210,9 @@ BROKEN = {"no HTTP": 504, "no status": 502, "a long header": 502, "a length that
 
 @pytest.mark.parametrize("name", ANSWERS)
 def test_next_request_works_after_hostile_response(name):
-    with scripted(ANSWERS[name]) as box, proxied(box.url, patience=IMPATIENT) as proxy:
+    with scripted(ANSWERS[name]) as box, proxied(box.url, timeouts=SHORT_TIMEOUTS) as proxy:
         with Wire(proxy.url) as wire:
-            status = wire.ask(b"GET /api/tenants HTTP/1.1\r\nHost: h\r\n\r\n")[0]
+            status = wire.exchange(b"GET /api/tenants HTTP/1.1\r\nHost: h\r\n\r\n")[0]
         assert int(status[9:12] or 0) == BROKEN.get(name, int(status[9:12] or 0))
         assert get(f"{proxy.url}/tenants").text == "[]"
         assert all(len(passed.answer_body) <= 8 << 20 for passed in proxy.passed)
@@ -223,7 +223,7 @@ def test_next_request_works_after_hostile_response(name):
     (b"HTTP/1.1 200 OK\r\nContent-" + CLOSE, "closed the connection in the head of its response"),
     (b"HTTP/1.1 101 Switching Protocols\r\n\r\n", "sent an invalid HTTP/1.1 response: it sends only interim responses"),
     (ANSWERS["a long header"], "sent a head of more than 65536 bytes"),
-    (WELL.replace(b"\r\n", b"\n"), f"sent an invalid HTTP/1.1 response: {BARE}"),
+    (EMPTY_LIST.replace(b"\r\n", b"\n"), f"sent an invalid HTTP/1.1 response: {BARE}"),
     (HEAD + b"Content-Length: 2\n\nok", f"sent an invalid HTTP/1.1 response: {BARE}"),
     (HEAD + b"Content-Length: 2\r\nTransfer-Encoding: chunked\r\n\r\nok",
      "sent an invalid HTTP/1.1 response: its length is ambiguous or of an unknown kind"),
@@ -231,7 +231,7 @@ def test_next_request_works_after_hostile_response(name):
     (HEAD + b"Content-Length: 2\r\n\r\n" + CLOSE, "aborted its response: 2 of 2 bytes are missing"),
 ])
 def test_502_explains_what_is_wrong_with_upstream(answer, reason):
-    with scripted(answer) as box, proxied(box.url, patience=IMPATIENT) as proxy:
+    with scripted(answer) as box, proxied(box.url, timeouts=SHORT_TIMEOUTS) as proxy:
         response = get(f"{proxy.url}/tenants")
         assert (response.status_code, response.json()) == (502, {
             "message": f"sarkmock proxy: {box.url.removesuffix('/api')} {reason}"})
@@ -246,11 +246,11 @@ def test_502_explains_what_is_wrong_with_upstream(answer, reason):
 ])
 def test_response_with_invalid_chunks_is_reported(body, reason):
     with scripted(HEAD + b"Transfer-Encoding: chunked\r\n\r\n" + body) as box, proxied(
-            box.url, patience=IMPATIENT) as proxy:
+            box.url, timeouts=SHORT_TIMEOUTS) as proxy:
         with Wire(proxy.url) as wire:
             wire.send(b"GET /api/a HTTP/1.1\r\nHost: h\r\n\r\n")
-            wait_for(lambda: len(proxy.told) == 1)
-        assert proxy.told[0].endswith(reason)
+            wait_for(lambda: len(proxy.reported) == 1)
+        assert proxy.reported[0].endswith(reason)
         wait_for(lambda: [passed.whole for passed in proxy.passed] == [False])
         assert get(f"{proxy.url}/tenants").text == "[]"
 
@@ -258,13 +258,13 @@ def test_response_with_invalid_chunks_is_reported(body, reason):
 @pytest.mark.parametrize("answer", [HEAD + b"Content-Length: 2\r\n\r\nok", b"HTTP/1.1 204 No Content\r\n\r\n"])
 def test_surplus_bytes_are_not_the_next_response(answer):
     surplus = b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nwrong"
-    with scripted(answer + surplus) as box, proxied(box.url, patience=IMPATIENT) as proxy:
+    with scripted(answer + surplus) as box, proxied(box.url, timeouts=SHORT_TIMEOUTS) as proxy:
         assert get(f"{proxy.url}/tenants").status_code in (200, 204)
         assert get(f"{proxy.url}/tenants").text == "[]"
 
 
 def test_trickling_response_head_times_out():
-    with scripted(WELL, pause=0.1) as box, proxied(box.url, patience=IMPATIENT) as proxy:
+    with scripted(EMPTY_LIST, pause=0.1) as box, proxied(box.url, timeouts=SHORT_TIMEOUTS) as proxy:
         began = time.monotonic()
         answer = get(f"{proxy.url}/tenants")
         assert (answer.status_code, answer.json()) == (504, {
@@ -275,9 +275,9 @@ def test_trickling_response_head_times_out():
 @pytest.mark.parametrize(("slow", "complete"), [(upstream.SLOW, False), (100, True)])
 def test_trickling_body_times_out_and_large_body_does_not(slow, complete, monkeypatch):
     monkeypatch.setattr(upstream, "SLOW", slow)
-    answer, patience = whole(b"x" * 100), replace(IMPATIENT, whole=0.2)
-    with scripted(answer, pause=0.003) as box, proxied(box.url, patience=patience) as proxy, Wire(proxy.url) as wire:
-        body = wire.ask(b"GET /api/a HTTP/1.1\r\nHost: h\r\n\r\n")[2]
+    answer, timeouts = whole(b"x" * 100), replace(SHORT_TIMEOUTS, whole=0.2)
+    with scripted(answer, pause=0.003) as box, proxied(box.url, timeouts=timeouts) as proxy, Wire(proxy.url) as wire:
+        body = wire.exchange(b"GET /api/a HTTP/1.1\r\nHost: h\r\n\r\n")[2]
         assert (body == b"x" * 100) == complete
 
 
@@ -289,7 +289,7 @@ def test_timeout_option_includes_connecting():
             waiting.setblocking(False)
             waiting.connect_ex(listener.getsockname())
         url = f"http://127.0.0.1:{listener.getsockname()[1]}/api"
-        with proxied(url, patience=listening_of(values).patience) as proxy:
+        with proxied(url, timeouts=listening_of(values).patience) as proxy:
             began = time.monotonic()
             assert get(f"{proxy.url}/a").status_code == 504
             assert time.monotonic() - began < 2
@@ -297,7 +297,7 @@ def test_timeout_option_includes_connecting():
 
 def test_interim_responses_are_forwarded_up_to_a_limit():
     hint = b"HTTP/1.1 103 Early Hints\r\nLink: </x>\r\nConnection: X-Hop\r\nX-Hop: 1\r\n\r\n"
-    answers = (b"HTTP/1.1 100 Continue\r\n\r\n" + hint + WELL, hint * 50 + WELL, hint + WELL)
+    answers = (b"HTTP/1.1 100 Continue\r\n\r\n" + hint + EMPTY_LIST, hint * 50 + EMPTY_LIST, hint + EMPTY_LIST)
     with scripted(*answers) as box, proxied(box.url) as proxy, Wire(proxy.url) as wire:
         wire.send(b"GET /api/a HTTP/1.1\r\nHost: h\r\n\r\n")
         assert wire.read()[:2] == (b"HTTP/1.1 103 Early Hints", [b"Link: </x>"])
@@ -306,7 +306,7 @@ def test_interim_responses_are_forwarded_up_to_a_limit():
         statuses = [wire.read()[0] for _ in range(11)]
         assert statuses == [b"HTTP/1.1 103 Early Hints"] * 10 + [b"HTTP/1.1 502 Bad Gateway"]
         with Wire(proxy.url) as old:
-            assert old.ask(b"GET /api/a HTTP/1.0\r\n\r\n")[0] == b"HTTP/1.1 200 OK"
+            assert old.exchange(b"GET /api/a HTTP/1.0\r\n\r\n")[0] == b"HTTP/1.1 200 OK"
 
 
 def test_early_response_is_forwarded_before_request_is_complete():
@@ -315,7 +315,7 @@ def test_early_response_is_forwarded_before_request_is_complete():
     too_large = whole(b"{}", status=b"413 Too Large")
     with box_that_ignores_bodies(too_large) as url, proxied(url) as proxy, Wire(proxy.url) as wire:
         began = time.monotonic()
-        assert wire.ask(head + b"x" * size, "POST")[0] == b"HTTP/1.1 413 Too Large"
+        assert wire.exchange(head + b"x" * size, "POST")[0] == b"HTTP/1.1 413 Too Large"
         assert time.monotonic() - began < 10
         wait_for(lambda: [passed.whole for passed in proxy.passed] == [False])
 
@@ -345,7 +345,7 @@ def test_proxy_error_reaches_client_that_is_still_sending():
     with scripted() as box:
         url = box.url
     with proxied(url) as proxy, Wire(proxy.url) as wire:
-        assert wire.ask(head + b"x" * size, "POST")[0] == b"HTTP/1.1 502 Bad Gateway"
+        assert wire.exchange(head + b"x" * size, "POST")[0] == b"HTTP/1.1 502 Bad Gateway"
 
 
 def test_redirect_is_forwarded_and_not_followed():
@@ -354,12 +354,12 @@ def test_redirect_is_forwarded_and_not_followed():
         answer = get(f"{proxy.url}/tenants", allow_redirects=False)
         assert (answer.status_code, answer.headers["Location"]) == (302, "http://127.0.0.1:9/api")
         assert len(box.requests) == 1
-        assert proxy.told == ["GET /api/tenants: redirects to another host, http://127.0.0.1:9/api"]
+        assert proxy.reported == ["GET /api/tenants: redirects to another host, http://127.0.0.1:9/api"]
 
 
 def test_absolute_target_is_sent_to_upstream():
     with scripted() as box, proxied(box.url) as proxy, Wire(proxy.url) as wire:
-        assert wire.ask(b"GET http://other.invalid/api/a?b HTTP/1.1\r\nHost: h\r\n\r\n")[2] == b"[]"
+        assert wire.exchange(b"GET http://other.invalid/api/a?b HTTP/1.1\r\nHost: h\r\n\r\n")[2] == b"[]"
         assert box.requests[0].startswith(b"GET /api/a?b HTTP/1.1\r\nHost: 127.0.0.1:")
 
 
@@ -371,7 +371,7 @@ def test_connection_errors_are_one_line(tmp_path):
         answer = get(f"{proxy.url}/tenants")
         assert answer.status_code == 502
         assert "certificate that is not trusted" in answer.json()["message"]
-        assert proxy.told == [f"GET /api/tenants: 502 {answer.json()['message'].removeprefix('sarkmock proxy: ')}"]
+        assert proxy.reported == [f"GET /api/tenants: 502 {answer.json()['message'].removeprefix('sarkmock proxy: ')}"]
     with SarkMock() as box, proxied(box.url, context=box.ssl_context) as proxy:
         assert get(f"{proxy.url}/tenants").status_code == 200
         url = box.url
@@ -401,7 +401,8 @@ def test_untrusted_certificate_is_reported_with_reason(issued, words):
 
 
 def test_read_is_retried_on_closed_connection_and_write_is_not():
-    with scripted(WELL, CLOSE, WELL, CLOSE, WELL) as box, proxied(box.url) as proxy, requests.Session() as session:
+    responses = EMPTY_LIST, CLOSE, EMPTY_LIST, CLOSE, EMPTY_LIST
+    with scripted(*responses) as box, proxied(box.url) as proxy, requests.Session() as session:
         session.trust_env = False
         assert session.get(f"{proxy.url}/a").status_code == 200
         assert session.get(f"{proxy.url}/a").status_code == 200
@@ -485,7 +486,8 @@ def test_requests_per_minute_are_limited():
 def test_faults_apply_to_traffic(fault, status, sent):
     with scripted() as box, proxied(box.url, faults=(f"tenants.*:{fault},times=1",)) as proxy, Wire(proxy.url) as wire:
         began = time.monotonic()
-        status_line, _, body = wire.ask(b"GET /api/tenants HTTP/1.1\r\nHost: h\r\nAccept: application/json\r\n\r\n")
+        request = b"GET /api/tenants HTTP/1.1\r\nHost: h\r\nAccept: application/json\r\n\r\n"
+        status_line, _, body = wire.exchange(request)
         assert int(status_line[9:12] or 0) == status
         assert (time.monotonic() - began >= 0.2) == ("latency" in fault)
         assert fault != "truncate=1" or body == b"["
@@ -525,7 +527,7 @@ def test_invalid_client_requests_are_rejected():
                                 (b"GET /api HTTP/1.1\r\nHost: a\r\nX: " + b"y" * 70_000 + b"\r\n\r\n", 431),
                                 (b"PUT /_mock/faults HTTP/1.1\r\nHost: a\r\nContent-Length: 99999999\r\n\r\n", 413)):
             with Wire(proxy.url) as wire:
-                assert int(wire.ask(request)[0][9:12]) == status
+                assert int(wire.exchange(request)[0][9:12]) == status
         assert box.requests == []
 
 
@@ -533,8 +535,8 @@ def test_invalid_client_requests_are_rejected():
 def test_request_with_invalid_chunks_is_a_client_error(body):
     with SarkMock(tls=False) as box, proxied(box.url) as proxy, Wire(proxy.url) as wire:
         request = b"POST /api/tenants HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n" + body
-        status, _, answer = wire.ask(request, "POST")
-        assert (status, proxy.told) == (b"HTTP/1.1 400 Bad Request", [])
+        status, _, answer = wire.exchange(request, "POST")
+        assert (status, proxy.reported) == (b"HTTP/1.1 400 Bad Request", [])
         assert b"The body of the request is invalid" in answer
 
 

@@ -165,7 +165,7 @@ def test_requests_concurrent_with_a_write_are_marked():
         time.sleep(0.2)
         with Wire(proxy.url) as wire:
             for path in (b"queues", b"tenants"):
-                wire.ask(b"GET /api/%b HTTP/1.1\r\nHost: h\r\n\r\n" % path)
+                wire.exchange(b"GET /api/%b HTTP/1.1\r\nHost: h\r\n\r\n" % path)
                 writing.join() if path == b"queues" else None
         proxy.entries(3)
         assert {passed.target: passed.alone for passed in proxy.passed if passed.method == "GET"} == {

@@ -1,7 +1,7 @@
-"""Replays recordings of whole exchanges, headers included, against the WSGI application; knows no resource by name.
+"""Replays recordings of whole exchanges, including headers, against the WSGI application.
 
-tests/replay.py compares what the engine answers. Here the request is what a client puts on the wire: a target with its
-query, header fields, a body of any kind. Of the answer, status, body, content type and the fields in HEADERS count.
+tests/replay.py compares the replies of the engine. Here a request has a target with its query, header fields and a
+body of any type; status, body, content type and the header fields in HEADERS of the response are compared.
 """
 
 from __future__ import annotations
@@ -42,35 +42,35 @@ VOLATILE = [(re.compile(pattern), name) for pattern, name in (
     (r"\b[2346789bcdfghjkmnpqrtvwxyzBCDFGHJKLMNPQRTVWXYZ]{12}(?=[,)'\"])", "<password>"))]
 LONGEST_TEXT = 4000
 
-Answer = dict[str, Any]
+RecordedResponse = dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """An exchange that is not answered as recorded, and in what."""
+    """An exchange whose response differs from the recorded one in one aspect."""
 
     exchange: Mapping[str, Any]
     aspect: str
-    got: Answer
+    got: RecordedResponse
 
     @property
     def resource(self) -> str:
         return replay.resource_of(self.exchange["request"])
 
     def __str__(self) -> str:
-        place = f"{self.exchange['scenario']}/{self.exchange['step']}"
-        return (f"{place} {self.aspect}: {json.dumps(self.exchange['request'])[:1000]}\n"
+        step = f"{self.exchange['scenario']}/{self.exchange['step']}"
+        return (f"{step} {self.aspect}: {json.dumps(self.exchange['request'])[:1000]}\n"
                 f"  expected {json.dumps(mask(self.exchange['response']))[:1000]}\n"
                 f"  got      {json.dumps(mask(self.got))[:1000]}")
 
 
 def files_of(recording: Path) -> dict[str, bytes]:
-    """What was in place on the box that was recorded: SARK's list of vendors, if it is what the recording is about."""
+    """Files of the recorded box: SARK's list of vendors is empty unless the recording is about it."""
     return {} if any(word in recording.name for word in ("vendors", "manuf")) else {MAC_VENDORS: b""}
 
 
-def stand_in(request: Mapping[str, Any], status: int) -> bool:
-    """Whether what answered was not the product's: the box had an Asterisk and a Shorewall that say what they like."""
+def is_from_outside(request: Mapping[str, Any], status: int) -> bool:
+    """Whether the response came from the box's Asterisk or Shorewall, whose output varies."""
     path = request["path"]
     return status == 200 and (path.startswith("/astamis/SIPpeers") or
                               (request["method"] == "PUT" and path.startswith("/firewalls/")))
@@ -78,7 +78,7 @@ def stand_in(request: Mapping[str, Any], status: int) -> bool:
 
 def differences(exchanges: Iterable[Mapping[str, Any]], engine: Engine, *, files: Mapping[str, bytes] | None = None,
                 ) -> Iterator[Difference]:
-    """Sends every exchange in order; a scenario starts on a factory-fresh box, with these files."""
+    """Send every exchange in order. Each scenario starts in the factory state with these files."""
     client, scenario = Client(engine), None
     for exchange in exchanges:
         if exchange["scenario"] != scenario:
@@ -88,12 +88,12 @@ def differences(exchanges: Iterable[Mapping[str, Any]], engine: Engine, *, files
             engine.state.files |= {path: PbxFile(content, 0) for path, content in (files or {}).items()}
         got = client.send(exchange["request"])
         aspect = difference(exchange["response"], got)
-        if aspect and not stand_in(exchange["request"], exchange["response"]["status"]):
+        if aspect and not is_from_outside(exchange["request"], exchange["response"]["status"]):
             yield Difference(exchange, aspect, got)
 
 
-def difference(expected: Mapping[str, Any], got: Answer) -> str | None:
-    """In what two answers differ first."""
+def difference(expected: Mapping[str, Any], got: RecordedResponse) -> str | None:
+    """The first aspect in which two responses differ."""
     if got["status"] != expected["status"]:
         return "status"
     if expected["status"] < 500 and canonical(got["body"]) != canonical(expected["body"]):
@@ -103,18 +103,18 @@ def difference(expected: Mapping[str, Any], got: Answer) -> str | None:
 
 
 class Saved:
-    """Values of earlier answers, which later recorded requests name."""
+    """Values of earlier responses that later recorded requests refer to."""
 
     def __init__(self) -> None:
         self.saved: dict[str, str] = {}
 
     def remember(self, recorded: Mapping[str, Any], body: bytes) -> None:
-        """Keep the fields of an answer that later requests name."""
+        """Save the fields of a response that later requests refer to."""
         for name, field in recorded.get("save", {}).items():
             with suppress(ValueError):
-                answer = json.loads(body)
-                if isinstance(answer, dict) and field in answer:
-                    self.saved[name] = str(answer[field])
+                response = json.loads(body)
+                if isinstance(response, dict) and field in response:
+                    self.saved[name] = str(response[field])
 
     def filled(self, text: str) -> str:
         for name, value in self.saved.items():
@@ -123,18 +123,18 @@ class Saved:
 
 
 class Client(Saved):
-    """Sends recorded requests to an engine behind its gateway."""
+    """Sends recorded requests to the WSGI application of an engine."""
 
     def __init__(self, engine: Engine) -> None:
         super().__init__()
         self.application = direct(create_app(engine, control=None, web_server=False))
 
-    def send(self, recorded: Mapping[str, Any]) -> Answer:
+    def send(self, recorded: Mapping[str, Any]) -> RecordedResponse:
         status, headers, body = call(self.application, self.environ(recorded))
-        answer = {"status": status, "headers": {name: headers[name] for name in HEADERS if name in headers},
-                  "body": readable(headers.get("Content-Type", ""), body)}
+        response = {"status": status, "headers": {name: headers[name] for name in HEADERS if name in headers},
+                    "body": recorded_body(headers.get("Content-Type", ""), body)}
         self.remember(recorded, body)
-        return answer
+        return response
 
     def environ(self, recorded: Mapping[str, Any]) -> dict[str, Any]:
         path = self.filled(recorded["path"])
@@ -161,7 +161,7 @@ def environ_of(method: str, target: str, fields: Mapping[str, str | None], body:
 
 
 def call(application: Any, environ: dict[str, Any]) -> tuple[int, dict[str, str], bytes]:
-    """A WSGI call; an application that raises answers with status 0."""
+    """Call a WSGI application; an exception becomes status 0."""
     started: list[Any] = []
     try:
         body = b"".join(application(environ, lambda status, headers: started.extend((status, headers))))
@@ -199,15 +199,15 @@ def part(item: tuple[str, str | None, str | None, str]) -> bytes:
     return head.encode() + base64.b64decode(content) + b"\r\n"
 
 
-def readable(content_type: str, body: bytes) -> Any:
-    """A body in the form in which the recording keeps its own."""
+def recorded_body(content_type: str, body: bytes) -> Any:
+    """A body in the format of the recording."""
     try:
         return cut(json.loads(body)) if body else None
     except ValueError:
-        return other(content_type, body)
+        return not_json(content_type, body)
 
 
-def other(content_type: str, body: bytes) -> Any:
+def not_json(content_type: str, body: bytes) -> Any:
     if "html" in content_type:
         return {"<html>": True}
     if "zip" in content_type or "sqlite" in content_type or body.startswith((b"PK\3\4", b"SQLite format 3")):
@@ -219,7 +219,7 @@ def other(content_type: str, body: bytes) -> Any:
 
 
 def cut(value: Any) -> Any:
-    """Debug bodies without their trace, long texts as their digests."""
+    """Debug pages without their trace, long texts as their digests."""
     if isinstance(value, dict) and "trace" in value:
         value = {name: value[name] for name in ("message", "exception")}
     return shortened(value)

@@ -1,4 +1,4 @@
-"""The page at /_mock/ in a real browser: what a person sees and does there, and what cannot be done to them."""
+"""The web UI at /_mock/ in a real browser: display, interaction, and safety against hostile content."""
 
 import json
 import re
@@ -21,18 +21,18 @@ VIEWS = ("#journal", "#tables", "#tables/ipphone", "#controls", "#deviations", "
 HOSTILE = "<img src=x onerror=\"document.title='harmed'\"><script>document.title='harmed'</script>"
 FLAGS = ("--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
          "--disable-component-update", "--disable-sync", "--no-sandbox")
-expect.set_options(timeout=15_000)  # a busy machine takes its time
-# Swagger UI's own.
-THEIRS = {"heading-order", "region"}
+expect.set_options(timeout=15_000)  # for busy machines
+# Violations of Swagger UI itself.
+SWAGGER_UI = {"heading-order", "region"}
 
 
 @pytest.fixture(scope="session")
 def browser():
-    found = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-    if found is None:
+    executable = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+    if executable is None:
         pytest.exit("chromium is missing, and comes from the operating system (apt-get install chromium)", 2)
     with sync_playwright() as playwright:
-        started = playwright.chromium.launch(executable_path=found, args=FLAGS)
+        started = playwright.chromium.launch(executable_path=executable, args=FLAGS)
         yield started
         started.close()
 
@@ -51,29 +51,29 @@ def mock(shared):
 
 @pytest.fixture
 def visit(browser, mock):
-    """Opens the page, and fails if anything on it goes wrong or leaves this machine."""
-    contexts, wrong = [], []
+    """Open the page. The test fails if the page has errors or sends requests to other machines."""
+    contexts, errors = [], []
 
-    def hear(line):
-        if line.type == "error" and "status of" not in line.text:  # a rejected request is no error of the page
-            wrong.append(line.text)
+    def record(line):
+        if line.type == "error" and "status of" not in line.text:  # a rejected request is not an error of the page
+            errors.append(line.text)
 
     def visit(path="", url=None, **options):
         contexts.append(browser.new_context(viewport={"width": 1280, "height": 850}, **options))
         page = contexts[-1].new_page()
-        page.set_default_timeout(30_000)  # the reference alone takes several seconds on a busy machine
-        page.on("pageerror", lambda error: wrong.append(str(error)))
-        page.on("console", hear)
+        page.set_default_timeout(30_000)  # the reference takes several seconds on a busy machine
+        page.on("pageerror", lambda error: errors.append(str(error)))
+        page.on("console", record)
         start = url or f"{mock.control_url}/"
         home = (start.partition("/_mock")[0], "data:", "blob:")
-        page.on("request", lambda request: None if request.url.startswith(home) else wrong.append(request.url))
+        page.on("request", lambda request: None if request.url.startswith(home) else errors.append(request.url))
         page.goto(start + path)
         return page
 
     yield visit
     for context in contexts:
         context.close()
-    assert wrong == []
+    assert errors == []
 
 
 def post(mock, path, **fields):
@@ -87,19 +87,19 @@ def test_every_view_is_accessible(mock, visit, view, scheme):
     post(mock, "tenants", pkey="")
     page = visit(view, color_scheme=scheme)
     page.wait_for_load_state("networkidle") if view == "reference" else page.locator("tbody tr, .card").first.wait_for()
-    found = {rule["id"]: rule["nodes"][0]["html"] for rule in Axe().run(page).response["violations"]}
-    assert {name: html for name, html in found.items() if view != "reference" or name not in THEIRS} == {}
+    violations = {rule["id"]: rule["nodes"][0]["html"] for rule in Axe().run(page).response["violations"]}
+    assert {name: html for name, html in violations.items() if view != "reference" or name not in SWAGGER_UI} == {}
 
 
 @pytest.mark.parametrize("view", VIEWS)
-def test_nothing_is_wider_than_a_phone(mock, visit, view):
+def test_views_fit_on_a_phone(mock, visit, view):
     page = visit(view)
     page.set_viewport_size({"width": 375, "height": 700})
     page.wait_for_timeout(300)
     assert page.evaluate("document.documentElement.scrollWidth") <= 375
 
 
-def test_the_journal_shows_requests_as_they_come(mock, visit):
+def test_journal_shows_new_requests(mock, visit):
     page = visit()
     expect(page.get_by_text("No requests yet")).to_be_visible()
     post(mock, "tenants", pkey="acme", description="A tenant")
@@ -116,7 +116,7 @@ def test_the_journal_shows_requests_as_they_come(mock, visit):
     expect(dialog).to_have_count(0)
 
 
-def test_the_journal_is_filtered_and_cleared(mock, visit):
+def test_journal_can_be_filtered_and_cleared(mock, visit):
     post(mock, "tenants", pkey="acme", description="A tenant")
     requests.get(f"{mock.url}/nosuch", timeout=5)
     page = visit()
@@ -129,7 +129,7 @@ def test_the_journal_is_filtered_and_cleared(mock, visit):
     expect(page.get_by_text("No requests yet")).to_be_visible()
 
 
-def test_what_was_sent_stays_text(mock, visit):
+def test_hostile_content_is_escaped(mock, visit):
     mock.state.tables.insert("cluster", {"pkey": HOSTILE, "description": HOSTILE})
     post(mock, "tenants", pkey=HOSTILE, description=HOSTILE)
     requests.get(f"{mock.url}/{HOSTILE}", headers={"X-Hostile": HOSTILE}, timeout=5)
@@ -142,7 +142,7 @@ def test_what_was_sent_stays_text(mock, visit):
     assert page.locator("img[src=x]").count() == 0
 
 
-def test_a_fault_is_added_felt_and_removed(mock, visit):
+def test_fault_can_be_added_and_removed(mock, visit):
     page = visit("#controls")
     form = page.get_by_role("form", name="Add a fault")
     form.get_by_label("Operation").fill("tenants.*")
@@ -155,7 +155,7 @@ def test_a_fault_is_added_felt_and_removed(mock, visit):
     expect(page.get_by_text("No faults.")).to_be_visible()
 
 
-def test_a_mistake_is_told_with_what_is_right(mock, visit):
+def test_mistake_is_shown_with_suggestion(mock, visit):
     page = visit("#controls")
     form = page.get_by_role("form", name="Add a fault")
     form.get_by_label("Operation").fill("tenant.create")
@@ -163,7 +163,7 @@ def test_a_mistake_is_told_with_what_is_right(mock, visit):
     expect(page.get_by_text("did you mean tenants.create")).to_be_visible()
 
 
-def test_a_deviation_is_switched_on_and_off(mock, visit):
+def test_deviation_can_be_switched_on_and_off(mock, visit):
     page = visit("#deviations")
     page.get_by_label("Filter Deviations").fill("cosclose-delete")
     switch = page.get_by_role("button", name="cosclose-delete-crashes switched on")
@@ -175,7 +175,7 @@ def test_a_deviation_is_switched_on_and_off(mock, visit):
     assert list(mock.faults) == []
 
 
-def test_the_reference_tries_out_on_this_mock(mock, visit):
+def test_reference_sends_requests_to_this_mock(mock, visit):
     page = visit("reference#/Tenants/tenants.create")
     operation = page.locator(".opblock.is-open")
     expect(operation).to_contain_text("/tenants")
@@ -184,14 +184,14 @@ def test_the_reference_tries_out_on_this_mock(mock, visit):
     assert mock.state.tables.first("cluster", "pkey", "acme") is not None
 
 
-def test_the_reference_shows_the_control_plane_too(mock, visit):
+def test_reference_shows_the_control_plane(mock, visit):
     page = visit("reference")
     page.get_by_label("Document").select_option("control")
     expect(page.get_by_role("heading", name=re.compile("control plane"))).to_be_visible()
     expect(page.get_by_role("link", name="Faults", exact=True)).to_be_visible()
 
 
-def test_keys_alone_lead_through_the_page(mock, visit):
+def test_page_can_be_used_with_the_keyboard(mock, visit):
     page = visit()
     page.keyboard.press("Tab")
     expect(page.get_by_role("link", name="Skip to content")).to_be_focused()
@@ -204,13 +204,13 @@ def test_keys_alone_lead_through_the_page(mock, visit):
 
 @pytest.fixture(scope="session")
 def guarded():
-    """The address of the page of a mock that wants a token."""
+    """The address of the page of a mock that requires a token."""
     engine = Engine()
     with Server(create_app(engine, journal=Journal(engine), control=Control(token="open sesame"))) as server:
         yield f"{server.url}/_mock/"
 
 
-def test_the_token_is_asked_for_until_it_is_right(guarded, visit):
+def test_token_is_requested_until_it_is_valid(guarded, visit):
     page = visit(url=guarded)
     dialog = page.get_by_role("dialog")
     for token in ("wrong", "open sesame"):
@@ -222,7 +222,7 @@ def test_the_token_is_asked_for_until_it_is_right(guarded, visit):
     expect(page.get_by_role("heading", name="SARK V6 API")).to_be_visible()
 
 
-def test_a_link_may_carry_the_token_and_the_address_bar_does_not_keep_it(guarded, visit):
+def test_token_of_a_link_is_removed_from_the_address(guarded, visit):
     page = visit("#token=open%20sesame", url=guarded)
     expect(page.get_by_text("No requests yet")).to_be_visible()
     assert page.url == guarded
@@ -238,7 +238,7 @@ def first_column(page):
     return page.locator("tbody tr td:first-child").all_inner_texts()
 
 
-def test_ten_thousand_rows_are_sorted_filtered_and_paged(big, visit):
+def test_large_table_can_be_sorted_filtered_and_paged(big, visit):
     page = visit("#tables/ipphone", url=big)
     expect(page.get_by_text("10,000 rows")).to_be_visible()
     assert page.locator("tbody tr").count() == 100
@@ -248,15 +248,15 @@ def test_ten_thousand_rows_are_sorted_filtered_and_paged(big, visit):
     expect(page.get_by_role("columnheader", name="desc", exact=True)).to_have_attribute("aria-sort", "ascending")
     page.get_by_label("Filter Rows of ipphone").fill("workshop 77")
     expect(page.get_by_text("of 10,000 rows")).to_be_visible()
-    found = page.locator("tbody tr").all_inner_texts()
-    assert found
-    assert all("Workshop 77" in row for row in found)
+    rows = page.locator("tbody tr").all_inner_texts()
+    assert rows
+    assert all("Workshop 77" in row for row in rows)
     assert page.get_by_role("button", name="Next page").count() == 0
     page.get_by_label("Filter Rows of ipphone").fill("no such row")
     expect(page.get_by_text("No row matches the filter.")).to_be_visible()
 
 
-def test_a_table_shows_changes_as_they_come_and_only_telling_columns(mock, visit):
+def test_table_shows_changes_and_hides_uniform_columns(mock, visit):
     page = visit("#tables/cluster")
     expect(page.locator("tbody tr")).to_have_count(1)
     post(mock, "tenants", pkey="acme", description="A tenant")
@@ -267,7 +267,7 @@ def test_a_table_shows_changes_as_they_come_and_only_telling_columns(mock, visit
     expect(page.get_by_role("columnheader", name="callgroup", exact=True)).to_be_visible()
 
 
-def test_a_row_is_changed_and_removed(mock, visit):
+def test_row_can_be_changed_and_removed(mock, visit):
     mock.state.tables.insert("cluster", {"pkey": "a/b é", "description": "before", "operator": "op"})
     page = visit("#tables/cluster")
     page.get_by_role("button", name="a/b é").click()
@@ -284,7 +284,7 @@ def test_a_row_is_changed_and_removed(mock, visit):
     assert mock.state.tables.first("cluster", "pkey", "a/b é") is None
 
 
-def test_the_pbx_is_stopped_and_started(mock, visit):
+def test_pbx_can_be_stopped_and_started(mock, visit):
     page = visit("#controls")
     page.get_by_role("button", name="Stop Asterisk").click()
     expect(page.get_by_text("PBX stopped")).to_be_visible()
@@ -297,7 +297,7 @@ def test_the_pbx_is_stopped_and_started(mock, visit):
     page.wait_for_function("async () => (await (await fetch('pbx')).json()).boot_seconds === 5")
 
 
-def test_the_clock_is_held_set_and_moved(mock, visit):
+def test_clock_can_be_frozen_set_and_advanced(mock, visit):
     page = visit("#controls")
     page.get_by_role("button", name="Freeze").click()
     expect(page.get_by_text("clock frozen")).to_be_visible()
@@ -309,7 +309,7 @@ def test_the_clock_is_held_set_and_moved(mock, visit):
     assert mock.state.clock.stamp() == "2024-03-31 01:59:50"
 
 
-def test_the_profile_is_changed(mock, visit):
+def test_profile_can_be_changed(mock, visit):
     page = visit("#controls")
     page.get_by_label("Served profile").select_option("shipped")
     expect(page.locator(".status").get_by_text("shipped")).to_be_visible()
@@ -318,7 +318,7 @@ def test_the_profile_is_changed(mock, visit):
     expect(page.locator(".status").get_by_text("documented")).to_be_visible()
 
 
-def test_the_state_is_saved_started_over_and_brought_back(mock, visit, tmp_path):
+def test_state_can_be_saved_reset_and_loaded(mock, visit, tmp_path):
     post(mock, "tenants", pkey="acme", description="A tenant")
     page = visit("#controls")
     with page.expect_download() as saving:
@@ -335,7 +335,7 @@ def test_the_state_is_saved_started_over_and_brought_back(mock, visit, tmp_path)
     expect(page.get_by_text("did you mean description?")).to_be_visible()
 
 
-def test_a_mock_that_ends_is_told_and_found_again(browser):
+def test_page_reconnects_to_restarted_mock(browser):
     with SarkMock(tls=False) as mock:
         context = browser.new_context()
         page = context.new_page()
@@ -351,7 +351,7 @@ def mock_port(page):
     return re.search(r":(\d+)/", page.url)[1]
 
 
-def test_an_entry_says_why_and_leads_to_the_reference(mock, visit):
+def test_entry_explains_status_and_links_to_the_reference(mock, visit):
     post(mock, "tenants", pkey="acme", colour="red")
     page = visit("#journal/1")
     dialog = page.get_by_role("dialog")
@@ -362,35 +362,35 @@ def test_an_entry_says_why_and_leads_to_the_reference(mock, visit):
     expect(page.locator(".opblock.is-open")).to_contain_text("tenants.create")
 
 
-def test_the_journal_tells_what_the_product_would_have_done_otherwise(mock, visit):
+def test_journal_names_deviations_of_the_product(mock, visit):
     post(mock, "queues", pkey="q1", cluster="nosuch")
     page = visit()
     expect(page.locator("tbody tr")).to_contain_text("queue-cluster-unchecked")
 
 
-def test_another_profile_answers_beside_this_one(mock, visit):
+def test_response_of_another_profile_is_shown(mock, visit):
     mock.session().put(f"{mock.url}/tenants/default", json={"localarea": "2.5"}, timeout=5)
     page = visit("#journal/1")
     page.get_by_label("Profile").select_option("shipped")
-    answers = page.locator(".answers > div")
-    answers.nth(1).wait_for()
-    heads = [text.split("\n")[0].split() for text in answers.all_inner_texts()]
+    responses = page.locator(".answers > div")
+    responses.nth(1).wait_for()
+    heads = [text.split("\n")[0].split() for text in responses.all_inner_texts()]
     assert heads == [["documented", "422"], ["shipped", "200"]]
 
 
-def test_one_can_go_back_over_all_that_the_journal_keeps(mock, visit):
+def test_older_entries_of_the_journal_can_be_shown(mock, visit):
     session = mock.session()
     for number in range(250):
         session.get(f"{mock.url}/tenants/{'default' if number % 50 else 'nosuch'}", timeout=5)
     page = visit()
     rows = page.locator("tbody tr")
     expect(page.locator(".count")).to_have_text("100 of 250 rows")
-    for kept, first, last in (("200 of 250 rows", 150, 51), ("250 rows", 50, 1)):
+    for count, first, last in (("200 of 250 rows", 150, 51), ("250 rows", 50, 1)):
         page.get_by_role("button", name="Older").click()
-        expect(page.locator(".count")).to_have_text(kept)
-        assert [rows.nth(place).locator("button").first.inner_text() for place in (0, -1)] == [str(first), str(last)]
+        expect(page.locator(".count")).to_have_text(count)
+        assert [rows.nth(index).locator("button").first.inner_text() for index in (0, -1)] == [str(first), str(last)]
     expect(page.get_by_role("button", name="Older")).to_be_disabled()
-    session.get(f"{mock.url}/agents", timeout=5)  # does not move who looks back
+    session.get(f"{mock.url}/agents", timeout=5)  # does not change what is shown
     page.get_by_label("Operation").fill("tenants.show")
     page.get_by_label("Status").select_option("404")
     expect(page.locator(".count")).to_have_text("5 rows")
@@ -407,7 +407,7 @@ AWKWARD = [
 
 
 @pytest.mark.parametrize(("method", "target", "body", "headers"), AWKWARD, ids=lambda value: str(value)[:20])
-def test_a_copied_request_is_the_same_request(mock, visit, tmp_path, method, target, body, headers):
+def test_copied_request_is_identical(mock, visit, tmp_path, method, target, body, headers):
     profile = "documented" if "Accept" in headers else "shipped"
     requests.put(f"{mock.control_url}/profile", json={"profile": profile}, timeout=5)
     mock.session().request(method, mock.url + target, data=body.encode(), headers=headers, timeout=5)
@@ -427,7 +427,7 @@ def test_a_copied_request_is_the_same_request(mock, visit, tmp_path, method, tar
         first.method, first.path, first.query, first.request_body, first.status)
 
 
-def test_the_journal_is_saved_as_har(mock, visit):
+def test_journal_can_be_saved_as_har(mock, visit):
     post(mock, "tenants", pkey="acme", description="A tenant")
     requests.get(f"{mock.url}/tenants", timeout=5)
     page = visit()
@@ -441,14 +441,14 @@ def test_the_journal_is_saved_as_har(mock, visit):
 
 
 @pytest.mark.parametrize("operation", ["logs.cdrs.all", "cosrules.list", "daytimers.list", "astamis.Agents"])
-def test_every_section_of_the_reference_has_an_address(mock, visit, operation):
+def test_operation_has_an_address_in_the_reference(mock, visit, operation):
     page = visit()
     address = page.evaluate("async (id) => (await import('/_mock/page/operations.js')).referenceOf(id)", operation)
     page.goto(page.url.partition("#")[0] + address)
     expect(page.locator(".opblock.is-open")).to_contain_text(operation)
 
 
-def test_a_journal_that_was_cleared_meanwhile_is_not_mixed_with_the_new_one(mock, visit):
+def test_cleared_journal_is_not_mixed_with_the_new_one(mock, visit):
     for key in ("one", "two", "three"):
         post(mock, "tenants", pkey=key, description="before")
     page = visit()
@@ -461,7 +461,7 @@ def test_a_journal_that_was_cleared_meanwhile_is_not_mixed_with_the_new_one(mock
 
 
 @pytest.mark.parametrize("address", ["#%", "#nosuch", "#journal/99999", "#tables/nosuch"])
-def test_a_wrong_address_does_no_harm(mock, visit, address):
+def test_unknown_address_shows_a_page(mock, visit, address):
     page = visit(address)
     expect(page.get_by_role("heading", level=1)).to_be_visible()
 
@@ -469,6 +469,6 @@ def test_a_wrong_address_does_no_harm(mock, visit, address):
 PICTURES = runpy.run_path(str(Path(__file__).parents[2] / "docs" / "pictures.py"))
 
 
-def test_the_picture_of_the_journal_is_current(browser):
-    taken = PICTURES["journal"](browser)
-    assert PICTURES["words"](taken) == PICTURES["words"](PICTURES["JOURNAL"].read_bytes()), "run docs/pictures.py"
+def test_picture_of_journal_is_current(browser):
+    picture = PICTURES["journal"](browser)
+    assert PICTURES["words"](picture) == PICTURES["words"](PICTURES["JOURNAL"].read_bytes()), "run docs/pictures.py"

@@ -1,9 +1,9 @@
-"""Every command of README and docs/ is run as a reader would type it, by one reader who reads all pages in one folder.
+"""Runs every command of README and docs/, page by page in one folder.
 
-`https://127.0.0.1:44300` and `https://pbx.example:44300` stand for a mock that the reader has started, `ca.pem` and
-`pbx.pem` for its authority; it is reset before each page. A YAML block that begins with a comment with the name of a
-file is written to that file first. A command that another page has shown is not run again, unless a file that it names
-has been written since. A block after `<!-- not run: REASON -->` is left out.
+`https://127.0.0.1:44300` and `https://pbx.example:44300` are replaced by the address of a mock that is reset before
+each page, `ca.pem` and `pbx.pem` by its authority. A YAML block that begins with a comment with the name of a file is
+written to that file first. A command that another page has shown is run again only if a file that it names has been
+written since. A block after `<!-- not run: REASON -->` is skipped.
 """
 
 from __future__ import annotations
@@ -34,19 +34,19 @@ INSTALLS = re.compile(r"(pip|pipx|uvx|python3 -m venv|podman) ")
 
 
 def blocks(page: Path) -> list[tuple[str, str]]:
-    """Language and text of the blocks that are run."""
+    """Language and text of the blocks to run."""
     return [(block["language"], block["text"]) for block in BLOCK.finditer(page.read_text()) if not block["reason"]]
 
 
 def commands(text: str) -> list[str]:
-    """The lines after a prompt, without the comment at their end."""
+    """The lines after a prompt, without trailing comments."""
     joined = text.replace("\\\n", " ")
     return [re.split(r" +# ", line[2:])[0] for line in joined.splitlines() if line.startswith("$ ")]
 
 
 @dataclass
 class Reader:
-    """A folder in which commands are typed, and a mock that runs beside it."""
+    """A folder in which commands are run, and a running mock."""
 
     folder: Path
     environment: dict[str, str]
@@ -55,7 +55,7 @@ class Reader:
     origin: str = ""
 
     def start(self, command: str) -> tuple[subprocess.Popen[str], str]:
-        """A `sarkmock serve` on a free port, and its origin."""
+        """Start `sarkmock serve` on a free port, and return its origin."""
         process = subprocess.Popen(f"exec {command} --port 0", shell=True, cwd=self.folder, env=self.environment,
                                    text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
         assert process.stdout is not None
@@ -76,7 +76,7 @@ class Reader:
         self.files[name] = text
 
     def run(self, command: str) -> None:
-        """A command that installs something has been run; a server is started and stopped; others succeed."""
+        """Run a command, which must succeed. Installations are skipped; a server is started and stopped."""
         key = (command, *(text for name, text in self.files.items() if name in command))
         if INSTALLS.match(command) or key in self.done:
             return
@@ -115,7 +115,7 @@ def reader(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Reader]:
 @pytest.mark.xdist_group("one reader")
 @pytest.mark.parametrize("page", [page for page in PAGES if any(language == "console" for language, _ in blocks(page))],
                          ids=lambda page: str(page.relative_to(ROOT)))
-def test_the_commands_of_a_page_work(page: Path, reader: Reader) -> None:
+def test_commands_of_page_succeed(page: Path, reader: Reader) -> None:
     tls = ssl.create_default_context(cafile=reader.folder / "pbx.pem")
     urllib.request.urlopen(urllib.request.Request(f"{reader.origin}/_mock/reset", method="POST"), context=tls).close()
     for language, text in blocks(page):

@@ -1,6 +1,6 @@
-"""Foreign tools read the document and send what is exported; `tox -e outside` installs and runs them.
+"""Tools of other projects read the document and send exported requests: `tox -e outside` installs and runs them.
 
-Not named test_*, so that a plain `pytest tests` does without them.
+Not named test_*, so that `pytest tests` does not run them.
 """
 
 from __future__ import annotations
@@ -26,8 +26,8 @@ from sarkmock.export.requests import Exported, exported
 from sarkmock.spec import yaml12
 from sarkmock.suite_api import compile_document, load
 from tests.outside.tools import (
+    CREATING,
     HERE,
-    MAKING,
     PROFILES,
     TOKEN,
     TOOLS,
@@ -52,37 +52,37 @@ def rules(tool: str, document: Path) -> str:
 
 
 @LINTED
-def test_it_is_openapi_3_1(document: Path) -> None:
+def test_document_is_valid_openapi_3_1(document: Path) -> None:
     content = yaml12.read(document)
     assert [error.message for error in OpenAPIV31SpecValidator(content).iter_errors()] == []
 
 
 @LINTED
-def test_redocly_finds_nothing(document: Path) -> None:
+def test_redocly_reports_nothing(document: Path) -> None:
     command = [str(TOOLS / "redocly"), "lint", str(document), "--format", "json"]
     problems = json.loads(run([*command, "--config", rules("redocly", document)]))["problems"]
-    assert [(found["ruleId"], found["message"], found["location"][0]["pointer"]) for found in problems] == []
+    assert [(problem["ruleId"], problem["message"], problem["location"][0]["pointer"]) for problem in problems] == []
 
 
 @LINTED
-def test_spectral_finds_nothing(document: Path) -> None:
+def test_spectral_reports_nothing(document: Path) -> None:
     command = [str(TOOLS / "spectral"), "lint", str(document)]
     run([*command, "--ruleset", rules("spectral", document), "--fail-severity", "hint"])
 
 
 @pytest.mark.parametrize("profile", PROFILES)
-def test_newman_runs_the_collection(profile: str, tmp_path: Path) -> None:
+def test_newman_runs_collection(profile: str, tmp_path: Path) -> None:
     collection, report = tmp_path / "collection.json", tmp_path / "report.json"
     write_uploads(tmp_path)
     command = [str(TOOLS / "newman"), "run", str(collection), "--reporters", "json", "--working-dir", str(tmp_path),
                "--reporter-json-export", str(report), "--env-var", f"token={TOKEN}"]
     statuses = []
     for allowed in ("read write", "read write operational disruptive"):
-        with mocked(profile, "examples") as url:  # a new one each time: the last requests end the token
+        with mocked(profile, "examples") as url:  # a new one each time: the last requests revoke the token
             run([sys.executable, "-m", "sarkmock", "export", "postman", "--profile", profile, "--base-url", url,
                  "-o", str(collection)])
             run([*command, "--env-var", f"allow={allowed}"])
-        statuses.append(sent(report))
+        statuses.append(response_statuses(report))
     cautious, everything = statuses
     operations = compile_document(load(profile))
     assert len(cautious) == sum(operation.hazard in ("read", "write") for operation in operations)
@@ -93,7 +93,7 @@ def test_newman_runs_the_collection(profile: str, tmp_path: Path) -> None:
 
 
 def write_uploads(directory: Path) -> None:
-    """The files that exported requests send."""
+    """Write the files that exported requests upload."""
     seed = load_seed("examples")
     names = {path.rpartition("/")[2]: content for path, content in seed.files.items()}
     (directory / "usergreeting1001.wav").write_bytes(names["usergreeting1234.wav"])
@@ -102,26 +102,27 @@ def write_uploads(directory: Path) -> None:
         archive.writestr("sark.db.1717236000", names["sark.db.1717236000"])
 
 
-def test_bruno_runs_the_folder(tmp_path: Path) -> None:
+def test_bruno_runs_folder(tmp_path: Path) -> None:
     with mocked("documented", "examples") as url:
         folder, report = tmp_path / "sark", tmp_path / "report.json"
         run([sys.executable, "-m", "sarkmock", "export", "bruno", "--base-url", url, "-o", str(folder)])
         write_uploads(folder)
         run([str(TOOLS / "bru"), "run", "--env", "box", "--reporter-json", str(report)], folder)
-    results = [one for part in json.loads(report.read_text()) for one in part["results"]]
-    statuses = {one["test"]["filename"]: one["response"]["status"] for one in results}
+    results = [result for iteration in json.loads(report.read_text()) for result in iteration["results"]]
+    statuses = {result["test"]["filename"]: result["response"]["status"] for result in results}
     harmless = [operation for operation in compile_document(load()) if operation.hazard in ("read", "write")]
     succeeded = [name for name, status in statuses.items() if isinstance(status, int) and 200 <= status < 300]
     assert len(succeeded) == len(harmless), statuses
 
 
-def sent(report: Path) -> dict[str, int]:
-    """The status that every request of a run was answered with."""
+def response_statuses(report: Path) -> dict[str, int]:
+    """The response status of every request of a run."""
     executions = json.loads(report.read_text())["run"]["executions"]
-    return {f"{one['item']['name']}": one["response"]["code"] for one in executions if "response" in one}
+    return {execution["item"]["name"]: execution["response"]["code"] for execution in executions
+            if "response" in execution}
 
 
-def test_httpyac_runs_the_http_file(tmp_path: Path) -> None:
+def test_httpyac_runs_http_file(tmp_path: Path) -> None:
     with mocked("documented", "examples") as url:
         run([sys.executable, "-m", "sarkmock", "export", "http", "--base-url", url, "-o", str(tmp_path / "sark.http")])
         write_uploads(tmp_path)
@@ -132,7 +133,7 @@ def test_httpyac_runs_the_http_file(tmp_path: Path) -> None:
     assert [status for status in statuses if not status.startswith("2")] == []
 
 
-def test_a_shell_runs_the_curl_lines(tmp_path: Path) -> None:
+def test_shell_runs_curl_lines(tmp_path: Path) -> None:
     with mocked("documented", "examples") as url:
         run([sys.executable, "-m", "sarkmock", "export", "curl", "--base-url", url, "-o", str(tmp_path / "sark.sh")])
         statuses = run(["sh", "-c", "CURL='curl -sS -o /dev/null -w %{http_code}.' sh sark.sh"], tmp_path).split(".")
@@ -141,7 +142,7 @@ def test_a_shell_runs_the_curl_lines(tmp_path: Path) -> None:
 
 
 @HALVES
-def test_dredd_finds_each_request_answered_as_its_example(half: Reduced, tmp_path: Path) -> None:
+def test_dredd_finds_responses_matching_examples(half: Reduced, tmp_path: Path) -> None:
     """All operations, in two runs."""
     document, count = half(tmp_path)
     write_uploads(tmp_path)
@@ -152,7 +153,7 @@ def test_dredd_finds_each_request_answered_as_its_example(half: Reduced, tmp_pat
 
 
 @HALVES
-def test_portman_finds_each_response_valid(half: Reduced, tmp_path: Path) -> None:
+def test_portman_finds_responses_valid(half: Reduced, tmp_path: Path) -> None:
     """All operations, in two runs."""
     document, count = half(tmp_path)
     write_uploads(tmp_path)
@@ -167,44 +168,44 @@ def test_portman_finds_each_response_valid(half: Reduced, tmp_path: Path) -> Non
     assert re.search(rf"requests \W+ {count} \W+ 0 ", text), text
 
 
-def test_dredd_is_given_every_operation(tmp_path: Path) -> None:
-    whole = len(compile_document(load()))
-    assert successes(tmp_path)[1] + deletions(tmp_path)[1] - len(MAKING) == whole
+def test_dredd_tests_every_operation(tmp_path: Path) -> None:
+    total = len(compile_document(load()))
+    assert successes(tmp_path)[1] + deletions(tmp_path)[1] - len(CREATING) == total
 
 
 MUTATIONS: list[Any] = [None, False, "", "x" * 300, 0, -1, "999999", [], {"a": 1}]
 
 
 @pytest.mark.parametrize("profile", ["documented", "shipped"])
-def test_a_validating_proxy_finds_no_undeclared_response(profile: str, tmp_path: Path) -> None:
-    """Prism checks every response against the document, also those to requests that break its rules."""
+def test_prism_finds_no_undeclared_response(profile: str, tmp_path: Path) -> None:
+    """Prism validates every response against the document, including those to invalid requests."""
     with mocked(profile) as url, proxied(written(profile, tmp_path), url) as proxy, requests.Session() as session:
-        violations = [problem for one in exported(load(profile)) for body in mutated(one.body)
-                      for problem in violated(session, one, proxy, body)]
+        violations = [problem for request in exported(load(profile)) for body in mutated(request.body)
+                      for problem in violations_of(session, request, proxy, body)]
     assert violations == []
 
 
 def mutated(body: Any) -> list[Any]:
-    """A body, and one for each value of the wrong kind and each missing field."""
+    """A body, and variants with a value of a wrong type or without a field."""
     if not isinstance(body, dict):
         return [body]
     return [body, {}, *({**body, name: value} for name in body for value in MUTATIONS),
             *({key: value for key, value in body.items() if key != name} for name in body)]
 
 
-def violated(session: requests.Session, one: Exported, proxy: str, body: Any) -> list[str]:
-    """What Prism says about the response."""
-    path = one.operation.path.format(**one.parameters)
-    response = session.request(one.operation.method, proxy + path, json=body, timeout=30,
+def violations_of(session: requests.Session, request: Exported, proxy: str, body: Any) -> list[str]:
+    """The violations that Prism reports for the response."""
+    path = request.operation.path.format(**request.parameters)
+    response = session.request(request.operation.method, proxy + path, json=body, timeout=30,
                                headers={"Accept": "application/json"})
-    found = json.loads(response.headers.get("sl-violations", "[]"))
-    return [f"{one.operation.id} {json.dumps(body)[:80]} {response.status_code}: {problem['message']}"
-            for problem in found if problem["location"][0] == "response"]
+    problems = json.loads(response.headers.get("sl-violations", "[]"))
+    return [f"{request.operation.id} {json.dumps(body)[:80]} {response.status_code}: {problem['message']}"
+            for problem in problems if problem["location"][0] == "response"]
 
 
 @contextmanager
 def proxied(document: Path, upstream: str) -> Iterator[str]:
-    """The URL of `prism proxy` before a server."""
+    """The URL of `prism proxy` in front of a server."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]

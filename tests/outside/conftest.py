@@ -1,4 +1,4 @@
-"""The document of each profile, or of the control plane, in a file."""
+"""A file with the document of each profile and of the control plane."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""Generators make clients and models of the document that compile, are complete and work; users' code type-checks.
+"""Generated clients and models compile, are complete and work; users' code passes type checkers.
 
-Not named test_*, so that a plain `pytest tests` does without them.
+Not named test_*, so that `pytest tests` does not run them.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ SAMPLES = ("fetch", "hey", "orval")
 
 
 def typescript(document: Path, base_url: str = "") -> Path:
-    """What openapi-typescript, @hey-api/openapi-ts and orval generate, in a folder."""
+    """A folder with the output of openapi-typescript, @hey-api/openapi-ts and orval."""
     work = document.parent / "typescript"
     work.mkdir()
     (work / "node_modules").symlink_to(HERE / "node_modules")
@@ -37,7 +37,7 @@ def typescript(document: Path, base_url: str = "") -> Path:
     return work
 
 
-def test_what_typescript_generators_make_compiles(document: Path) -> None:
+def test_generated_typescript_compiles(document: Path) -> None:
     work = typescript(document)
     run([str(TOOLS / "tsc"), "--project", str(work)], work)
 
@@ -56,7 +56,7 @@ def test_typescript_clients_work(tmp_path: Path) -> None:
 
 
 def python_client(document: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The package that openapi-python-client makes of the document with the exported configuration."""
+    """The package that openapi-python-client generates with the exported configuration."""
     monkeypatch.setenv("PATH", f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}")
     work = document.parent
     run([sys.executable, "-m", "sarkmock", "export", "openapi-python-client", "--profile", document.stem,
@@ -66,13 +66,13 @@ def python_client(document: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return work / "sarkclient"
 
 
-def test_a_python_client_has_every_operation(document: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_python_client_has_every_operation(document: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     package = python_client(document, monkeypatch)
     functions = {file.stem for file in package.glob("api/*/*.py")} - {"__init__"}
     assert len(functions) == len(compile_document(load(document.stem)))
 
 
-def test_a_python_client_works(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_python_client_works(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     python_client(written("documented", tmp_path), monkeypatch)
     sample = shutil.copy(HERE / "python" / "client.py", tmp_path)
     run([str(TOOLS / "pyright"), "--pythonpath", sys.executable, str(sample)], tmp_path)
@@ -85,7 +85,7 @@ def imported(file: Path) -> ModuleType:
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module  # Pydantic looks names of types up there
+    sys.modules[spec.name] = module  # Pydantic looks up type names there
     spec.loader.exec_module(module)
     return module
 
@@ -96,19 +96,19 @@ def test_pydantic_models_accept_every_example(document: Path) -> None:
          "--output", str(file), "--output-model-type", "pydantic_v2.BaseModel", "--target-python-version", "3.11"])
     with warnings.catch_warnings(action="error"):
         models = imported(file)
-    accepted = [getattr(models, name).model_validate(body) for one in exported(load(document.stem))
-                if (name := model_of(one)) for body in one.bodies.values()]
+    accepted = [getattr(models, name).model_validate(body) for request in exported(load(document.stem))
+                if (name := model_of(request)) for body in request.bodies.values()]
     assert accepted
 
 
-def model_of(one: Exported) -> str:
-    """The name of the schema of a request's body."""
-    media = one.operation.spec.get("requestBody", {}).get("content", {}).get("application/json", {})
+def model_of(request: Exported) -> str:
+    """The name of a request body's schema."""
+    media = request.operation.spec.get("requestBody", {}).get("content", {}).get("application/json", {})
     return str(media.get("schema", {}).get("$ref", "")).rpartition("/")[2]
 
 
-def test_the_public_names_are_typed(tmp_path: Path) -> None:
-    """Under pyright's strict mode, which accepts nothing whose type is unknown."""
+def test_public_names_are_typed(tmp_path: Path) -> None:
+    """Pyright's strict mode rejects unknown types."""
     shutil.copy(HERE / "python" / "user.py", tmp_path)
     (tmp_path / "pyrightconfig.json").write_text('{"typeCheckingMode": "strict"}')
     run([str(TOOLS / "pyright"), "--pythonpath", sys.executable, "--project", str(tmp_path)], tmp_path)

@@ -1,6 +1,6 @@
 """The wheel and the source distribution are complete and reproducible, and run from a file: `tox -e packages`.
 
-Not named test_*, so that a plain `pytest tests` does without them.
+Not named test_*, so that `pytest tests` does not run them.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 ENV = {**os.environ, "SOURCE_DATE_EPOCH": "1717200000"}
-# Where the wheel has the folders of a checkout.
+# The folders of a checkout in the wheel.
 MOVED = {"openapi/": "sarkmock/_shipped/openapi/", "contracts/sarkmock_contracts/": "sarkmock_contracts/"}
 
 
@@ -32,14 +32,14 @@ def tracked() -> list[str]:
 
 
 def built(source: Path, output: Path) -> dict[str, Path]:
-    """The wheel and the source distribution of a folder, by the end of their name."""
+    """Build the wheel and the source distribution of a folder; by suffix."""
     run(sys.executable, "-m", "build", "--outdir", str(output), str(source))
     return {"whl": next(output.glob("*.whl")), "gz": next(output.glob("*.tar.gz"))}
 
 
 @pytest.fixture(scope="session")
 def packages(tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, Path]]:
-    """The packages of two copies of the checkout."""
+    """The packages built from two copies of the checkout."""
     made = []
     for number in ("one", "two"):
         folder = tmp_path_factory.mktemp(number)
@@ -51,18 +51,18 @@ def packages(tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, Path]]:
 
 
 @pytest.mark.parametrize("kind", ["whl", "gz"])
-def test_two_builds_are_the_same_bytes(packages: list[dict[str, Path]], kind: str) -> None:
+def test_builds_are_reproducible(packages: list[dict[str, Path]], kind: str) -> None:
     one, two = (package[kind].read_bytes() for package in packages)
     assert one == two
 
 
-def test_the_source_distribution_is_the_checkout(packages: list[dict[str, Path]]) -> None:
+def test_source_distribution_contains_the_checkout(packages: list[dict[str, Path]]) -> None:
     with tarfile.open(packages[0]["gz"]) as archive:
         names = {name.partition("/")[2] for name in archive.getnames()}
     assert names == {*tracked(), "PKG-INFO"}
 
 
-def test_the_wheel_has_every_file_of_the_packages(packages: list[dict[str, Path]]) -> None:
+def test_wheel_contains_every_file_of_the_packages(packages: list[dict[str, Path]]) -> None:
     folders = ("pytest_sarkmock.py", "sarkmock/", *MOVED)
     expected = {name for name in tracked() if name.startswith(folders)}
     for old, new in MOVED.items():
@@ -72,7 +72,7 @@ def test_the_wheel_has_every_file_of_the_packages(packages: list[dict[str, Path]
 
 
 @pytest.mark.parametrize("runner", [("uvx", "--from"), ("pipx", "run", "--spec")], ids=lambda runner: runner[0])
-def test_it_runs_from_the_wheel(packages: list[dict[str, Path]], runner: tuple[str, ...], tmp_path: Path) -> None:
+def test_wheel_runs(packages: list[dict[str, Path]], runner: tuple[str, ...], tmp_path: Path) -> None:
     wheel = f"sarkmock[check] @ {packages[0]['whl'].as_uri()}"
     command = (*runner, wheel, "sarkmock")
     assert run(*command, "--version", folder=tmp_path).startswith("sarkmock")

@@ -1,6 +1,6 @@
-"""Asks Shorewall again for the verdicts of tests/cases/shorewall.yaml: `python -m tests.shorewall.cases [FILE...]`.
+"""Updates tests/cases/shorewall.yaml with Shorewall's verdicts: `python -m tests.shorewall.cases [FILE...]`.
 
-Each paragraph of the files is one more rule set.
+Each paragraph of the files is an additional rule set.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ def main() -> None:
 
 
 def quoted(text: str) -> str:
-    """A text as YAML's double quotes hold it."""
+    """A text as a double-quoted YAML scalar."""
     for sign, escaped in (("\\", "\\\\"), ('"', '\\"'), ("\n", "\\n"), ("\t", "\\t")):
         text = text.replace(sign, escaped)
     return f'"{text}"'

@@ -1,4 +1,4 @@
-"""The checker beside Debian's own Shorewall, verdict by verdict: `tox -e shorewall`."""
+"""Verdicts of the checker compared with those of Debian's Shorewall: `tox -e shorewall`."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ INSTALLED = all(map(oracle.is_installed, (4, 6)))
 pytestmark = pytest.mark.skipif(not INSTALLED, reason="needs Debian's packages shorewall and shorewall6")
 
 
-def test_the_words_are_those_of_this_shorewall() -> None:
+def test_word_lists_match_installed_shorewall() -> None:
     assert lists.WORDS_FILE.read_text("utf-8") == generator.text()
 
 
 @pytest.mark.parametrize("version", [4, 6])
-def test_the_recorded_verdicts_are_those_of_this_shorewall(version: int, tmp_path: Path) -> None:
+def test_recorded_verdicts_match_installed_shorewall(version: int, tmp_path: Path) -> None:
     recorded = cases.read()[version]
     problems = oracle.verdicts([rules.split("\n") for rules in recorded], version, tmp_path)
     assert dict(zip(recorded, problems, strict=True)) == recorded
@@ -46,7 +46,7 @@ def test_generated_rules_have_the_same_verdict(version: int, tmp_path: Path) -> 
 
 
 @pytest.mark.parametrize("version", [4, 6])
-def test_the_configuration_of_a_fresh_pbx_passes(version: int, tmp_path: Path) -> None:
+def test_factory_configuration_is_valid(version: int, tmp_path: Path) -> None:
     folder = f"/etc/{oracle.PROGRAMS[version]}/"
     files = {path.removeprefix(folder): content for path, content in load_seed("factory").files.items()
              if path.startswith(folder)}

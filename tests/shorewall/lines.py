@@ -1,4 +1,4 @@
-"""Lines of a rules file at random: right ones, and ones with a mistake or two."""
+"""Generates random lines of a rules file: valid ones, and some with mistakes."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ OTHERS = ("user", "mark", "connlimit", "time", "headers", "switch", "helper")
 
 
 class Writer:
-    """Writes lines; each part is wrong with a small chance."""
+    """Generates lines. Each part is invalid with a small probability."""
 
     def __init__(self, seed: int, version: int, wrong: float = 0.04) -> None:
         self.rng = random.Random(f"{seed}/{version}")
@@ -28,7 +28,7 @@ class Writer:
         return part
 
     def rule_set(self) -> list[str]:
-        """Mostly one line, sometimes a few with conditions and variables."""
+        """Usually one line, sometimes several with conditions and variables."""
         if self.rng.random() < 0.8:
             return [self.line()]
         lines = []
@@ -53,21 +53,21 @@ class Writer:
             columns.setdefault("rate", "-")
             for name in OTHERS:
                 columns[name] = self.pick(name) if self.rng.random() < 0.15 else "-"
-        return self.mutated(self.written(columns))
+        return self.mutated(self.formatted(columns))
 
-    def written(self, columns: dict[str, str]) -> str:
-        way = self.rng.random()
-        if way < 0.85:
+    def formatted(self, columns: dict[str, str]) -> str:
+        choice = self.rng.random()
+        if choice < 0.85:
             return self.rng.choice((" ", "  ", "\t")).join(columns.values())
         cut = self.rng.randint(0, len(columns) - 1)
         head = " ".join(list(columns.values())[:cut])
         sign = self.rng.choice(("=", ":", "=>"))
         pairs = [f"{name}{sign}{value}" for name, value in list(columns.items())[cut:]]
         tail = self.rng.choice((" ", ", ")).join(pairs)
-        return f"{head} {{ {tail} }}" if way < 0.95 else f"{head} ; {tail}"
+        return f"{head} {{ {tail} }}" if choice < 0.95 else f"{head} ; {tail}"
 
     def mutated(self, line: str) -> str:
-        """Now and then a slip of the keyboard."""
+        """Sometimes add a typing error."""
         if self.rng.random() > 0.12 or not line:
             return line
         position = self.rng.randrange(len(line))

@@ -1,7 +1,6 @@
-"""The verdicts of Debian's own `shorewall check` on a scratch configuration. Nothing but `check` is ever run.
+"""Verdicts of Debian's `shorewall check` on a temporary configuration. No other command of Shorewall is run.
 
-One process reads the configuration; for each rule set it forks where the rules file includes the API's, so that a few
-thousand verdicts take a minute or two.
+One process reads the configuration and forks for each rule set, so that a few thousand verdicts take a minute or two.
 """
 
 from __future__ import annotations
@@ -41,7 +40,7 @@ while ( -f "$folder/$number" ) {
 1;
 ?end perl
 """
-# What a box may have or not is taken to be there; what older iptables did otherwise is not.
+# Optional capabilities are assumed to be present, workarounds for older iptables are not.
 OLDER = re.compile(r"OLD_|(?:FTP|IRC|SANE|SIP|TFTP)0")
 
 
@@ -50,7 +49,7 @@ def is_installed(version: int) -> bool:
 
 
 def verdicts(rule_sets: Sequence[Sequence[str]], version: int, folder: Path) -> list[str | None]:
-    """Shorewall's message for each rule set; None for one that passes."""
+    """Shorewall's message for each rule set, or None if it is valid."""
     configuration, sets = folder / "configuration", folder / "sets"
     configure(configuration, version)
     sets.mkdir()
@@ -64,7 +63,7 @@ def verdicts(rule_sets: Sequence[Sequence[str]], version: int, folder: Path) -> 
 
 
 def verdict(files: Mapping[str, bytes], version: int, folder: Path) -> str | None:
-    """Shorewall's message for a whole configuration, which lacks no more than what every box has."""
+    """Shorewall's message for the files of a box, added to the temporary configuration."""
     configure(folder, version)
     for name, content in files.items():
         (folder / name).write_bytes(content)
@@ -75,8 +74,8 @@ def verdict(files: Mapping[str, bytes], version: int, folder: Path) -> str | Non
 def problem(output: str) -> str | None:
     if VERIFIED in output:
         return None
-    found = re.search(r"ERROR: (.*?)(?: \S+ \((?:line \d+|EOF)\)|$)", output, re.MULTILINE)
-    return re.sub(r" at \(eval.*", "", found[1]).strip() if found else output.strip().splitlines()[-1]
+    match = re.search(r"ERROR: (.*?)(?: \S+ \((?:line \d+|EOF)\)|$)", output, re.MULTILINE)
+    return re.sub(r" at \(eval.*", "", match[1]).strip() if match else output.strip().splitlines()[-1]
 
 
 def configure(folder: Path, version: int) -> None:
@@ -97,14 +96,14 @@ def configure(folder: Path, version: int) -> None:
 
 
 def capabilities(product: str, folder: Path) -> str:
-    known = subprocess.run([product, "show", "-f", "capabilities"], env=os.environ | {"CONFIG_PATH": str(folder)},
+    names = subprocess.run([product, "show", "-f", "capabilities"], env=os.environ | {"CONFIG_PATH": str(folder)},
                            capture_output=True, text=True, check=True).stdout
-    lines = [line for line in known.splitlines() if "=" in line and not OLDER.match(line)]
+    lines = [line for line in names.splitlines() if "=" in line and not OLDER.match(line)]
     return "".join(f"{line}{'Yes' if line.endswith('=') else ''}\n" for line in lines)
 
 
 def is_undecided(problem: str | None) -> bool:
-    """What a name server or a database of countries says is not ours to judge."""
+    """Whether the verdict depends on a name server or a database of countries."""
     if problem is None:
         return False
     return problem.startswith("GEOIPDIR") or bool(re.match(r"Unknown Host \([^:]*[a-zA-Z][^:]*\)", problem))

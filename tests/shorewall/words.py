@@ -1,6 +1,6 @@
-"""Writes sarkmock's word lists from an installed Shorewall: `python -m tests.shorewall.words` after a new version.
+"""Writes sarkmock's word lists from an installed Shorewall: run `python -m tests.shorewall.words` for a new version.
 
-Facts only: what macros open, which actions there are with how many parameters, names of protocols and services.
+The lists have the rules of macros, the actions with their number of parameters, protocols and services.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ def text() -> str:
 
 
 def block(value: Any, indent: str = "  ") -> str:
-    """YAML, a word list on one folded line, so that a difference between versions can be read."""
+    """A value as YAML, with each word list on one folded line, so that versions can be compared."""
     if isinstance(value, list):
         return wrapped(" ".join(value), indent)
     return "".join(f"{indent}{quoted(key)}:{entry(item, indent)}" for key, item in value.items())
@@ -50,9 +50,9 @@ def is_leaf(item: Any) -> bool:
 
 def leaf(item: Any) -> str:
     if isinstance(item, (list, tuple)):
-        return "[" + ", ".join(quoted(part) for part in item) + "]"
+        return "[" + ", ".join(quoted(element) for element in item) + "]"
     if isinstance(item, dict):
-        return "{" + ", ".join(f"{key}: {leaf(part)}" for key, part in item.items()) + "}"
+        return "{" + ", ".join(f"{key}: {leaf(element)}" for key, element in item.items()) + "}"
     return quoted(item)
 
 
@@ -89,13 +89,13 @@ def protocols() -> dict[str, int]:
 
 
 def services() -> dict[str, list[str]]:
-    """The names of ports with their numbers; each protocol has its own."""
-    found: dict[str, dict[str, str]] = {protocol: {} for protocol in PORTED}
+    """The names of ports with their numbers, by protocol."""
+    names_by_protocol: dict[str, dict[str, str]] = {protocol: {} for protocol in PORTED}
     for name, port, *aliases in table(Path("/etc/services")):
         number, _, protocol = port.partition("/")
         for word in (name, *aliases):
-            found.get(protocol, {}).setdefault(word, f"{word}={number}")
-    return {protocol: list(names.values()) for protocol, names in found.items() if names}
+            names_by_protocol.get(protocol, {}).setdefault(word, f"{word}={number}")
+    return {protocol: list(names.values()) for protocol, names in names_by_protocol.items() if names}
 
 
 def table(path: Path) -> Iterator[list[str]]:
@@ -111,7 +111,7 @@ def macros(folder: Path) -> dict[str, Rules]:
 
 
 def bodies(path: Path, conditions: dict[str, bool]) -> Iterator[str]:
-    """The rules of a file, with every capability there is: of ?if and ?else those that count."""
+    """The rules of a file, with ?if evaluated as if all capabilities were present."""
     open_conditions: list[bool] = []
     script = False
     for raw in path.read_text().splitlines():
@@ -132,7 +132,7 @@ def bodies(path: Path, conditions: dict[str, bool]) -> Iterator[str]:
 
 
 def holds(expression: str, conditions: dict[str, bool]) -> bool:
-    """A capability is there; a parameter was not passed."""
+    """Evaluate a condition: capabilities are present, parameters are not passed."""
     return conditions.get(expression, expression.startswith(("__", "( __", "passed @", "@1 =~")))
 
 
@@ -158,7 +158,7 @@ def action(options: list[str], defaults: list[str], rules: list[str], script: bo
     elif audited and not script:
         described["audit"] = "only"
     if any(word.startswith("state=") for word in options):
-        rules = ["@1"] if not {"state=ESTABLISHED", "state=RELATED"} & set(options) else []  # of the section NEW
+        rules = ["@1"] if not {"state=ESTABLISHED", "state=RELATED"} & set(options) else []  # in the section NEW
     if script:
         rules = ["@2"] if "ACCEPT" in defaults else rules  # what an event leads to
     rules = [rule.replace("$reject_proto", "6") for rule in rules]
@@ -192,13 +192,13 @@ def icmp(name: str) -> list[str]:
 
 
 def targets() -> dict[int, list[str]]:
-    """The actions built in."""
+    """The built-in actions."""
     found = re.findall(r"%targets = \((.*?)\n\s*\);", (PERL / "Chains.pm").read_text(), re.DOTALL)
     return {family: re.findall(r"'([A-Z_6+!-]+)'\s*=>", part) for family, part in zip((4, 6), found, strict=True)}
 
 
 def jumps() -> dict[str, list[str]]:
-    """Netfilter's own targets, by whether they may stand in the filter table."""
+    """Netfilter's targets, by whether they are valid in the filter table."""
     rows = re.findall(r"(\w+)\s*=>\s*([A-Z_ +]+)", perl_table("Chains.pm", "builtin_target"))
     return {"filter": [name for name, tables in rows if "FILTER_TABLE" in tables],
             "other": [name for name, tables in rows if "FILTER_TABLE" not in tables]}
@@ -209,7 +209,7 @@ def capabilities() -> list[str]:
 
 
 def options() -> list[str]:
-    """What shorewall.conf sets: variables to the rules."""
+    """The options of shorewall.conf, which are variables in rules."""
     return re.findall(r"^([A-Z]\w+)=", (SHARED / "configfiles/shorewall.conf").read_text(), re.MULTILINE)
 
 
