@@ -129,6 +129,8 @@ def keeps_sound(contract: Contract) -> bool:
 def unchanging(contract: Contract, mutation: Mutation, operation: Operation) -> str:
     """Of a change of a column that no request sets: it changes nothing in the answers of a run. Of one that changes
     texts alone, or all but texts: the column holds nothing of that type."""
+    if mutation.kind in OF_SUCCESS and not recorded(contract)[operation.id]:
+        return "no request of a run succeeds"
     types = types_in(contract, contract.resolve(contract.row_place(operation) or "")[1], mutation.variable)
     if mutation.text == "a text" and types <= {"string", "null"}:
         return "the column holds texts alone"

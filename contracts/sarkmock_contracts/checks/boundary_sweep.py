@@ -28,7 +28,15 @@ from .boundaries import (
     rejected_values,
     surely_rejected,
 )
-from .minimal_rules import accept_once, covering_packets, covering_values, passing_value, reject_first, send_packet
+from .minimal_rules import (
+    accept_once,
+    covering_packets,
+    covering_values,
+    has_accepted_value,
+    passing_value,
+    reject_first,
+    send_packet,
+)
 from .undocumented import accepted_value, other_profiles
 
 NOT_THERE = {404, 405}
@@ -245,7 +253,9 @@ def share(run: Run, operation: Operation, field: str) -> list[Edge]:
     wrong = share_of_values(others, DISTINCTIVE, turn, of)
     rejected = [*values_of_other_versions(run, operation, field), *wrong]
     is_key = operation.table is not None and operation.method == "PUT" and operation.table.key == field
-    sent = [] if is_key or field in recipe("fresh", operation.id) else [distinctive_value(fixtures, operation, field)]
+    is_fresh = is_key or field in recipe("fresh", operation.id)
+    has_sent = not is_fresh and has_accepted_value(fixtures, operation, field)
+    sent = [distinctive_value(fixtures, operation, field)] if has_sent else []
     rows = [(value, False) for value in rejected], [(value, True) for value in values_without(right, sent)]
     ordered = rows if list(operation.rules).index(field) % 2 else rows[::-1]
     return [edge for pair in zip_longest(*ordered) for edge in pair if edge is not None]
