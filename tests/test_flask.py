@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import gc
 import subprocess
 import sys
+import warnings
 from collections import defaultdict
 
 import flask
 import pytest
+from werkzeug.exceptions import HTTPException
 from werkzeug.test import Client
 
 from sarkmock import Engine, Fault, Journal, State, blueprint, create_app
@@ -55,6 +58,60 @@ def test_hooks_see_api_requests():
     assert (rejected.status_code, rejected.json, rejected.headers["X-Seen"]) == (401, {"error": "no"}, "yes")
     assert client.get("/api/tenants", headers={"Authorization": "Bearer let-me-in"}).status_code == 200
     assert seen == ["sarkmock.tenants-list"] * 2
+
+
+@pytest.mark.parametrize("dispatch", [lambda app: app, direct])
+@pytest.mark.parametrize("kind", [404, HTTPException, Exception])
+def test_error_handler_sees_errors_of_the_api(dispatch, kind):
+    app = create_app()
+
+    @app.errorhandler(kind)
+    def changed(error):
+        return {"was": error.response.json, "code": error.code}, error.code
+
+    client = Client(dispatch(app))
+    answers = [client.get(path, headers=JSON) for path in ("/api/nosuch", "/api/tenants/nosuch", "/nosuch")]
+    assert [(answer.status_code, answer.json["code"]) for answer in answers] == [(404, 404)] * 3
+    assert answers[0].json["was"] == {"message": "Page Not Found. Check your URI for correctness"}
+    assert client.get("/api/tenants").status_code == 200
+    assert client.get("/").text.startswith("<!DOCTYPE html>")
+
+
+def test_error_handler_of_another_status_changes_nothing():
+    plain, handled = create_app(web_server=False), create_app(web_server=False)
+    handled.register_error_handler(503, lambda error: ("down", 503))
+    for path in ("/api/nosuch", "/nosuch", "/_mock/nosuch", "/api/tenants/none"):
+        first, second = (app.test_client().get(path, headers=JSON) for app in (plain, handled))
+        assert (first.status, [*first.headers], first.data) == (second.status, [*second.headers], second.data)
+
+
+def test_error_handler_of_another_application_is_for_its_own_views():
+    app = flask.Flask("other")
+    app.register_blueprint(blueprint(Engine()))
+    app.register_error_handler(404, lambda error: ("own page", 404))
+    client = app.test_client()
+    assert (client.get("/nosuch").text, client.get("/api/nosuch").text == "own page") == ("own page", False)
+
+
+@pytest.mark.parametrize("prefix", ["", "/", "/pbx/", "/<office>", "/a/<office>/b"])
+def test_blueprint_below_any_prefix(prefix):
+    app = flask.Flask("other")
+    app.register_blueprint(blueprint(Engine()), url_prefix=prefix)
+    client = app.test_client()
+    with app.test_request_context():
+        path = flask.url_for("sarkmock.tenants-show", tenant="default", office="london")
+    assert (client.get(path).status_code, client.get(path).json["pkey"]) == (200, "default")
+    unknown = client.get(path.replace("tenants", "nosuch"), headers=JSON)
+    assert unknown.json == {"message": "Page Not Found. Check your URI for correctness"}
+
+
+@pytest.mark.parametrize("path", ["/_mock/", "/_mock/page/main.js", "/favicon.ico"])
+def test_client_that_reads_no_page_leaves_no_file_open(path):
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        create_app().test_client().get(path)
+        gc.collect()
+    assert not [warning for warning in caught if issubclass(warning.category, ResourceWarning)]
 
 
 def test_hook_that_reads_form_does_not_consume_body():

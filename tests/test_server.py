@@ -311,7 +311,7 @@ def test_verbose_writes_no_control_characters_and_no_forged_lines(hostile):
     assert [line for line in lines if not line.startswith("    ")] == [lines[0]]
 
 
-@pytest.mark.parametrize("request_line", ["GET /_mock/health HTTP/1.0\r\n", "GET /_mock/health HTTP/1.1\r\n",
+@pytest.mark.parametrize("request_line", ["GET /_mock/health?probe=1 HTTP/1.0\r\n", "GET /_mock/health HTTP/1.1\r\n",
                                           "GET /_mock/health HTTP/1.1\r\nHost: 10.0.0.7\r\n",
                                           "GET /_mock/health HTTP/1.1\r\nHost:\r\n"])
 def test_health_is_available_with_any_or_no_host(plain, request_line):

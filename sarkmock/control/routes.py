@@ -101,7 +101,6 @@ def add_control_plane(app: Flask, mock: MockControl) -> None:
                                methods=["OPTIONS"], provide_automatic_options=False)
     app.register_blueprint(blueprint)
     app.json.sort_keys = False  # type: ignore[attr-defined]
-    app.register_error_handler(HTTPException, lambda error: unknown_route(app, control, error))
 
 
 def flask_rule(path: str) -> str:
@@ -133,7 +132,8 @@ def with_cors_headers(control: Control | None, response: Response) -> Response:
 
 
 def read_request(endpoint: Endpoint, path: dict[str, str]) -> ControlRequest:
-    parameters, query = endpoint.read_path(path), endpoint.read_query(request.args)
+    # A load balancer may add a query to the health check, which is the only open endpoint.
+    parameters, query = endpoint.read_path(path), {} if endpoint.open else endpoint.read_query(request.args)
     body = None
     if endpoint.body is not None:
         body = read_body(request.get_data(), request.mimetype)
@@ -207,5 +207,8 @@ def html_page(name: str, policy: str) -> Response:
 def static_file(directory: Path, name: str) -> Response:
     """Return a file that browsers cache and revalidate each time."""
     answer = send_from_directory(directory, name, max_age=0, conditional=True)
+    with answer:
+        answer.direct_passthrough = False
+        answer.set_data(answer.get_data())  # closes the file even if the client does not close the response
     answer.headers["X-Content-Type-Options"] = "nosniff"
     return answer

@@ -27,11 +27,11 @@ class Direct:
     @property
     def app(self) -> MockApp:
         """The Flask application, created on first access."""
-        from sarkmock.http.flask_app import app_of  # slow to import, and not needed for the API alone
+        from sarkmock.http.flask_app import MockApp  # slow to import, and not needed for the API alone
 
         with self._making:  # the server calls this from several threads
             if self._app is None:
-                self._app = app_of(self._mock)
+                self._app = MockApp(self._mock)
         return self._app
 
     def __call__(self, environ: Any, start_response: Any) -> Iterable[bytes]:

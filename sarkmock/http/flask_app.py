@@ -12,7 +12,8 @@ from typing import Any
 from flask import Blueprint, Flask, Response, request, signals
 from flask.blueprints import BlueprintSetupState
 from flask.sansio.app import App
-from werkzeug.exceptions import NotFound
+from flask.typing import ResponseReturnValue
+from werkzeug.exceptions import HTTPException, NotFound, default_exceptions
 from werkzeug.routing import BaseConverter, Rule
 
 from sarkmock.control import THIS_MACHINE, Control, MockControl, is_control
@@ -44,21 +45,56 @@ class RestOfPath(BaseConverter):
     part_isolating = False
 
 
-class MockApp(Flask):
-    """A Flask application that behaves as a mock."""
+class ControlApp(Flask):
+    """A Flask application with the control plane and the web UI, if the mock has them."""
 
     def __init__(self, mock: MockControl) -> None:
         super().__init__(APP_NAME, static_folder=None)
         self.url_map.merge_slashes = False
-        self.mock, self.own_views = mock, 0
+        self.mock = mock
+        add_control_plane(self, mock)
+
+    def dispatch_request(self) -> ResponseReturnValue:
+        try:
+            return super().dispatch_request()
+        except HTTPException as error:
+            if self.mock.control and is_control(request.path):
+                error.response = unknown_route(self, self.mock.control, error)
+            raise
+
+
+class MockApp(ControlApp):
+    """The same with the API. Error handlers see its errors, with its response as ``error.response``."""
+
+    def __init__(self, mock: MockControl) -> None:
+        super().__init__(mock)
+        self.register_blueprint(blueprint_of(mock))
+        self._outside, self._own = view_of(mock.api, None), self._registered()
+
+    def _registered(self) -> tuple[int, list[tuple[Any, ...]]]:
+        """Return the number of views, and the error handlers with what they handle."""
+        return len(self.view_functions), [
+            (name, code, *handler) for name, codes in self.error_handler_spec.items()
+            for code, handlers in codes.items() for handler in handlers.items()]
+
+    def dispatch_request(self) -> ResponseReturnValue:
+        """Let the API answer paths without a route, too."""
+        without_route = isinstance(request.routing_exception, NotFound)
+        if without_route and not (self.mock.control and is_control(request.path)):
+            answer: ResponseReturnValue = self._outside()
+        else:
+            answer = super().dispatch_request()
+        if isinstance(answer, PlainResponse) and answer.status_code in default_exceptions:
+            raise default_exceptions[answer.status_code](response=answer)
+        return answer
 
     @property
     def is_hooked(self) -> bool:
-        """Whether user code (hooks, signals, views) may handle requests to the API."""
+        """Whether user code (hooks, error handlers, signals, views) may handle requests to the API."""
         return bool(self.before_request_funcs or self.after_request_funcs or self.teardown_request_funcs
                     or self.teardown_appcontext_funcs or len(self.url_value_preprocessors) > 1
                     or "wsgi_app" in vars(self) or any(RECEIVERS)
-                    or len(self.view_functions) != self.own_views)
+                    or self._registered() != self._own)
 
 
 def create_app(engine: Engine | None = None, throttle: int | None = None, *, journal: Journal | None = None,
@@ -69,36 +105,12 @@ def create_app(engine: Engine | None = None, throttle: int | None = None, *, jou
     without a journal nothing is recorded. ``control`` sets who may use the control plane; None disables it.
     Without ``web_server`` all requests reach PHP, as on a box without Apache.
     """
-    return app_of(MockControl(engine or Engine(), faults, journal, control, throttle=throttle, web_server=web_server))
-
-
-def app_of(mock: MockControl) -> MockApp:
-    """Create the application of a mock, with the control plane if the mock has one."""
-    app = MockApp(mock)
-    app.register_blueprint(blueprint_of(mock))
-    add_control_plane(app, mock)
-    add_outside(app, mock)
-    app.own_views = len(app.view_functions)
-    return app
-
-
-def add_outside(app: MockApp, mock: MockControl) -> None:
-    """Let the API answer paths without a route, except those of the control plane."""
-    outside = view_of(mock.api, None)
-
-    def without_route(error: NotFound) -> Any:
-        if request.routing_exception is None or (mock.control and is_control(request.path)):
-            return unknown_route(app, mock.control, error)
-        return outside()
-
-    app.register_error_handler(NotFound, without_route)
+    return MockApp(MockControl(engine or Engine(), faults, journal, control, throttle=throttle, web_server=web_server))
 
 
 def create_control_app(mock: MockControl) -> Flask:
     """Create an application with only the control plane and the web UI."""
-    app = MockApp(mock)
-    add_control_plane(app, mock)
-    return app
+    return ControlApp(mock)
 
 
 def blueprint(engine: Engine, throttle: int | None = None, *, journal: Journal | None = None,
@@ -125,7 +137,7 @@ def keep_body(*_: object) -> None:
 
 def add_routes(state: BlueprintSetupState, api: Api, operations: Iterable[Operation]) -> None:
     """Add a route for each operation, and a catch-all route for every other path and method, for the API's errors."""
-    prefix = state.url_prefix or ""
+    prefix = (state.url_prefix or "").rstrip("/")
     view = view_of(api, prefix)
     for operation in operations:
         rule = operation.path.replace("{", "<").replace("}", ">")
@@ -138,15 +150,15 @@ def add_catch_all(app: App, endpoint: str, view: Callable[..., Response], prefix
     """Register a view for every other path below a prefix, with every method."""
     app.url_map.converters.setdefault("anything", RestOfPath)
     app.view_functions[endpoint] = view
-    for rest in ("", "/<anything:rest>"):
-        app.url_map.add(Rule(prefix + rest, endpoint=endpoint, methods=None))
+    for rule in filter(None, (prefix, f"{prefix}/<anything:rest>")):
+        app.url_map.add(Rule(rule, endpoint=endpoint, methods=None))
 
 
 def view_of(api: Api, prefix: str | None) -> Callable[..., Response]:
     """Create a view for paths below a prefix, or (with None) for paths outside the API."""
     def view(**_: str) -> Response:
-        whole = request.environ["PATH_INFO"]
-        path = None if prefix is None else whole[len(prefix):] if whole.startswith(prefix) else ""
+        steps = request.environ["PATH_INFO"].split("/")
+        path = None if prefix is None else "".join(f"/{step}" for step in steps[prefix.count("/") + 1:])
         reply, answer = api.answer(request.environ, path, request.get_data())
         if isinstance(reply, FaultyReply):
             wait(reply, request.environ)
