@@ -1,4 +1,4 @@
-"""The servers that are compared, each a function that serves a WSGI application until killed, and a bare Flask app.
+"""The compared servers: functions that serve a WSGI application until they are killed, and a minimal Flask app.
 
 `python benchmarks/candidates.py NAME PORT CERTIFICATE KEY` runs one of them.
 """
@@ -20,7 +20,7 @@ TENANTS = 20
 
 
 def engine() -> Engine:
-    """A box with as many tenants as the list is meant to have."""
+    """A mock with the number of tenants that the list should have."""
     mock = Engine()
     for number in range(1, TENANTS):
         mock.handle(Request("POST", "tenants", headers={"Content-Type": "application/json"},
@@ -29,12 +29,12 @@ def engine() -> Engine:
 
 
 def recorded(mock: Engine) -> Any:
-    """As `serve` has it: with a journal, directly while nothing hooks into Flask."""
+    """The application as in `serve`: with a journal, and without Flask unless it has hooks."""
     return direct(create_app(mock, journal=Journal(mock)))
 
 
 def bare() -> Any:
-    """What Flask alone costs: the mock's answers from constants, bodies parsed and looked at."""
+    """A Flask application that returns constants, to measure the cost of Flask alone. It parses bodies."""
     import flask
 
     mock = engine()

@@ -1,10 +1,10 @@
-"""How soon single changes of a mock are found: `sarkmock check` beside tools that only know the document.
+"""How soon single changes of a mock are found, by `sarkmock check` and by tools that only know the document.
 
 `npm --prefix tests/outside install`, then
 `python benchmarks/detection.py [--count 20] [--seed 51] [--seconds N] [--results FILE] [--markdown FILE]`. Changes are
-drawn from all changes of a profile. A tool finds one if it reports a failure of an operation that is changed, which it
-does not report of the intact mock; the failures at the intact mock are its false alarms. The results are JSON lines,
-and what the file has is not run again.
+drawn from all changes of a profile. A tool finds a change if it reports a failure of a changed operation that it does
+not report for the intact mock. Failures at the intact mock are false positives. Results are JSON lines; results that
+the file contains are not measured again.
 """
 
 from __future__ import annotations
@@ -40,9 +40,9 @@ from tests.mutants.invisible import why_invisible
 from tests.outside.tools import TOOLS, UPLOADS, successes
 
 BUDGETS = (100, 300, 1000, 3000)
-PATIENCE = 240.0
+TIMEOUT = 240.0
 CASE_ID = "HTTP_X_SCHEMATHESIS_TESTCASEID"
-Failures = dict[str, int]  # operation and what failed, and the first request that showed it
+Failures = dict[str, int]  # operation and failure, and the number of the first request that showed it
 Result = dict[str, Any]
 
 
@@ -54,7 +54,7 @@ class Served:
         self.box, self.profile = Mutated(profile, *mutations, state=state), profile
         self.signed_in = SignedIn(self.box, state)
         self.requests = 0
-        self.numbers: dict[str, int] = {}  # by the test case of Schemathesis
+        self.numbers: dict[str, int] = {}  # by Schemathesis test case
         self.spent = threading.Event()
 
     def __call__(self, environ: dict[str, Any], start: Callable[..., Any]) -> list[bytes]:
@@ -78,8 +78,8 @@ def received(environ: dict[str, Any]) -> Request:
 
 
 def run_tool(command: list[str], folder: Path, served: Served) -> str:
-    """What a tool printed until it ended, the requests were spent or the patience."""
-    ends = time.monotonic() + PATIENCE
+    """Run a tool until it ends, the requests are used up, or the time is over; return its output."""
+    ends = time.monotonic() + TIMEOUT
     with (folder / "output").open("w") as output, \
             subprocess.Popen(command, cwd=folder, stdout=output, stderr=subprocess.STDOUT) as process:
         while process.poll() is None:
@@ -92,19 +92,19 @@ def run_tool(command: list[str], folder: Path, served: Served) -> str:
 
 
 def schemathesis(*arguments: str) -> Callable[[Path, Served, str], Failures]:
-    """Plain `st run`; what it reports is the operation, the check and its code."""
+    """Plain `st run`; a failure is identified by operation, check and code."""
     def run(folder: Path, served: Served, url: str) -> Failures:
         (folder / "openapi.json").write_text(json.dumps(load(served.profile)))
         command = Path(sys.executable).with_name("st")
         run_tool([str(command), "run", "openapi.json", "--url", f"{url}/api", "--seed", "1", "--no-shrink",
                   "--continue-on-failure", "--suppress-health-check", "all", "--report", "ndjson",
                   "--report-ndjson-path", "events", *arguments], folder, served)
-        found: Failures = {}
+        failures: Failures = {}
         for line in (folder / "events").read_text().splitlines():
             with suppress(ValueError):
                 for name, number in st_failures(json.loads(line), served):
-                    found[name] = min(number, found.get(name, number))
-        return found
+                    failures[name] = min(number, failures.get(name, number))
+        return failures
     return run
 
 
@@ -121,8 +121,8 @@ def st_failures(event: Result, served: Served) -> Iterator[tuple[str, int]]:
 
 @cache
 def operation_of(profile: str, method: str, template: str) -> str:
-    found = [one.id for one in contract(profile).operations if (one.method, one.path) == (method, template)]
-    return found[0] if found else f"{method} {template}"
+    ids = {(operation.method, operation.path): operation.id for operation in contract(profile).operations}
+    return ids.get((method, template), f"{method} {template}")
 
 
 @cache
@@ -131,7 +131,7 @@ def contract(profile: str) -> Contract:
 
 
 def dredd(folder: Path, served: Served, url: str) -> Failures:
-    """One request of each operation, with the document's example."""
+    """One request of each operation, with the example of the document."""
     document, _ = successes(folder, served.profile, without=UPLOADS)
     command = [str(TOOLS / "dredd"), str(document), f"{url}/api", "--loglevel", "error", "--no-color"]
     text = run_tool(command, folder, served)
@@ -144,20 +144,21 @@ def portman(folder: Path, served: Served, url: str) -> Failures:
     """Portman's collection with its contract tests, run by newman."""
     document, _ = successes(folder, served.profile, without=UPLOADS)
     subprocess.run([str(TOOLS / "portman"), "-l", str(document), "-b", f"{url}/api", "-o", "collection.json"],
-                   cwd=folder, check=True, capture_output=True, timeout=PATIENCE)
+                   cwd=folder, check=True, capture_output=True, timeout=TIMEOUT)
     run_tool([str(TOOLS / "newman"), "run", "collection.json", "--reporters", "json", "--reporter-json-export",
               "report.json"], folder, served)
-    found: Failures = {}
-    for number, one in enumerate(json.loads((folder / "report.json").read_text())["run"]["executions"], 1):
-        operation = served.operation(one["request"]["method"], "/" + "/".join(one["request"]["url"]["path"]))
-        for test in one.get("assertions", []):
+    failures: Failures = {}
+    for number, execution in enumerate(json.loads((folder / "report.json").read_text())["run"]["executions"], 1):
+        request = execution["request"]
+        operation = served.operation(request["method"], "/" + "/".join(request["url"]["path"]))
+        for test in execution.get("assertions", []):
             if "error" in test:
-                found.setdefault(f"{operation} {test['assertion'].rpartition(' - ')[2]}", number)
-    return found
+                failures.setdefault(f"{operation} {test['assertion'].rpartition(' - ')[2]}", number)
+    return failures
 
 
 def ours(profile: str, mutations: list[Mutation]) -> Failures:
-    """`sarkmock check`: what names the operation and the field; at the intact mock, all that it reports."""
+    """`sarkmock check`: findings that name the operation and the field; all findings at the intact mock."""
     if not mutations:
         box = Mutated(profile)
         run = Run(contract(profile), SignedIn(box, box.engine.state), options(profile, profile))
@@ -166,7 +167,7 @@ def ours(profile: str, mutations: list[Mutation]) -> Failures:
                 with suppress(NewFindings), run.watch():
                     case.run(run)
         return {str(finding.identity): finding.request for finding in run.findings}
-    fates = {str(one): hunt(profile, profile, [one], limit=BUDGETS[-1])[1][0] for one in mutations}
+    fates = {str(mutation): hunt(profile, profile, [mutation], limit=BUDGETS[-1])[1][0] for mutation in mutations}
     return {f"{min(fate.mutation.operations)} {text}": fate.request for text, fate in fates.items()
             if fate.request is not None}
 
@@ -186,27 +187,27 @@ class Job(NamedTuple):
     tool: str
     profile: str
     seed: int
-    numbers: tuple[int, ...]  # of the mutants that one mock has; none for the intact one
+    numbers: tuple[int, ...]  # of the mock's mutants; empty for the intact mock
 
 
 def drawn(profile: str, seed: int, count: int) -> list[tuple[int, Mutation]]:
-    """The visible ones of so many mutations, with their numbers."""
-    return [(number, one) for number, one in enumerate(draw(profile, seed, count))
-            if not why_invisible(contract(profile), one)]
+    """The visible mutations among those drawn, with their numbers."""
+    return [(number, mutation) for number, mutation in enumerate(draw(profile, seed, count))
+            if not why_invisible(contract(profile), mutation)]
 
 
 def jobs(seed: int, count: int, profiles: Iterable[str]) -> Iterator[Job]:
-    """Mutants that do not meet share a mock."""
+    """Yield the jobs. Mutants that do not interfere share a mock."""
     for profile in profiles:
         mutants = drawn(profile, seed, count)
-        numbers = {id(one): number for number, one in mutants}
-        shared = [tuple(numbers[id(one)] for one in group)
-                  for group in groups([one for _, one in mutants], contract(profile))]
+        numbers = {id(mutation): number for number, mutation in mutants}
+        shared = [tuple(numbers[id(mutation)] for mutation in group)
+                  for group in groups([mutation for _, mutation in mutants], contract(profile))]
         for tool in (OURS, *TOOL):
             yield from (Job(tool, profile, seed, group) for group in ((), *shared))
 
 
-def done(job: Job) -> Result:
+def run_job(job: Job) -> Result:
     mutants = draw(job.profile, job.seed, max(job.numbers, default=0) + 1)
     mutations = [mutants[number] for number in job.numbers]
     if job.tool == OURS:
@@ -218,7 +219,7 @@ def done(job: Job) -> Result:
 
 
 def found_at(result: Result, alarms: Failures, number: int) -> int | None:
-    """The request at which the failure of a changed operation came."""
+    """The number of the request that showed the failure of a changed operation."""
     mutation = draw(result["profile"], result["seed"], number + 1)[number]
     if result["tool"] == OURS:
         requests = [at for name, at in result["failures"].items() if name.endswith(str(mutation))]
@@ -229,15 +230,16 @@ def found_at(result: Result, alarms: Failures, number: int) -> int | None:
 
 
 def table(results: list[Result]) -> Iterator[str]:
-    """By profile and tool the share of mutants found within each budget, in percent, and the false alarms."""
-    yield "| profile | | mutants | " + " | ".join(f"{budget:,}" for budget in BUDGETS) + " | false alarms |"
+    """By profile and tool, the percentage of mutants found within each budget, and the false positives."""
+    yield "| profile | | mutants | " + " | ".join(f"{budget:,}" for budget in BUDGETS) + " | false positives |"
     yield "| --- " * (4 + len(BUDGETS)) + "|"
-    intact = {(one["profile"], one["tool"]): one["failures"] for one in results if not one["numbers"]}
+    intact = {(result["profile"], result["tool"]): result["failures"] for result in results if not result["numbers"]}
     order = [OURS, *TOOL]
-    for (profile, tool), alarms in sorted(intact.items(), key=lambda one: (one[0][0], order.index(one[0][1]))):
-        at = [found_at(one, alarms, number) for one in results if (one["profile"], one["tool"]) == (profile, tool)
-              for number in one["numbers"]]
-        shares = [f"{100 * sum(one is not None and one <= budget for one in at) / max(1, len(at)):.0f}%"
+    for (profile, tool), alarms in sorted(intact.items(), key=lambda item: (item[0][0], order.index(item[0][1]))):
+        at = [found_at(result, alarms, number)
+              for result in results if (result["profile"], result["tool"]) == (profile, tool)
+              for number in result["numbers"]]
+        shares = [f"{100 * sum(request is not None and request <= budget for request in at) / max(1, len(at)):.0f}%"
                   for budget in BUDGETS]
         yield f"| {profile} | {tool} | {len(at)} | {' | '.join(shares)} | {len(alarms)} |"
 
@@ -250,22 +252,23 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--count", type=int, default=20, help="mutants of each profile")
     parser.add_argument("--seed", type=int, default=51)
-    parser.add_argument("--only", default="", metavar="TEXT", help="tools whose name holds this text")
+    parser.add_argument("--only", default="", metavar="TEXT", help="tools whose name contains this text")
     parser.add_argument("--profile", action="append", metavar="NAME", help="default: documented and shipped")
-    parser.add_argument("--seconds", type=float, default=float("inf"), help="begin nothing after this time")
+    parser.add_argument("--seconds", type=float, default=float("inf"), help="start no job after this time")
     parser.add_argument("--results", type=Path, default=Path("detection.jsonl"))
     parser.add_argument("--markdown", type=Path, metavar="FILE", help="write the table to this file, too")
-    given = parser.parse_args()
-    ends = time.monotonic() + given.seconds
-    had = {Job(one["tool"], one["profile"], one["seed"], tuple(one["numbers"])) for one in read(given.results)}
-    for job in jobs(given.seed, given.count, given.profile or ("documented", "shipped")):
-        if job not in had and given.only in job.tool and time.monotonic() < ends:
-            with given.results.open("a") as file:
-                file.write(json.dumps(done(job)) + "\n")
-    text = "\n".join(table(read(given.results))) + "\n"
+    options = parser.parse_args()
+    ends = time.monotonic() + options.seconds
+    existing = {Job(result["tool"], result["profile"], result["seed"], tuple(result["numbers"]))
+                for result in read(options.results)}
+    for job in jobs(options.seed, options.count, options.profile or ("documented", "shipped")):
+        if job not in existing and options.only in job.tool and time.monotonic() < ends:
+            with options.results.open("a") as file:
+                file.write(json.dumps(run_job(job)) + "\n")
+    text = "\n".join(table(read(options.results))) + "\n"
     print(text, end="")
-    if given.markdown:
-        given.markdown.write_text(text)
+    if options.markdown:
+        options.markdown.write_text(text)
 
 
 if __name__ == "__main__":

@@ -36,13 +36,13 @@ def nothing(sark: SarkMock) -> None:
 
 
 def measured(sark: SarkMock, request: Callable[[SarkMock], None]) -> list[float]:
-    taken = []
+    times = []
     for _ in range(ROUNDS):
-        began = time.perf_counter()
+        start = time.perf_counter()
         sark.reset()
         request(sark)
-        taken.append((time.perf_counter() - began) * 1000)
-    return sorted(taken)
+        times.append((time.perf_counter() - start) * 1000)
+    return sorted(times)
 
 
 def main() -> None:
@@ -50,8 +50,8 @@ def main() -> None:
     for seed in ("factory", "big"):
         with SarkMock(seed=seed) as sark:
             for request in (nothing, by_urllib, by_requests, by_httpx, without_a_socket):
-                taken = measured(sark, request)
-                print(f"| {request.__name__}, {seed} | {median(taken):.2f} | {taken[int(ROUNDS * 0.95)]:.2f} |")
+                times = measured(sark, request)
+                print(f"| {request.__name__}, {seed} | {median(times):.2f} | {times[int(ROUNDS * 0.95)]:.2f} |")
 
 
 if __name__ == "__main__":

@@ -1,8 +1,8 @@
-"""What a request costs as the extensions grow: microseconds of processor time in process, and memory a row.
+"""The cost of a request by the number of extensions: processor time in microseconds, and memory per row.
 
 `python benchmarks/growth.py [--rows 10,1000,100000] [--rounds 9]`
 
-The sizes are measured in turns, and ratios are to the smallest, so that they mean something on a busy machine, too.
+Sizes are measured in turns, and compared with the smallest, so that the ratios are valid on a busy machine, too.
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ from sarkmock import Engine, State, load_seed
 from sarkmock.http.engine import Request
 from sarkmock.http.wsgi import render
 
-FIRST = 100_000  # six digits: each extension its own key
-REQUESTS = 40  # a round
+FIRST = 100_000  # six digits: all keys are different
+REQUESTS = 40  # per round
 
 
 class Box:
-    """A PBX with as many extensions, a reset that goes back to them, and what requests to it cost."""
+    """A PBX with a number of extensions, and the cost of requests to it."""
 
     def __init__(self, rows: int) -> None:
         before = resident()
@@ -36,7 +36,7 @@ class Box:
         self.rows, self.kilobytes, self.made = rows, (resident() - before) / rows, 0
         self.path = f"extensions/{FIRST + rows // 2}"
 
-    def ask(self, method: str, path: str, body: object = None) -> object:
+    def send(self, method: str, path: str, body: object = None) -> object:
         content = b"" if body is None else json.dumps(body).encode()
         headers = {} if body is None else {"Content-Type": "application/json"}
         reply = self.engine.handle(Request(method, f"/{path}", "", headers, content))
@@ -49,36 +49,36 @@ class Box:
 
     def create(self) -> None:
         self.made += 1
-        self.ask("POST", "extensions/mailbox", {"pkey": str(500_000 + self.made), "cluster": "default"})
+        self.send("POST", "extensions/mailbox", {"pkey": str(500_000 + self.made), "cluster": "default"})
 
     def round(self) -> dict[str, float]:
-        """One round of everything; a list is what is sent, the others are without their encoding."""
-        found = {
-            "show": cost(lambda: self.ask("GET", self.path), REQUESTS),
+        """One round of all measurements. The time of a list includes its encoding, other times do not."""
+        times = {
+            "show": cost(lambda: self.send("GET", self.path), REQUESTS),
             "create": cost(self.create, REQUESTS),
-            "update": cost(lambda: self.ask("PUT", self.path, {"desc": f"d{time.monotonic_ns()}"}), REQUESTS)}
+            "update": cost(lambda: self.send("PUT", self.path, {"desc": f"d{time.monotonic_ns()}"}), REQUESTS)}
         rows = json.loads(self.list())
         dumped = cost(lambda: json.dumps(rows), 1)
         for name, change in (("list after a change", self.create), ("list again", lambda: None)):
             change()
-            found[f"{name}, a row"] = listed = cost(self.list, 1) / self.rows
-            found[f"{name} / json.dumps"] = listed * self.rows / dumped
-        found["reset, ms"] = cost(self.engine.state.reset, 1) / 1000
-        return found
+            times[f"{name}, a row"] = listed = cost(self.list, 1) / self.rows
+            times[f"{name} / json.dumps"] = listed * self.rows / dumped
+        times["reset, ms"] = cost(self.engine.state.reset, 1) / 1000
+        return times
 
 
 def cost(function: Callable[[], object], count: int) -> float:
     """Median microseconds of processor time."""
     spent = []
     for _ in range(count):
-        began = time.process_time_ns()
+        start = time.process_time_ns()
         function()
-        spent.append(time.process_time_ns() - began)
+        spent.append(time.process_time_ns() - start)
     return median(spent) / 1000
 
 
 def resident() -> float:
-    """Kilobytes of memory at most until now."""
+    """Peak memory in kilobytes."""
     gc.collect()
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 
@@ -93,7 +93,7 @@ def main() -> None:
     rounds = [[box.round() for box in boxes] for _ in range(options.rounds)]
     print(f"{'':32}", *(f"{box.rows:>11,}" for box in boxes), f"{'ratio':>11}")
     for name in rounds[0][0]:
-        values = [median(found[number][name] for found in rounds) for number in range(len(boxes))]
+        values = [median(times[number][name] for times in rounds) for number in range(len(boxes))]
         print(f"{name:32}", *(f"{value:11.2f}" for value in values), f"{values[-1] / values[0]:11.2f}")
     print(f"{'KB a row':32}", *(f"{box.kilobytes:11.2f}" for box in boxes))
 

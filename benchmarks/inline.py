@@ -1,4 +1,4 @@
-"""A WSGI application as an ASGI one, called in the event loop itself, with no thread between."""
+"""A WSGI application as an ASGI application, called in the event loop without a thread."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Microseconds of processor time a request, layer by layer, without a server: what a journal and faults add.
+"""Processor time of a request in microseconds, by layer and without a server: the cost of journal and faults.
 
 `python benchmarks/layers.py [--seconds 0.3] [--rounds 7] [--json]`
 """
@@ -25,7 +25,7 @@ HEADERS = {"HTTP_HOST": "127.0.0.1:44300", "HTTP_ACCEPT": "application/json", "H
 
 
 def faulty() -> Any:
-    """Faults that no request here meets."""
+    """An application with a fault that no request triggers."""
     mock = engine()
     return direct(create_app(mock, journal=Journal(mock),
                              faults=Faults(mock, [{"operation": "agents.list", "status": 500}])))
@@ -39,25 +39,25 @@ SHOTS = [("list of 20", "GET", "/api/tenants", b""), ("show", "GET", "/api/tenan
 
 
 def micros(app: Any, method: str, path: str, body: bytes, seconds: float) -> float:
-    count, began = 0, time.process_time()
-    while time.process_time() - began < seconds:
+    count, start = 0, time.process_time()
+    while time.process_time() - start < seconds:
         for _ in range(50):
             environ = {"REQUEST_METHOD": method, "PATH_INFO": path, "CONTENT_LENGTH": str(len(body)),
                        "CONTENT_TYPE": "application/json", "wsgi.input": io.BytesIO(body), **HEADERS}
             b"".join(app(environ, lambda *_: None))
         count += 50
-    return (time.process_time() - began) / count * 1e6
+    return (time.process_time() - start) / count * 1e6
 
 
 def measure(seconds: float, rounds: int) -> dict[str, dict[str, float]]:
-    """The least of rounds in which every layer had its turn: what disturbs a measurement only adds to it."""
+    """The minimum of several rounds of all layers: disturbances only add time."""
     apps = {name: build() for name, build in LAYERS.items()}
-    found: dict[str, dict[str, list[float]]] = {name: {shot[0]: [] for shot in SHOTS} for name in apps}
+    times: dict[str, dict[str, list[float]]] = {name: {shot[0]: [] for shot in SHOTS} for name in apps}
     for _ in range(rounds):
         for shot in SHOTS:
             for name, app in apps.items():
-                found[name][shot[0]].append(micros(app, *shot[1:], seconds))
-    return {name: {shot: min(times) for shot, times in shots.items()} for name, shots in found.items()}
+                times[name][shot[0]].append(micros(app, *shot[1:], seconds))
+    return {name: {shot: min(values) for shot, values in shots.items()} for name, shots in times.items()}
 
 
 def main() -> None:

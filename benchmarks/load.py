@@ -1,4 +1,4 @@
-"""Requests per second over a few TLS connections that stay open. Knows nothing of who answers."""
+"""Measures requests per second over a few TLS connections that stay open."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ CONNECTIONS = 4
 
 
 class Shot(NamedTuple):
-    """What is sent again and again, numbered, and the status that must come back."""
+    """A request that is sent repeatedly with a number, and its expected status."""
 
     name: str
     status: int
@@ -31,19 +31,19 @@ class Shot(NamedTuple):
 
 
 def rate(url: str, shot: Shot, seconds: float) -> float:
-    """Requests per second, each connection having its next request in flight while the others are read."""
+    """Requests per second. Each connection has a request in flight while the others are read."""
     parts = urlsplit(url)
     with ExitStack() as stack:
         connections = [stack.enter_context(connect(parts.hostname or "", parts.port or 0, parts.scheme == "https"))
                        for _ in range(CONNECTIONS)]
-        began, number = time.perf_counter(), 0
-        while time.perf_counter() - began < seconds:
+        start, number = time.perf_counter(), 0
+        while time.perf_counter() - start < seconds:
             for connection in connections:
                 number += 1
                 connection.sendall(shot.encode(parts.netloc, number))
             for connection in connections:
                 expect(connection, shot)
-        return number / (time.perf_counter() - began)
+        return number / (time.perf_counter() - start)
 
 
 def connect(host: str, port: int, tls: bool = True) -> socket.socket:
@@ -57,25 +57,25 @@ def connect(host: str, port: int, tls: bool = True) -> socket.socket:
 
 
 def expect(connection: socket.socket, shot: Shot) -> None:
-    """Read one whole answer; a status that was not meant ends the measurement."""
+    """Read a whole response. An unexpected status ends the measurement."""
     received = b""
     while b"\r\n\r\n" not in received:
-        received += more(connection)
+        received += receive(connection)
     head, _, body = received.partition(b"\r\n\r\n")
-    missing = length(head) - len(body)
+    missing = content_length(head) - len(body)
     while missing > 0:
-        missing -= len(more(connection))
+        missing -= len(receive(connection))
     if int(head[9:12]) != shot.status:
         raise SystemExit(f"{shot.name}: {head.splitlines()[0].decode()}, expected {shot.status}")
 
 
-def more(connection: socket.socket) -> bytes:
+def receive(connection: socket.socket) -> bytes:
     received = connection.recv(65536)
     if not received:
         raise SystemExit("the server does not keep the connection alive")
     return received
 
 
-def length(head: bytes) -> int:
+def content_length(head: bytes) -> int:
     name = head.lower().index(b"content-length:") + 15
     return int(head[name:].split(b"\r\n", 1)[0])

@@ -1,4 +1,4 @@
-"""Many connections at once to `sarkmock serve`: some idle, some busy; how long the busy ones wait, and what it takes.
+"""Many concurrent connections to `sarkmock serve`, some idle and some busy: waiting times and memory.
 
 `python benchmarks/many.py [--idle 5000] [--busy 200] [--requests 20] [--http]`
 """
@@ -24,52 +24,52 @@ Streams = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 
 
 async def ask(streams: Streams) -> float:
-    """Seconds that a request took; any answer but 200 is an error."""
+    """Seconds for a request; a status other than 200 is an error."""
     reader, writer = streams
-    began = time.perf_counter()
+    start = time.perf_counter()
     writer.write(REQUEST)
     head = await reader.readuntil(b"\r\n\r\n")
     if not head.startswith(b"HTTP/1.1 200 "):
         raise SystemExit(head.splitlines()[0].decode())
     await reader.readexactly(int(re.search(rb"(?i)content-length: (\d+)", head)[1]))  # type: ignore[index]
-    return time.perf_counter() - began
+    return time.perf_counter() - start
 
 
 async def connect(url: str, number: int) -> list[Streams]:
-    """Connections that have had one answer each and are kept alive."""
+    """Open connections that are kept alive after one request each."""
     parts, context, few = urlsplit(url), ssl._create_unverified_context(), asyncio.Semaphore(AT_ONCE)
 
-    async def one() -> Streams:
+    async def open_connection() -> Streams:
         async with few:
             streams = await asyncio.open_connection(parts.hostname, parts.port,
                                                     ssl=context if parts.scheme == "https" else None)
             await ask(streams)
             return streams
-    return await asyncio.gather(*[one() for _ in range(number)])
+    return await asyncio.gather(*[open_connection() for _ in range(number)])
 
 
 async def measure(url: str, idle: int, busy: int, requests: int) -> None:
-    began = time.perf_counter()
+    start = time.perf_counter()
     waiting = await connect(url, idle)
-    print(f"{idle} idle connections after {time.perf_counter() - began:.1f} s")
+    print(f"{idle} idle connections after {time.perf_counter() - start:.1f} s")
     clients = await connect(url, busy)
 
     async def client(streams: Streams) -> list[float]:
         return [await ask(streams) for _ in range(requests)]
-    began = time.perf_counter()
-    taken = sorted(one for times in await asyncio.gather(*map(client, clients)) for one in times)
-    print(f"{busy} busy ones: {len(taken) / (time.perf_counter() - began):,.0f} requests/s, "
-          f"median {taken[len(taken) // 2] * 1000:.0f} ms, p99 {taken[int(len(taken) * 0.99)] * 1000:.0f} ms, "
-          f"longest {taken[-1] * 1000:.0f} ms")
+    start = time.perf_counter()
+    times = sorted(seconds for results in await asyncio.gather(*map(client, clients)) for seconds in results)
+    print(f"{busy} busy connections: {len(times) / (time.perf_counter() - start):,.0f} requests/s, "
+          f"median {times[len(times) // 2] * 1000:.0f} ms, p99 {times[int(len(times) * 0.99)] * 1000:.0f} ms, "
+          f"longest {times[-1] * 1000:.0f} ms")
     alone = sorted([await ask(clients[0]) for _ in range(200)])
-    print(f"one busy one: median {alone[100] * 1000:.1f} ms, p99 {alone[198] * 1000:.1f} ms")
+    print(f"a single busy connection: median {alone[100] * 1000:.1f} ms, p99 {alone[198] * 1000:.1f} ms")
     await asyncio.gather(*map(ask, waiting[::50]))
-    print("the idle ones are still served")
+    print("the idle connections are still served")
 
 
 @contextmanager
 def serving(*options: str) -> Iterator[tuple[str, int]]:
-    """`sarkmock serve` on a free port: its URL and its process."""
+    """Start `sarkmock serve` on a free port; its URL and process id."""
     command = [sys.executable, "-m", "sarkmock", "serve", "--port", "0", *options]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as server:
         try:

@@ -1,7 +1,7 @@
-"""How soon the suite finds a single change of a mock: mutants drawn by a seed, one run each, and a table.
+"""How soon the suite finds single changes of a mock: one run for each mutant drawn by a seed, and a table.
 
-Every mutant is judged by the intact profile: the first 1,200 requests of a run first, then, if it was not found, all
-that concerns its section, then the whole run. Results are JSON lines; a mutant that the file has is not tried again.
+Every mutant is judged by the intact profile: by the first 1,200 requests of a run, then by all cases of its section,
+then by the whole run, until it is found. Results are JSON lines; mutants in the file are not measured again.
 """
 
 from __future__ import annotations
@@ -27,11 +27,11 @@ Key = tuple[str, int, int]  # profile, seed, number
 Result = dict[str, Any]
 
 
-def tried(key: Key) -> Result:
-    """What became of one mutant."""
+def measure(key: Key) -> Result:
+    """The result for one mutant."""
     profile, seed, number = key
     mutation = draw(profile, seed, number + 1)[number]
-    began = time.process_time()
+    start = time.process_time()
     reason = why_invisible(contract_of(profile), mutation)
     result = {"profile": profile, "seed": seed, "number": number, "kind": mutation.kind, "mutation": str(mutation)}
     if reason:
@@ -43,30 +43,32 @@ def tried(key: Key) -> Result:
             fate = hunt(profile, profile, [mutation], whole=whole)[1][0]
     findings = [f"{finding.identity} {','.join(finding.deviations)}".strip() for finding in fate.findings]
     return {**result, "status": fate.status, "request": fate.request if within else None, "findings": findings,
-            "seconds": round(time.process_time() - began, 1)}
+            "seconds": round(time.process_time() - start, 1)}
 
 
 def read(file: Path) -> list[Result]:
     return [json.loads(line) for line in file.read_text().splitlines()] if file.exists() else []
 
 
-def wanted(profiles: list[str], seed: int, count: int, done: list[Result]) -> Iterator[Key]:
-    had = {(one["profile"], one["seed"], one["number"]) for one in done}
-    yield from (key for number in range(count) for profile in profiles if (key := (profile, seed, number)) not in had)
+def missing_keys(profiles: list[str], seed: int, count: int, done: list[Result]) -> Iterator[Key]:
+    existing = {(result["profile"], result["seed"], result["number"]) for result in done}
+    keys = ((profile, seed, number) for number in range(count) for profile in profiles)
+    yield from (key for key in keys if key not in existing)
 
 
 def table(results: list[Result]) -> Iterator[str]:
-    """Per profile how many of the visible mutants were found by then, in percent."""
+    """The percentage of visible mutants found within each number of requests, by profile."""
     columns = ["profile", "mutants", "invisible", *(f"{step:,}" for step in STEPS), "full run", "missed", "masked"]
     yield f"| {' | '.join(columns)} |"
     yield "| --- " * len(columns) + "|"
-    for profile in sorted({one["profile"] for one in results}, key=PROFILES.index):
-        own = [one for one in results if one["profile"] == profile]
-        seen = [one for one in own if one["status"] != "invisible"]
-        within = [sum(one["request"] is not None and one["request"] <= step for one in seen) for step in STEPS]
-        by = Counter(one["status"] for one in seen)
-        shares = [f"{100 * number / len(seen):.1f}%" for number in (*within, by["found"])]
-        cells = [profile, len(own), len(own) - len(seen), *shares, by["missed"], by["masked"]]
+    for profile in sorted({result["profile"] for result in results}, key=PROFILES.index):
+        own = [result for result in results if result["profile"] == profile]
+        visible = [result for result in own if result["status"] != "invisible"]
+        requests = [result["request"] for result in visible if result["request"] is not None]
+        within = [sum(request <= step for request in requests) for step in STEPS]
+        by = Counter(result["status"] for result in visible)
+        shares = [f"{100 * number / len(visible):.1f}%" for number in (*within, by["found"])]
+        cells = [profile, len(own), len(own) - len(visible), *shares, by["missed"], by["masked"]]
         yield f"| {' | '.join(map(str, cells))} |"
 
 
@@ -76,19 +78,20 @@ def main() -> None:
     parser.add_argument("--count", type=int, default=300)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--processes", type=int, default=2)
-    parser.add_argument("--seconds", type=float, default=float("inf"), help="begin no mutant after this time")
+    parser.add_argument("--seconds", type=float, default=float("inf"), help="start no mutant after this time")
     parser.add_argument("--results", type=Path, default=Path("mutants.jsonl"))
-    given = parser.parse_args()
-    ends = time.monotonic() + given.seconds
-    keys = list(wanted(given.profile or ["documented", "shipped"], given.seed, given.count, read(given.results)))
-    with multiprocessing.Pool(given.processes) as pool, given.results.open("a") as file:
-        for result in pool.imap_unordered(tried, keys):
+    options = parser.parse_args()
+    ends = time.monotonic() + options.seconds
+    profiles = options.profile or ["documented", "shipped"]
+    keys = list(missing_keys(profiles, options.seed, options.count, read(options.results)))
+    with multiprocessing.Pool(options.processes) as pool, options.results.open("a") as file:
+        for result in pool.imap_unordered(measure, keys):
             file.write(json.dumps(result) + "\n")
             file.flush()
             if time.monotonic() > ends:
                 pool.terminate()
                 break
-    print("\n".join(table(read(given.results))))
+    print("\n".join(table(read(options.results))))
 
 
 if __name__ == "__main__":

@@ -1,8 +1,8 @@
-"""The mock beside other mock servers on the same work, one after the other in one run; ratios are what counts.
+"""Compares the mock with other mock servers for the same requests. Only the ratios are meaningful.
 
 `npm --prefix benchmarks/peers install`, then
-`python benchmarks/peers.py [--seconds 1] [--only TEXT] [--json FILE] [--markdown FILE]`. A peer that is not installed
-is left out. A column that a peer has nothing for (HTTPS, validation) stays empty.
+`python benchmarks/peers.py [--seconds 1] [--only TEXT] [--json FILE] [--markdown FILE]`. Peers that are not
+installed are skipped. Columns that a peer does not support (HTTPS, validation) are empty.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ HERE = Path(__file__).parent
 NODE = HERE / "peers" / "node_modules"
 WORK = ("list of 20", "show", "valid POST", "invalid POST", "PUT")
 JSON = {"Content-Type": "application/json", "Accept": "application/json"}
-# moto finds the service by the scope of a signature.
+# moto selects the service by the scope of a signature.
 SCOPE = "mock/20240101/us-east-1/iam/aws4_request"
 IAM = {"Content-Type": "application/x-www-form-urlencoded",
        "Authorization": f"AWS4-HMAC-SHA256 Credential={SCOPE}, SignedHeaders=, Signature="}
@@ -46,7 +46,7 @@ PATIENCE = 60.0
 
 
 class Call(NamedTuple):
-    """A numbered request: method, path, body and headers, and the status it must have."""
+    """A numbered request: method, path, body, headers and expected status."""
 
     method: str
     path: str
@@ -56,7 +56,7 @@ class Call(NamedTuple):
 
 
 class Peer(NamedTuple):
-    """A server: its command for a port, a folder and a certificate, and what it is asked."""
+    """A server: its command for a port, a folder and a certificate, and the requests to send."""
 
     name: str
     release: str | None
@@ -71,7 +71,7 @@ def row(number: int) -> str:
 
 
 def tenant_calls(prefix: str = "", key: str = "tenant01", **without: Call | None) -> dict[str, Call]:
-    """The work on tenants, as the API has it."""
+    """The requests for tenants, as in the API."""
     calls = {"list of 20": Call("GET", f"{prefix}/tenants"), "show": Call("GET", f"{prefix}/tenants/{key}"),
              "valid POST": Call("POST", f"{prefix}/tenants", row, 201),
              "invalid POST": Call("POST", f"{prefix}/tenants", lambda _: '{"pkey": "bench"}', 422),
@@ -80,7 +80,7 @@ def tenant_calls(prefix: str = "", key: str = "tenant01", **without: Call | None
 
 
 def user_calls() -> dict[str, Call]:
-    """The same on users of moto's IAM."""
+    """The equivalent requests for users of moto's IAM."""
     def call(text: str, status: int = 200) -> Call:
         return Call("POST", "/", lambda n: f"Version=2010-05-08&Action={text.format(n)}", status, IAM)
     return {"list of 20": call("ListUsers&MaxItems=20"), "show": call("GetUser&UserName=tenant01"),
@@ -97,14 +97,14 @@ def serve(port: int, folder: Path, pair: CertificatePair | None) -> list[str]:
 
 
 def document(folder: Path) -> Path:
-    """Our document, without the base path."""
+    """The document without the base path."""
     file = folder / "openapi.json"
     file.write_text(json.dumps({**load(), "servers": [{"url": "/"}]}))
     return file
 
 
 def older_document(folder: Path) -> Path:
-    """The same four operations in OpenAPI 3.0, which is all that connexion reads."""
+    """The same four operations in OpenAPI 3.0, for connexion."""
     body = {"required": True, "content": {"application/json": {"schema": {
         "type": "object", "required": ["description"], "properties": {"description": {"type": "string"}}}}}}
     key = {"name": "tenant", "in": "path", "required": True, "schema": {"type": "string"}}
@@ -122,7 +122,7 @@ def older_document(folder: Path) -> Path:
 
 
 def node_package(name: str) -> str | None:
-    """The release of an installed package."""
+    """The version of an installed package."""
     file = NODE / name / "package.json"
     return json.loads(file.read_text())["version"] if file.is_file() else None
 
@@ -140,7 +140,7 @@ def json_server(port: int, folder: Path, _: Any) -> list[str]:
 
 
 def wiremock(port: int, folder: Path, pair: CertificatePair | None) -> list[str]:
-    """Stubs with the same answers; a body without a description matches the one that rejects it."""
+    """Stubs with the same responses. A body without a description matches the stub that rejects it."""
     described = {"bodyPatterns": [{"matchesJsonPath": "$.description"}]}
     stubs = [({"method": "GET", "url": "/tenants"}, 200, TENANTS), ({"method": "GET", "url": SHOWN}, 200, TENANTS[1]),
              ({"method": "POST", "url": "/tenants", **described}, 201, TENANTS[1]),
@@ -161,7 +161,7 @@ def moto(port: int, _: Path, pair: CertificatePair | None) -> list[str]:
 
 
 def mockoon(port: int, folder: Path, pair: CertificatePair | None) -> list[str]:
-    """Our document; with TLS as Mockoon's own file, which it makes of our document."""
+    """The document; for TLS, Mockoon's own file, which it generates from the document."""
     command, data = str(NODE / ".bin" / "mockoon-cli"), document(folder)
     if pair:
         subprocess.run([command, "import", "--input", str(data), "--output", str(folder / "mockoon.json")], check=True,
@@ -195,15 +195,15 @@ PEERS = (
 
 @contextmanager
 def running(peer: Peer, folder: Path, pair: CertificatePair | None) -> Iterator[tuple[str, int, float]]:
-    """URL, process group and seconds until the first answer."""
+    """URL, process group and seconds until the first response."""
     with socket.create_server(("127.0.0.1", 0)) as probe:
         port = probe.getsockname()[1]
-    command, began = peer.command(port, folder, pair), time.perf_counter()
+    command, start = peer.command(port, folder, pair), time.perf_counter()
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True)
     url = f"http{'s' if pair else ''}://127.0.0.1:{port}"
     try:
         wait_for(url, peer.calls["list of 20"])
-        yield url, process.pid, time.perf_counter() - began
+        yield url, process.pid, time.perf_counter() - start
     finally:
         os.killpg(process.pid, signal.SIGKILL)
         process.wait()
@@ -214,7 +214,7 @@ def wait_for(url: str, call: Call) -> None:
     while time.monotonic() < deadline:
         try:
             with closing(connect(url)) as connection:
-                ask(connection, call, 0)
+                send(connection, call, 0)
         except (OSError, http.client.HTTPException):
             time.sleep(0.02)
         else:
@@ -231,7 +231,7 @@ def connect(url: str) -> http.client.HTTPConnection:
     return http.client.HTTPSConnection(str(parts.hostname), parts.port, timeout=10, context=context)
 
 
-def ask(connection: http.client.HTTPConnection, call: Call, number: int) -> int:
+def send(connection: http.client.HTTPConnection, call: Call, number: int) -> int:
     connection.request(call.method, call.path, call.body(number) if call.body else None, dict(call.headers))
     response = connection.getresponse()
     response.read()
@@ -239,24 +239,24 @@ def ask(connection: http.client.HTTPConnection, call: Call, number: int) -> int:
 
 
 def measured(url: str, call: Call, seconds: float, numbers: Iterator[int]) -> dict[str, float]:
-    """Requests per second over one connection that stays open, and milliseconds of the median and of one in 100."""
+    """Requests per second over one persistent connection, and the latencies p50 and p99 in milliseconds."""
     times: list[float] = []
     with closing(connect(url)) as connection:
         for _ in range(5):
-            status = ask(connection, call, next(numbers))
+            status = send(connection, call, next(numbers))
             if status != call.status:
                 raise SystemExit(f"{url} {call.method} {call.path}: {status}, expected {call.status}")
-        began = time.perf_counter()
-        while time.perf_counter() - began < seconds:
+        start = time.perf_counter()
+        while time.perf_counter() - start < seconds:
             before = time.perf_counter()
-            ask(connection, call, next(numbers))
+            send(connection, call, next(numbers))
             times.append(time.perf_counter() - before)
     cuts = quantiles(times, n=100) if len(times) > 1 else [times[0]] * 99
     return {"requests/s": len(times) / sum(times), "p50 ms": cuts[49] * 1000, "p99 ms": cuts[98] * 1000}
 
 
 def memory(group: int) -> float:
-    """Megabytes that the processes of a group hold."""
+    """Memory of the processes of a group in megabytes."""
     kilobytes = 0
     for status in Path("/proc").glob("[0-9]*/status"):
         try:
@@ -278,16 +278,16 @@ def measure(peer: Peer, seconds: float, pair: CertificatePair | None) -> dict[st
 
 
 def prepare(peer: Peer, url: str) -> None:
-    """moto begins empty."""
+    """Create the rows: moto starts empty."""
     if peer.calls["show"].headers is IAM:
         with closing(connect(url)) as connection:
-            for one in TENANTS:
-                body = f"Version=2010-05-08&Action=CreateUser&UserName={one['pkey']}"
-                ask(connection, Call("POST", "/", lambda _, body=body: body, headers=IAM), 0)  # type: ignore[misc]
+            for call in TENANTS:
+                body = f"Version=2010-05-08&Action=CreateUser&UserName={call['pkey']}"
+                send(connection, Call("POST", "/", lambda _, body=body: body, headers=IAM), 0)  # type: ignore[misc]
 
 
 def markdown(report: Mapping[str, Any]) -> str:
-    """A table of requests per second with ratios to ours over the same transport."""
+    """A table of requests per second with the ratios to sarkmock over the same transport."""
     machine, results = report["machine"], report["results"]
     ours = {one["https"]: one for one in results if one["peer"] == PEERS[0].name}
     head = (f"{machine['python']}, {machine['cores']} cores, load {machine['load']:.1f}, {machine['system']}. "

@@ -1,7 +1,7 @@
-"""What a proxy adds to a request, and how many requests pass, side by side in one run, before `sarkmock serve`.
+"""Latency and throughput of proxies in front of `sarkmock serve`, compared in one run.
 
 `python benchmarks/proxy.py [--seconds 1] [--rounds 3] [--json] [--mitmdump COMMAND] [--prism COMMAND]`
-Plain HTTP on both sides, which is all that Prism has; `sarkmock proxy` with TLS on both sides as well.
+Plain HTTP on both sides, because Prism has no TLS; `sarkmock proxy` also with TLS on both sides.
 """
 
 from __future__ import annotations
@@ -70,23 +70,23 @@ def connected(url: str) -> Iterator[http.client.HTTPConnection]:
 
 
 def latencies(url: str, path: str, seconds: float) -> list[float]:
-    """Milliseconds of one request after another over one connection."""
-    found = []
+    """Milliseconds of consecutive requests over one connection."""
+    times = []
     with connected(url) as connection:
         ends = time.perf_counter() + seconds
         while time.perf_counter() < ends:
-            began = time.perf_counter()
+            start = time.perf_counter()
             connection.request("GET", path, headers={"Accept": "application/json"})
-            answer = connection.getresponse()
-            answer.read()
-            found.append((time.perf_counter() - began) * 1000)
-            if answer.status != SHOW.status:
-                raise SystemExit(f"{url}{path}: {answer.status}")
-    return found
+            response = connection.getresponse()
+            response.read()
+            times.append((time.perf_counter() - start) * 1000)
+            if response.status != SHOW.status:
+                raise SystemExit(f"{url}{path}: {response.status}")
+    return times
 
 
-def passing(url: str, prefix: str, seconds: float) -> float | None:
-    """Requests a second over four connections; None where answers are framed in a way that the load does not read."""
+def throughput(url: str, prefix: str, seconds: float) -> float | None:
+    """Requests per second over four connections; None if the load generator cannot read the responses."""
     try:
         return rate(url, SHOW._replace(path=SHOW.path.removeprefix("/api") if not prefix else SHOW.path), seconds)
     except (SystemExit, ValueError):
@@ -98,24 +98,24 @@ def measure(options: argparse.Namespace) -> dict[str, dict[str, float | None]]:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         pair = make_certificate(folder, "127.0.0.1")
         plain, secure = (stack.enter_context(running(serve(tls), pair)) for tls in (False, True))
-        ways = [ours(plain, False), ours(plain, False, "--shadow", "L10"), ours(secure, True)]
-        ways += [mitmdump(options.mitmdump, plain)] if options.mitmdump else []
-        ways += [prism(options.prism, plain, folder / "openapi.json")] if options.prism else []
+        proxies = [ours(plain, False), ours(plain, False, "--shadow", "L10"), ours(secure, True)]
+        proxies += [mitmdump(options.mitmdump, plain)] if options.mitmdump else []
+        proxies += [prism(options.prism, plain, folder / "openapi.json")] if options.prism else []
         urls = {"direct": (plain, "/api"), "direct (TLS)": (secure, "/api")}
-        urls |= {way.name: (stack.enter_context(running(way, pair)), way.prefix) for way in ways}
+        urls |= {proxy.name: (stack.enter_context(running(proxy, pair)), proxy.prefix) for proxy in proxies}
         times: dict[str, list[float]] = {name: [] for name in urls}
         rates: dict[str, list[float | None]] = {name: [] for name in urls}
         for _ in range(options.rounds):
             for name, (url, prefix) in urls.items():
                 times[name] += latencies(url, f"{prefix}/tenants/default", options.seconds)
-                rates[name].append(passing(url, prefix, options.seconds))
-    found: dict[str, dict[str, float | None]] = {}
+                rates[name].append(throughput(url, prefix, options.seconds))
+    results: dict[str, dict[str, float | None]] = {}
     for name, all_times in times.items():
         direct = median(times["direct (TLS)" if "TLS" in name else "direct"])
-        known = [one for one in rates[name] if one is not None]
-        found[name] = {"p50": median(all_times), "p99": quantiles(all_times, n=100)[-1],
-                       "added": median(all_times) - direct, "requests/s": median(known) if known else None}
-    return found
+        values = [value for value in rates[name] if value is not None]
+        results[name] = {"p50": median(all_times), "p99": quantiles(all_times, n=100)[-1],
+                         "added": median(all_times) - direct, "requests/s": median(values) if values else None}
+    return results
 
 
 def main() -> None:

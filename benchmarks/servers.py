@@ -1,4 +1,4 @@
-"""Requests per second of every candidate, side by side in one run: on a busy machine only the ratios mean something.
+"""Requests per second of several servers, compared in one run: on a busy machine only the ratios are meaningful.
 
 `python benchmarks/servers.py [--seconds 0.5] [--rounds 3] [--only TEXT] [--json] [--before CHECKOUT] [--prism COMMAND]`
 """
@@ -40,7 +40,7 @@ Rates = dict[str, dict[str, float]]
 
 
 class Candidate(NamedTuple):
-    """A server that is started for a measurement: `command` of a port and a certificate."""
+    """A server to measure; ``command`` takes a port and a certificate."""
 
     name: str
     command: Callable[[int, CertificatePair], list[str]]
@@ -55,13 +55,13 @@ def of_this_checkout(name: str, script: Path = SCRIPT) -> Candidate:
 
 
 def of_another(checkout: Path) -> Candidate:
-    """`sarkmock serve` of another state of this project; what it needs must be installed."""
+    """`sarkmock serve` of another checkout, whose dependencies must be installed."""
     before = of_this_checkout("sarkmock serve", checkout / "benchmarks" / "candidates.py")
     return before._replace(name="sarkmock serve, before", environment={"PYTHONPATH": str(checkout)})
 
 
 def prism(command: str, document: Path) -> Candidate:
-    """Stoplight's Prism with our document, on plain HTTP: it has no HTTPS."""
+    """Stoplight's Prism with the document, on plain HTTP because it has no HTTPS."""
     document.write_text(json.dumps(load()))
     return Candidate("Prism, plain HTTP", lambda port, _: [
         *shlex.split(command), "mock", "--port", str(port), "--verboseLevel", "silent", str(document)], False, "")
@@ -69,7 +69,7 @@ def prism(command: str, document: Path) -> Candidate:
 
 @contextmanager
 def running(candidate: Candidate, pair: CertificatePair) -> Iterator[str]:
-    """The candidate as a process group of its own, on a port that was free a moment ago."""
+    """Run the candidate in its own process group on a free port."""
     with socket.create_server(("127.0.0.1", 0)) as probe:
         port = probe.getsockname()[1]
     process = subprocess.Popen(candidate.command(port, pair), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
@@ -92,20 +92,20 @@ def wait_for(port: int) -> None:
 
 
 def measure(candidates: list[Candidate], pair: CertificatePair, seconds: float, rounds: int) -> Rates:
-    """Median over rounds in which every candidate had its turn."""
-    found = {one.name: {shot.name: [] for shot in SHOTS} for one in candidates}  # type: dict[str, dict[str, list[float]]]
+    """The median of several rounds of all candidates."""
+    results = {candidate.name: {shot.name: [] for shot in SHOTS} for candidate in candidates}  # type: dict[str, dict[str, list[float]]]
     for _ in range(rounds):
-        for one in candidates:
-            with running(one, pair) as url:
+        for candidate in candidates:
+            with running(candidate, pair) as url:
                 for shot in SHOTS:
-                    sent = shot._replace(path=one.prefix + shot.path.removeprefix("/api"))
+                    sent = shot._replace(path=candidate.prefix + shot.path.removeprefix("/api"))
                     rate(url, sent._replace(body=shot.body and _warm(shot)), seconds / 10)
-                    found[one.name][shot.name].append(rate(url, sent, seconds))
-    return {name: {shot: median(rates) for shot, rates in shots.items()} for name, shots in found.items()}
+                    results[candidate.name][shot.name].append(rate(url, sent, seconds))
+    return {name: {shot: median(rates) for shot, rates in shots.items()} for name, shots in results.items()}
 
 
 def _warm(shot: Shot):  # type: ignore[no-untyped-def]
-    """The same body under keys that the measurement does not use."""
+    """The same body with keys that the measurement does not use."""
     return lambda number: shot.body(number).replace("bench", "warm")  # type: ignore[misc]
 
 
@@ -125,7 +125,7 @@ def main() -> None:
     parser.add_argument("--before", type=Path, metavar="CHECKOUT", help="compare with this state of the project, too")
     parser.add_argument("--prism", metavar="COMMAND", help="compare with Prism: npm install @stoplight/prism-cli@5")
     options = parser.parse_args()
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that the candidate under way is stopped, too
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # to stop the running candidate, too
     candidates = [of_this_checkout(name) for name in CANDIDATES if name == REFERENCE or options.only in name]
     with tempfile.TemporaryDirectory() as directory:
         pair = make_certificate(Path(directory), "127.0.0.1")

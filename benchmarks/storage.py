@@ -1,4 +1,4 @@
-"""What keeping the state costs: microseconds a request, in process, with and without `--state`.
+"""The cost of persistence: microseconds per request, in process, with and without `--state`.
 
 `python benchmarks/storage.py [--requests 300]`
 """
@@ -21,7 +21,7 @@ from sarkmock.pbx.persistence import Kept, Storage
 DISK = Path.cwd()  # /tmp is memory on many machines
 
 
-def ask(app, method: str, path: str, body: bytes = b"") -> None:
+def send(app, method: str, path: str, body: bytes = b"") -> None:
     environ = create_environ(f"/api/{path}", method=method, data=body, content_type="application/json")
     b"".join(app(environ, lambda *_: None))
 
@@ -29,11 +29,11 @@ def ask(app, method: str, path: str, body: bytes = b"") -> None:
 def microseconds(app, count: int) -> dict[str, float]:
     reads, writes = [], []
     for number in range(count):
-        began = time.perf_counter()
-        ask(app, "GET", "tenants/default")
+        start = time.perf_counter()
+        send(app, "GET", "tenants/default")
         middle = time.perf_counter()
-        ask(app, "POST", "tenants", json.dumps({"pkey": f"b{number}", "description": "Bench"}).encode())
-        reads.append(middle - began)
+        send(app, "POST", "tenants", json.dumps({"pkey": f"b{number}", "description": "Bench"}).encode())
+        reads.append(middle - start)
         writes.append(time.perf_counter() - middle)
     return {"show": median(reads) * 1e6, "valid POST": median(writes) * 1e6}
 

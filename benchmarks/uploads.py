@@ -1,10 +1,10 @@
-"""What bodies of 40 MiB cost in many shapes, and how long another client waits meanwhile.
+"""The cost of bodies of 40 MiB of different kinds, and the waiting time of another client.
 
 `python benchmarks/uploads.py [--mib 40] [--only TEXT] [--in-process]`
 
-`sarkmock serve --http` runs in another process. For each shape: its processor time, the status, and the longest wait of
-a client that asks for one row again and again while the body is answered. With ``--in-process`` an engine is asked, and
-waits are counted in processor time, which means something on a busy machine, too.
+`sarkmock serve --http` runs in another process. For each kind: processor time, status, and the longest waiting time of
+a client that requests a row repeatedly meanwhile. With ``--in-process`` the requests go to an engine, and waiting times
+are processor time, which is meaningful on a busy machine, too.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ TICK = os.sysconf("SC_CLK_TCK")
 
 
 def members(pattern: str, opening: str = "{", closing: str = "}") -> Callable[[int], bytes]:
-    """JSON of as many members as fit, each with its number."""
+    """JSON with as many numbered members as fit."""
     return lambda size: (opening + ",".join(islice(map(pattern.__mod__, count()), size // (len(pattern % 9) + 7)))
                          + closing).encode()
 
@@ -102,7 +102,7 @@ SHAPES: dict[str, tuple[str, Callable[[int], bytes]]] = {
 }
 
 
-def ask(port: int, method: str, path: str, body: bytes | None = None, kind: str = "") -> int:
+def send(port: int, method: str, path: str, body: bytes | None = None, kind: str = "") -> int:
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
     connection.request(method, path, body, {"Content-Type": kind} if kind else {})
     status = connection.getresponse().status
@@ -110,53 +110,53 @@ def ask(port: int, method: str, path: str, body: bytes | None = None, kind: str 
     return status
 
 
-def spent(process: int) -> float:
-    """Processor time of a process and its threads."""
+def processor_time(process: int) -> float:
+    """Processor time of a process with its threads."""
     fields = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
     return (int(fields[11]) + int(fields[12])) / TICK
 
 
-def waits(port: int, done: threading.Event, found: list[float]) -> None:
-    """Ask for one row again and again; how long each answer took."""
+def record_waits(port: int, done: threading.Event, times: list[float]) -> None:
+    """Request a row repeatedly and record the time of each response."""
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
     while not done.is_set():
-        began = time.perf_counter()
+        start = time.perf_counter()
         connection.request("GET", "/api/tenants/default")
         connection.getresponse().read()
-        found.append(time.perf_counter() - began)
+        times.append(time.perf_counter() - start)
         time.sleep(0.002)
     connection.close()
 
 
 def measure(port: int, process: int, kind: str, body: bytes) -> tuple[int, float, float]:
-    done, found = threading.Event(), [0.0]
-    other = threading.Thread(target=waits, args=(port, done, found))
-    before = spent(process)
-    other.start()
-    status = ask(port, "POST", "/api/tenants", body, kind)
+    done, times = threading.Event(), [0.0]
+    client = threading.Thread(target=record_waits, args=(port, done, times))
+    before = processor_time(process)
+    client.start()
+    status = send(port, "POST", "/api/tenants", body, kind)
     done.set()
-    other.join()
-    return status, spent(process) - before, max(found)
+    client.join()
+    return status, processor_time(process) - before, max(times)
 
 
 def measure_in_process(engine: Engine, kind: str, body: bytes) -> tuple[int, float, float]:
-    """As `measure`; the wait is what the process spent until another thread had its turn, and its request answered."""
-    done, found = threading.Event(), [0.0]
+    """Like `measure`. A wait is the processor time until another thread has run and its request is answered."""
+    done, times = threading.Event(), [0.0]
 
-    def look() -> None:
+    def show_repeatedly() -> None:
         before = time.process_time()
         while not done.is_set():
             time.sleep(0.001)
             engine.handle(Request("GET", "/tenants/default"))
-            found.append(time.process_time() - before)
+            times.append(time.process_time() - before)
             before = time.process_time()
-    other, began = threading.Thread(target=look), time.process_time()
-    other.start()
+    thread, start = threading.Thread(target=show_repeatedly), time.process_time()
+    thread.start()
     reply = engine.handle(Request("POST", "/tenants", "", {"Content-Type": kind}, body))
-    spent_by_all = time.process_time() - began
+    spent_by_all = time.process_time() - start
     done.set()
-    other.join()
-    return reply.status or 200, spent_by_all, max(found)
+    thread.join()
+    return reply.status or 200, spent_by_all, max(times)
 
 
 def main() -> None:

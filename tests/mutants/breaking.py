@@ -1,4 +1,4 @@
-"""How a mock is broken from outside: its document is edited, or what passes by is changed. Knows no mutant."""
+"""Ways to break a mock: its document is edited, or requests and responses are changed. Defines no mutant."""
 
 from __future__ import annotations
 
@@ -33,36 +33,36 @@ from sarkmock.suite_api import Document, api_application, load, load_seed
 Send = Callable[[Request], Response]
 Tamper = Callable[[Request, Send], Response]
 Part = Callable[[Run], None]
-TOKEN = f"1|{'a' * 48}"  # where there are tokens
+TOKEN = f"1|{'a' * 48}"  # for profiles with tokens
 
 
 @dataclass(frozen=True)
 class Mutant:
-    """A mock that is broken in one way, the part of the suite that must notice, and the finding it must enter."""
+    """A mock that is broken in one way, the check that must notice it, and the expected finding."""
 
     name: str
     run: Part
     expect: Identity
     edit: Callable[[Document], None] | None = None
     tamper: Callable[[], Tamper] | None = None
-    unseen: bool = False  # the run's own judge does not see it: a second opinion must
+    unseen: bool = False  # the run's own judge is disabled: another check must find it
     profile: str = "documented"
 
     def suite(self) -> Run:
-        """The suite, judging this mock by the intact document."""
+        """A run that judges this mock by the intact document."""
         document = self._document()
         engine = Engine(document, State(load_seed("factory", document), now=1717236000, token=TOKEN))
         transport = SignedIn(InProcess(api_application(engine)), engine.state)
         if self.tamper is not None:
             transport.send = tampered(transport.send, self.tamper())  # type: ignore[method-assign]
-        strict = RunOptions(profile=self.profile, strict=True)  # no deviation excuses it
+        strict = RunOptions(profile=self.profile, strict=True)  # not attributed to a deviation
         suite = Run(Contract(load(self.profile)), transport, strict)
         if self.unseen:
             suite.judge._problems = lambda *_: iter(())  # type: ignore[method-assign, assignment]
         return suite
 
     def traffic(self, suite: Run) -> list[Exchange]:
-        """Run the part of the suite, and return its exchanges."""
+        """Run the check, and return its exchanges."""
         send, exchanges = suite.target.send, []
 
         def recorded(request: Request) -> Exchange:
@@ -82,13 +82,13 @@ class Mutant:
 
 
 def broken_rule(name: str, run: Part, edit: Callable[[Document], None], field: str, kind: str) -> Mutant:
-    """A mutant of one rule; ``field`` is written operation/field."""
+    """A mutant of one rule; ``field`` is OPERATION/FIELD."""
     operation, _, field = field.partition("/")
     return Mutant(name, run, Identity(operation, "rules", field, kind), edit=edit)
 
 
 def broken_answer(name: str, run: Part, tamper: Callable[[], Tamper], *expect: str) -> Mutant:
-    """A mutant of what passes by; what it must enter is written out."""
+    """A mutant that changes requests or responses; ``expect`` is the identity of its finding."""
     return Mutant(name, run, Identity(*expect), tamper=tamper)
 
 
@@ -96,7 +96,7 @@ def tampered(send: Send, tamper: Tamper) -> Send:
     return lambda request: tamper(request, send)
 
 
-# Parts of the suite
+# Checks of the suite
 
 
 def bounds(operation: str) -> Part:
@@ -145,11 +145,11 @@ def fuzzed(operation: str) -> Part:
     return lambda suite: fuzz.check_fuzzed(suite, fuzz.Fuzzer(suite), suite.contract.by_id[operation], 10)
 
 
-# Edits of the document that the mock runs
+# Edits of the mock's document
 
 
 def rules(schema: str, field: str, text: str | list[str]) -> Callable[[Document], None]:
-    """Other rules for a field of a body."""
+    """Replace the rules of a body field."""
 
     def edit(document: Document) -> None:
         document["components"]["schemas"][schema]["properties"][field]["x-rules"] = text
@@ -158,7 +158,7 @@ def rules(schema: str, field: str, text: str | list[str]) -> Callable[[Document]
 
 
 def variable(schema: str, field: str) -> Callable[[Document], None]:
-    """Another variable of a body."""
+    """Add a variable to a body."""
 
     def edit(document: Document) -> None:
         document["components"]["schemas"][schema]["properties"][field] = {"type": "string", "x-rules": "string"}
@@ -167,7 +167,7 @@ def variable(schema: str, field: str) -> Callable[[Document], None]:
 
 
 def column(schema: str, name: str, value: Any) -> Callable[[Document], None]:
-    """Another schema of a column that answers show; None takes it away."""
+    """Replace the schema of a response column, or remove it if the value is None."""
 
     def edit(document: Document) -> None:
         properties = document["components"]["schemas"][schema]["properties"]
@@ -180,7 +180,7 @@ def column(schema: str, name: str, value: Any) -> Callable[[Document], None]:
 
 
 def without_check(path: str, method: str, name: str | None = None) -> Callable[[Document], None]:
-    """An operation without one of its checks, or without any."""
+    """Remove one check of an operation, or all."""
 
     def edit(document: Document) -> None:
         operation = document["paths"][path][method]
@@ -190,20 +190,20 @@ def without_check(path: str, method: str, name: str | None = None) -> Callable[[
 
 
 def key(path: str, method: str, name: str, value: Any) -> Callable[[Document], None]:
-    """Another value of a key of an operation."""
+    """Set a key of an operation."""
     return lambda document: document["paths"][path][method].update({name: value})
 
 
-# Tampering with what passes by
+# Changes of requests and responses
 
 
 def on(method: str, path: str) -> Callable[[Callable[[Request, Send], Response]], Tamper]:
-    """Apply to requests of a method whose path fits a pattern; others pass."""
+    """Apply a change to requests whose method and path match; forward other requests unchanged."""
 
     def decorate(change: Callable[[Request, Send], Response]) -> Tamper:
         def tamper(request: Request, send: Send) -> Response:
-            fits = re.fullmatch(method, request.method) and re.fullmatch(path, request.path)
-            return change(request, send) if fits else send(request)
+            matches = re.fullmatch(method, request.method) and re.fullmatch(path, request.path)
+            return change(request, send) if matches else send(request)
 
         return tamper
 
@@ -211,7 +211,7 @@ def on(method: str, path: str) -> Callable[[Callable[[Request, Send], Response]]
 
 
 def answer(method: str, path: str, change: Callable[[Response], Response]) -> Callable[[], Tamper]:
-    """Change the answers."""
+    """Change responses."""
     return lambda: on(method, path)(lambda request, send: change(send(request)))
 
 
@@ -221,18 +221,18 @@ def request(method: str, path: str, change: Callable[[Request], Request]) -> Cal
 
 
 def instead(method: str, path: str, response: Response) -> Callable[[], Tamper]:
-    """Answer without asking the mock."""
+    """Respond without the mock."""
     return lambda: on(method, path)(lambda request, send: response)
 
 
 def body(response: Response, change: Callable[[Any], Any]) -> Response:
-    """A response with another JSON value; one that is not JSON stays."""
+    """Change the JSON value of a response. A response without JSON is unchanged."""
     value = response.json
     return response if value is None else replace(response, body=json.dumps(change(value)).encode())
 
 
 def sent(request: Request, change: Callable[[Any], Any]) -> Request:
-    """A request with another JSON value."""
+    """Change the JSON value of a request."""
     value = json.loads(request.body) if request.body.startswith(b"{") else None
     return request if value is None else replace(request, body=json.dumps(change(value)).encode())
 
@@ -242,10 +242,10 @@ def json_response(status: int, value: Any) -> Response:
 
 
 def changed(method: str, path: str, change: Callable[[Any], Any]) -> Callable[[], Tamper]:
-    """Change the JSON value of answers."""
+    """Change the JSON value of responses."""
     return answer(method, path, lambda response: body(response, change) if response.ok else response)
 
 
 def without_header(response: Response, name: str) -> Response:
-    kept = tuple((key, value) for key, value in response.headers if key.lower() != name.lower())
-    return replace(response, headers=kept)
+    headers = tuple((key, value) for key, value in response.headers if key.lower() != name.lower())
+    return replace(response, headers=headers)

@@ -1,4 +1,4 @@
-"""Single changes of a profile's answers and writes beside those of generated.py, drawn by a seed in the same way."""
+"""More single changes of a profile's responses and writes, in addition to generated.py, and drawn in the same way."""
 
 from __future__ import annotations
 
@@ -37,46 +37,46 @@ Row = dict[str, Any]
 
 @cache
 def further(profile: str) -> dict[str, list[Mutation]]:
-    """All of them by kind."""
+    """All further mutations by kind."""
     return by_kind(profile, SOURCES)
 
 
 def draw_further(profile: str, seed: int, count: int) -> list[Mutation]:
-    """So many: a kind first, then one of the kind, none twice."""
+    """Draw mutations without repetition: first a kind, then a mutation of the kind."""
     rng = random.Random(f"further {profile} {seed}")
-    pools = {kind: list(found) for kind, found in further(profile).items()}
+    pools = {kind: list(mutations) for kind, mutations in further(profile).items()}
     return [taken(rng, pools) for _ in range(count)]
 
 
-# answers
+# responses
 
 
 def answer_mutations(contract: Contract) -> Iterator[Mutation]:
-    for one in contract.operations:
-        ids = frozenset({one.id})
-        for name in one.rules:
+    for op in contract.operations:
+        ids = frozenset({op.id})
+        for name in op.rules:
             yield Mutation("wording", "without a full stop", ids, name, after=of_error(422, worded(name, without_stop)))
             yield Mutation("wording", "a text", ids, name, after=of_error(422, worded(name, " ".join)))
-        if one.action == "index":
+        if op.action == "index":
             yield Mutation("list shape", "one row", ids, after=of_list(lambda rows: rows[:1]))
             yield Mutation("list shape", "ten rows", ids, after=of_list(lambda rows: rows[:10]))
             yield Mutation("list shape", "later rows short", ids, after=of_list(shortened))
-        elif one.visible:
+        elif op.visible:
             yield Mutation("row shape", "in a list", ids, after=of_object(lambda row, request: [row]))
             yield Mutation("row shape", "within data", ids, after=of_object(lambda row, request: {"data": row}))
-        if one.method == "PUT" and one.visible:
+        if op.method == "PUT" and op.visible:
             yield Mutation("row shape", "what was sent alone", ids, after=of_object(only_sent))
-        if contract.row_place(one):
+        if contract.row_place(op):
             yield Mutation("body", "empty", ids, after=of_body(lambda body: b""))
             yield Mutation("body", "a byte less", ids, after=of_body(lambda body: body[:-1]))
             yield Mutation("body", "a byte order mark", ids, after=of_body(lambda body: BOM_UTF8 + body))
-        if one.key:
+        if op.key:
             yield Mutation("missing row", "200 null", ids, after=instead_of_404(None))
             yield Mutation("missing row", "200 and nothing", ids, after=instead_of_404({}))
 
 
 def worded(name: str, change: Callable[[list[str]], Any]) -> Callable[[Any], Any]:
-    """The messages of a variable are something else. Laravel's default form nests them."""
+    """Change the messages of a variable. Laravel's default format nests them."""
     def changed(value: Any) -> Any:
         if isinstance(value.get("errors"), dict):
             return {**value, "errors": changed(value["errors"])}
@@ -116,22 +116,22 @@ def instead_of_404(value: Any) -> After:
 
 
 def written_mutations(contract: Contract) -> Iterator[Mutation]:
-    for one in contract.operations:
-        if one.table is None or one.method not in ("POST", "PUT", "DELETE"):
+    for op in contract.operations:
+        if op.table is None or op.method not in ("POST", "PUT", "DELETE"):
             continue
-        ids, columns = frozenset({one.id}), sorted({*one.visible} - {one.table.key})
-        showing = frozenset(other.id for other in contract.operations if other.table == one.table)
-        for name in one.rules.keys() & columns:
+        ids, columns = frozenset({op.id}), sorted({*op.visible} - {op.table.key})
+        showing = frozenset(other.id for other in contract.operations if other.table == op.table)
+        for name in op.rules.keys() & columns:
             yield Mutation("stored otherwise", "a space after it", ids, name, after=of_stored(name, spaced))
             yield Mutation("stored otherwise", "doubled", ids, name, after=of_stored(name, doubled))
-        if one.key and one.method == "PUT":
+        if op.key and op.method == "PUT":
             for name in columns:
-                yield Mutation("beside", "is set by an update", showing, name, after=of(one, of_unsent(name, "zz")))
-                if name in one.rules:
-                    yield Mutation("beside", "changes in all rows", showing, name, after=of(one, spreading(name)))
-        if one.key:
-            text = f"another row is deleted by {one.method}"
-            yield Mutation("beside", text, showing, after=of(one, deleting_another))
+                yield Mutation("beside", "is set by an update", showing, name, after=of(op, of_unsent(name, "zz")))
+                if name in op.rules:
+                    yield Mutation("beside", "changes in all rows", showing, name, after=of(op, spreading(name)))
+        if op.key:
+            text = f"another row is deleted by {op.method}"
+            yield Mutation("beside", text, showing, after=of(op, deleting_another))
 
 
 def spaced(value: Any) -> Any:
@@ -169,19 +169,19 @@ def deleting_another(box: Mutated, operation: Operation, request: Request, respo
 
 
 def accepting_mutations(contract: Contract) -> Iterator[Mutation]:
-    for one in contract.operations:
-        ids = frozenset({one.id})
-        if one.rules and "file" not in str([*one.rules.values()]):
+    for op in contract.operations:
+        ids = frozenset({op.id})
+        if op.rules and "file" not in str([*op.rules.values()]):
             yield Mutation("accepting", "no other variable", ids, after=rejecting_others)
-        if "application/x-www-form-urlencoded" in str(one.spec.get("requestBody")):
+        if "application/x-www-form-urlencoded" in str(op.spec.get("requestBody")):
             yield Mutation("accepting", "no form", ids, after=rejecting_forms)
-        for name, rules in one.rules.items():
+        for name, rules in op.rules.items():
             if any(value != value.swapcase() for value in listed_values(rules)):
                 yield Mutation("case", "any case", ids, name, after=accepting_any_case(name, listed_values(rules)))
-        if one.method == "DELETE":
-            path = frozenset(other.id for other in contract.operations if other.path == one.path)
-            yield Mutation("method too", "POST", path, edit=taking_post(one))
-    everywhere = frozenset(one.id for one in contract.operations)
+        if op.method == "DELETE":
+            path = frozenset(other.id for other in contract.operations if other.path == op.path)
+            yield Mutation("method too", "POST", path, edit=taking_post(op))
+    everywhere = frozenset(op.id for op in contract.operations)
     yield Mutation("everywhere", "no CORS", everywhere, after=without_cors)
 
 
@@ -215,8 +215,8 @@ def taking_post(operation: Operation) -> Edit:
 
 
 def without_cors(box: Mutated, operation: Operation, request: Request, response: Response) -> Response:
-    kept = [pair for pair in response.headers if pair[0].lower() != "access-control-allow-origin"]
-    return replace(response, headers=tuple(kept))
+    headers = [pair for pair in response.headers if pair[0].lower() != "access-control-allow-origin"]
+    return replace(response, headers=tuple(headers))
 
 
 SOURCES: tuple[Callable[[Contract], Iterator[Mutation]], ...] = (

@@ -1,4 +1,4 @@
-"""Every single change of a profile's behaviour, to be drawn from by a seed: a mock that has it is a mutant."""
+"""All single changes of a profile's behaviour, drawn by a seed. A mock with such a mutation is a mutant."""
 
 from __future__ import annotations
 
@@ -27,23 +27,23 @@ from sarkmock.suite_api import (
 from tests.mutants.rule_changes import changes, document_lists
 
 NOW = 1717236000
-TOKEN = f"1|{'a' * 48}"  # where there are tokens
+TOKEN = f"1|{'a' * 48}"  # for profiles with tokens
 After = Callable[["Mutated", Operation, Request, Response], Response]
 Edit = Callable[[Document], None]
 
 
 @dataclass(frozen=True)
 class Mutation:
-    """One change: where it shows (operations, a variable or column), and how it is brought about."""
+    """One change: where it is visible (operations, a variable or column), and how it is made."""
 
     kind: str
     text: str
-    operations: frozenset[str]  # one of which a finding must name
+    operations: frozenset[str]  # a finding must name one of them
     variable: str = ""
     edit: Edit | None = None
     after: After | None = None
-    undone: bool = False  # whether what the operations write is undone behind their backs
-    rules: Any = field(default=None, compare=False)  # what a changed rule list has become
+    undone: bool = False  # whether writes of the operations are undone
+    rules: Any = field(default=None, compare=False)  # the changed rule list
 
     def __str__(self) -> str:
         return f"{self.kind}: {min(self.operations)} {self.variable} {self.text}".replace("  ", " ")
@@ -60,16 +60,16 @@ class Mutated(InProcess):
         super().__init__(api_application(self.engine))
 
     def send(self, request: Request) -> Response:
-        """The answer of the mock; what its functions cannot do with a changed document is a crash."""
-        operation = self.meant(request)
-        mine = [mutation for mutation in self.mutations if operation and operation.id in mutation.operations]
+        """The mock's response. An exception due to the changed document becomes a 500."""
+        operation = self.intact_operation(request)
+        active = [mutation for mutation in self.mutations if operation and operation.id in mutation.operations]
         state = self.engine.state
-        before = (state.tables.dump(), state.memory()) if any(mutation.undone for mutation in mine) else None
+        before = (state.tables.dump(), state.memory()) if any(mutation.undone for mutation in active) else None
         response = self.answered(request)
         if before is not None:
             state.tables.restore(before[0])
             state.restore_memory(before[1])
-        for mutation in mine:
+        for mutation in active:
             if operation and mutation.after:
                 response = mutation.after(self, operation, request, response)
         return response
@@ -81,16 +81,16 @@ class Mutated(InProcess):
             page = {"message": str(error), "exception": "ErrorException", "file": "x.php", "line": 1, "trace": []}
             return answer(500, page)
 
-    def meant(self, request: Request) -> Operation | None:
-        """The operation of the intact profile."""
+    def intact_operation(self, request: Request) -> Operation | None:
+        """The operation of a request in the intact profile."""
         try:
-            found = self.intact.router.find(request.method, request.path)[0]
+            operation = self.intact.router.find(request.method, request.path)[0]
         except Exception:
             return None
-        return found if found.method == request.method else None
+        return operation if operation.method == request.method else None
 
     def row(self, operation: Operation, request: Request, response: Response) -> tuple[str, str, Any] | None:
-        """Table, key column and key of the row that a write was about."""
+        """Table, key column and key of the row that was written."""
         if operation.table is None or not response.ok:
             return None
         shown = response.json if isinstance(response.json, dict) else {}
@@ -100,15 +100,15 @@ class Mutated(InProcess):
         return (operation.table.name, operation.table.key, key) if key is not None else None
 
     def write(self, operation: Operation, request: Request, response: Response, change: Callable[[Any], Any]) -> None:
-        """Change the row that a write was about behind its back."""
-        place = self.row(operation, request, response)
-        row = self.engine.state.tables.first(*place) if place else None
-        if row is not None and place is not None:
-            self.engine.state.tables.update(*place, change(row))
+        """Change the row that was written."""
+        location = self.row(operation, request, response)
+        row = self.engine.state.tables.first(*location) if location else None
+        if row is not None and location is not None:
+            self.engine.state.tables.update(*location, change(row))
 
 
 def mutated_document(document: Document, *mutations: Mutation) -> Document:
-    """The document with what the mutations change in it."""
+    """A copy of the document with the edits of the mutations."""
     changed = copy.deepcopy(document)
     for mutation in mutations:
         if mutation.edit is not None:
@@ -124,7 +124,7 @@ def with_json(response: Response, value: Any) -> Response:
     return replace(response, body=json.dumps(value).encode())
 
 
-# changes of answers
+# changes of responses
 
 
 def of_status(wanted: int, other: int) -> After:
@@ -133,7 +133,7 @@ def of_status(wanted: int, other: int) -> After:
 
 
 def of_rows(change: Callable[[dict[str, Any]], dict[str, Any]]) -> After:
-    """Of an object, or of every object of a list."""
+    """Change an object, or every object of a list."""
     def after(box: Mutated, operation: Operation, request: Request, response: Response) -> Response:
         value = response.json
         if not response.ok or not isinstance(value, (dict, list)):
@@ -151,30 +151,30 @@ def of_list(change: Callable[[list[Any]], list[Any]]) -> After:
 
 
 def of_error(status: int, change: Callable[[Any], Any]) -> After:
-    """Of the JSON body of an error."""
+    """Change the JSON body of an error."""
     return lambda box, operation, request, response: (
         with_json(response, change(response.json)) if response.status == status and response.json else response)
 
 
-def of(one: Operation, change: After) -> After:
-    """The change at one operation, though a finding may name others."""
+def of(target: Operation, change: After) -> After:
+    """Change one operation only, though a finding may name others."""
     return lambda box, operation, request, response: (
-        change(box, operation, request, response) if operation.id == one.id else response)
+        change(box, operation, request, response) if operation.id == target.id else response)
 
 
 def of_header(name: str, value: str | None) -> After:
-    """Without a header of a success, or with another value."""
+    """Remove or replace a header of successful responses."""
     def after(box: Mutated, operation: Operation, request: Request, response: Response) -> Response:
         if not response.ok:
             return response
-        kept = [pair for pair in response.headers if pair[0].lower() != name.lower()]
-        return replace(response, headers=(*kept, *([(name, value)] if value else [])))
+        others = [pair for pair in response.headers if pair[0].lower() != name.lower()]
+        return replace(response, headers=(*others, *([(name, value)] if value else [])))
 
     return after
 
 
 def of_stored(name: str, change: Callable[[Any], Any]) -> After:
-    """What is stored of a variable is something else, while the answer is as it was."""
+    """Change the stored value of a variable, but not the response."""
     def after(box: Mutated, operation: Operation, request: Request, response: Response) -> Response:
         if isinstance(response.json, dict) and sent(request, name):
             box.write(operation, request, response, lambda row: {name: change(row[name])} if name in row else {})
@@ -184,7 +184,7 @@ def of_stored(name: str, change: Callable[[Any], Any]) -> After:
 
 
 def of_unsent(name: str, value: Any = None) -> After:
-    """An update sets a column that is not sent."""
+    """Let an update set a column that is not sent."""
     def after(box: Mutated, operation: Operation, request: Request, response: Response) -> Response:
         if name not in operation.rules or not sent(request, name):
             box.write(operation, request, response, lambda row: {name: value} if name in row else {})
@@ -197,7 +197,7 @@ def sent(request: Request, name: str) -> bool:
     return name.encode() in request.body
 
 
-# all that can be changed
+# all mutations
 
 
 @cache
@@ -207,20 +207,20 @@ def every(profile: str) -> dict[str, list[Mutation]]:
 
 
 def by_kind(profile: str, sources: Iterable[Callable[[Contract], Iterable[Mutation]]]) -> dict[str, list[Mutation]]:
-    """The mutations of some sources by kind."""
+    """The mutations of the sources by kind."""
     contract = contract_of(profile)
-    found: dict[str, list[Mutation]] = {}
+    mutations: dict[str, list[Mutation]] = {}
     for source in sources:
         for mutation in source(contract):
-            found.setdefault(mutation.kind, []).append(mutation)
-    return found
+            mutations.setdefault(mutation.kind, []).append(mutation)
+    return mutations
 
 
 def draw(profile: str, seed: int, count: int) -> list[Mutation]:
-    """So many mutations, half of them of rules: a kind first, then one of the kind, none twice."""
+    """Draw mutations without repetition, half of them of rules: first a kind, then a mutation of the kind."""
     rng = random.Random(f"{profile} {seed}")
-    rules = {kind: list(found) for kind, found in every(profile).items() if kind in RULE_KINDS}
-    rest = {kind: list(found) for kind, found in every(profile).items() if kind not in RULE_KINDS}
+    rules = {kind: list(mutations) for kind, mutations in every(profile).items() if kind in RULE_KINDS}
+    rest = {kind: list(mutations) for kind, mutations in every(profile).items() if kind not in RULE_KINDS}
     drawn: list[Mutation] = []
     while len(drawn) < count:
         drawn.append(taken(rng, (rules, rest)[len(drawn) % 2]))
@@ -228,7 +228,7 @@ def draw(profile: str, seed: int, count: int) -> list[Mutation]:
 
 
 def taken(rng: random.Random, kinds: dict[str, list[Mutation]]) -> Mutation:
-    """Take a mutation away: a kind first, then one of the kind."""
+    """Draw and remove a mutation: first a kind, then a mutation of the kind."""
     pool = kinds[rng.choice(sorted(kind for kind in kinds if kinds[kind]))]
     return pool.pop(rng.randrange(len(pool)))
 
@@ -245,16 +245,16 @@ def at(document: Document, place: str) -> Any:
 
 
 def rule_mutations(contract: Contract) -> Iterator[Mutation]:
-    """Every change of every rule list; one list may serve several operations."""
-    listed, references = document_lists(rules for one in contract.operations for rules in one.rules.values())
+    """All changes of all rule lists. Several operations may share a list."""
+    listed, references = document_lists(rules for op in contract.operations for rules in op.rules.values())
     shared: dict[str, list[Operation]] = {}
     for operation in contract.operations:
         for name in operation.rules:
             shared.setdefault(contract.property_place(operation, name), []).append(operation)
-    for place, operations in shared.items():
-        name = place.rpartition("/")[2].replace("~1", "/").replace("~0", "~")
+    for location, operations in shared.items():
+        name = location.rpartition("/")[2].replace("~1", "/").replace("~0", "~")
         for kind, text, rules in changes(operations[0].rules[name], listed, references):
-            yield Mutation(kind, text, frozenset(one.id for one in operations), name, edit=setting(place, rules),
+            yield Mutation(kind, text, frozenset(op.id for op in operations), name, edit=setting(location, rules),
                            rules=rules)
 
 
@@ -267,39 +267,39 @@ def setting(place: str, rules: Any) -> Edit:
 
 def status_mutations(contract: Contract) -> Iterator[Mutation]:
     errors = {404: (400, 410), 409: (400, 422), 422: (400,), 503: (500,)}
-    for one in contract.operations:
-        for other in (200, 201, 202, 204):
-            if one.status < 300 and other != one.status:
-                yield Mutation("status", f"{other} for {one.status}", frozenset({one.id}),
-                               after=of_status(one.status, other))
-        for status, others in errors.items():
-            for other in others if str(status) in one.spec["responses"] else ():
-                yield Mutation("status", f"{other} for {status}", frozenset({one.id}), after=of_status(status, other))
+    for op in contract.operations:
+        for new in (200, 201, 202, 204):
+            if op.status < 300 and new != op.status:
+                yield Mutation("status", f"{new} for {op.status}", frozenset({op.id}),
+                               after=of_status(op.status, new))
+        for status, statuses in errors.items():
+            for new in statuses if str(status) in op.spec["responses"] else ():
+                yield Mutation("status", f"{new} for {status}", frozenset({op.id}), after=of_status(status, new))
 
 
 def field_mutations(contract: Contract) -> Iterator[Mutation]:
-    """Columns of answers that are gone, renamed, of another type; and one more."""
-    for one in contract.operations:
-        ids = frozenset({one.id})
-        for name in one.visible:
-            key = one.table is not None and one.table.key == name and one.method == "POST"
+    """Response columns that are missing, renamed, of another type, or additional."""
+    for op in contract.operations:
+        ids = frozenset({op.id})
+        for name in op.visible:
+            key = op.table is not None and op.table.key == name and op.method == "POST"
             yield Mutation("link" if key else "field", "lost", ids, name, after=of_rows(without(name)))
             yield Mutation("field", "renamed", ids, name, after=of_rows(renamed(name)))
-            for text, change in types_of(contract, one, name):
+            for text, change in types_of(contract, op, name):
                 yield Mutation("type", text, ids, name, after=of_rows(typed(name, change)))
             for text, change in (("cut short", shortened), ("null", nothing)):
-                yield Mutation("value", text, ids | writing_alone(contract, one), name,
-                               after=of(one, of_rows(typed(name, change))))
+                yield Mutation("value", text, ids | writing_alone(contract, op), name,
+                               after=of(op, of_rows(typed(name, change))))
             if key:
                 yield Mutation("link", "to another row", ids, name, after=of_rows(typed(name, lengthened)))
-        if one.visible:
+        if op.visible:
             yield Mutation("field", "one more", ids, "extra", after=of_rows(lambda row: {**row, "extra": "1"}))
 
 
 def writing_alone(contract: Contract, shown: Operation) -> frozenset[str]:
-    """The operation that sets the only row, which no other operation shows: it may as well have stored the value."""
-    return frozenset(one.id for one in contract.operations
-                     if shown.method == "GET" and one.table and one.table.fixed and one.table == shown.table)
+    """The update of a single row that only this GET shows: the finding may name the update instead."""
+    return frozenset(op.id for op in contract.operations
+                     if shown.method == "GET" and op.table and op.table.fixed and op.table == shown.table)
 
 
 def without(name: str) -> Callable[[dict[str, Any]], dict[str, Any]]:
@@ -335,7 +335,7 @@ def nothing(value: Any) -> None:
 
 
 def types_of(contract: Contract, operation: Operation, name: str) -> Iterator[tuple[str, Callable[[Any], Any]]]:
-    """Other types of a column; a text only of one that may hold anything else."""
+    """Other types of a column; text only if the column can have another type."""
     schema = contract.resolve(contract.row_place(operation) or "")[1].get("properties", {}).get(name, {})
     only_text = schema.get("type") in ("string", ["string", "null"])
     yield from ((text, change) for text, change in TYPES.items() if text != "a text" or not only_text)
@@ -347,35 +347,35 @@ TYPES: dict[str, Callable[[Any], Any]] = {
 
 
 def row_mutations(contract: Contract) -> Iterator[Mutation]:
-    """What is shown, defaulted, stored, lost of rows."""
+    """Shown columns, defaults, stored values and lost writes of rows."""
     columns = State(now=NOW).tables.columns
-    for one in contract.operations:
-        if one.table is not None:
-            held = set(columns(one.table.name))
-            yield from shown_mutations(contract, one, held)
-            yield from written_mutations(one, held - {one.table.key})
+    for op in contract.operations:
+        if op.table is not None:
+            held = set(columns(op.table.name))
+            yield from shown_mutations(contract, op, held)
+            yield from written_mutations(op, held - {op.table.key})
 
 
-def shown_mutations(contract: Contract, one: Operation, held: set[str]) -> Iterator[Mutation]:
-    ids = frozenset({one.id})
-    for name in sorted(held - set(one.visible)) if one.visible else ():
+def shown_mutations(contract: Contract, op: Operation, held: set[str]) -> Iterator[Mutation]:
+    ids = frozenset({op.id})
+    for name in sorted(held - set(op.visible)) if op.visible else ():
         yield Mutation("hidden column", "shown", ids, name, after=of_rows(showing(name)))
-    for name, value in one.defaults.items() if one.method == "POST" else ():
-        yield Mutation("default", f"not {value!r}", ids, name, edit=defaulting(contract, one, name, other_than(value)))
+    for name, value in op.defaults.items() if op.method == "POST" else ():
+        yield Mutation("default", f"not {value!r}", ids, name, edit=defaulting(contract, op, name, other_than(value)))
         if value is not None:
-            yield Mutation("default", "null", ids, name, edit=defaulting(contract, one, name, None))
+            yield Mutation("default", "null", ids, name, edit=defaulting(contract, op, name, None))
 
 
-def written_mutations(one: Operation, held: set[str]) -> Iterator[Mutation]:
-    ids = frozenset({one.id})
-    for name in sorted(one.rules.keys() & held) if one.method in ("POST", "PUT") else ():
+def written_mutations(op: Operation, held: set[str]) -> Iterator[Mutation]:
+    ids = frozenset({op.id})
+    for name in sorted(op.rules.keys() & held) if op.method in ("POST", "PUT") else ():
         yield Mutation("stored", "not at all", ids, name, after=of_stored(name, nothing))
         yield Mutation("stored", "cut short", ids, name, after=of_stored(name, shortened))
         yield Mutation("stored", "in capitals", ids, name, after=of_stored(name, capitals))
-    for name in sorted(set(one.visible) & held) if one.method == "PUT" and one.key else ():
+    for name in sorted(set(op.visible) & held) if op.method == "PUT" and op.key else ():
         yield Mutation("unasked", "emptied by an update", ids, name, after=of_unsent(name))
-    if one.method in ("PUT", "POST", "DELETE") and one.hazard == "write":
-        yield Mutation("lost", f"{one.method} is not done", ids, undone=True)
+    if op.method in ("PUT", "POST", "DELETE") and op.hazard == "write":
+        yield Mutation("lost", f"{op.method} is not done", ids, undone=True)
 
 
 def capitals(value: Any) -> Any:
@@ -399,7 +399,7 @@ def defaulting(contract: Contract, operation: Operation, name: str, value: Any) 
 
 
 def own_schema(document: Document, contract: Contract, operation: Operation) -> Any:
-    """The schema of the operation's row, apart from those of others: a copy in the place of the reference."""
+    """Replace the reference to the schema of the operation's row by a copy, and return the copy."""
     place, _ = contract.response(operation, operation.status) or ("", {})
     content = at(document, place + "/content/application~1json")
     schema = copy.deepcopy(contract.resolve(contract.row_place(operation) or "")[1])
@@ -411,20 +411,20 @@ def own_schema(document: Document, contract: Contract, operation: Operation) -> 
 
 
 def list_mutations(contract: Contract) -> Iterator[Mutation]:
-    for one in contract.operations:
-        if one.action != "index" or one.table is None:
+    for op in contract.operations:
+        if op.action != "index" or op.table is None:
             continue
-        ids = frozenset({one.id})
+        ids = frozenset({op.id})
         yield Mutation("list", "reversed", ids, after=of_list(lambda rows: rows[::-1]))
         yield Mutation("list", "without the last", ids, after=of_list(lambda rows: rows[:-1]))
         yield Mutation("list", "without the first", ids, after=of_list(lambda rows: rows[1:]))
         yield Mutation("list", "the first twice", ids, after=of_list(lambda rows: [*rows[:1], *rows]))
-        for name in one.visible:
-            if name not in one.table.order[:1]:
+        for name in op.visible:
+            if name not in op.table.order[:1]:
                 yield Mutation("order", f"by {name}", ids, after=of_list(ordered(name)))
             yield Mutation("filter", f"{name} as in the first", ids, after=of_list(like_the_first(name)))
-        for name in one.table.where:
-            yield Mutation("filter", f"without {name}", ids, edit=unfiltered(one, name))
+        for name in op.table.where:
+            yield Mutation("filter", f"without {name}", ids, edit=unfiltered(op, name))
 
 
 def ordered(name: str) -> Callable[[list[Any]], list[Any]]:
@@ -436,7 +436,7 @@ def like_the_first(name: str) -> Callable[[list[Any]], list[Any]]:
 
 
 def unfiltered(operation: Operation, name: str) -> Edit:
-    """All rows of the table are listed."""
+    """List all rows of the table."""
     def edit(document: Document) -> None:
         item = document["paths"][operation.path]
         where = {key: value for key, value in item["x-table"]["where"].items() if key != name}
@@ -446,15 +446,15 @@ def unfiltered(operation: Operation, name: str) -> Edit:
 
 
 def check_mutations(contract: Contract) -> Iterator[Mutation]:
-    """A check beside the rules that is gone, or one that a neighbour has."""
+    """Remove a check, or add one of a similar operation."""
     added = {"POST": ("key_is_free", "key_is_new"), "DELETE": ("default_tenant_stays", "system_template_stays")}
-    for one in contract.operations:
-        ids = frozenset({one.id})
-        for check in one.checks:
-            yield Mutation("check", f"without {check}", ids, edit=checking(one, [*set(one.checks) - {check}]))
-        for check in added.get(one.method, ()):
-            if one.table and (one.key or one.method == "POST") and check not in one.checks:
-                yield Mutation("check", f"with {check}", ids, edit=checking(one, [*one.checks, check]))
+    for op in contract.operations:
+        ids = frozenset({op.id})
+        for check in op.checks:
+            yield Mutation("check", f"without {check}", ids, edit=checking(op, [*set(op.checks) - {check}]))
+        for check in added.get(op.method, ()):
+            if op.table and (op.key or op.method == "POST") and check not in op.checks:
+                yield Mutation("check", f"with {check}", ids, edit=checking(op, [*op.checks, check]))
 
 
 def checking(operation: Operation, checks: list[str]) -> Edit:
@@ -465,7 +465,7 @@ def checking(operation: Operation, checks: list[str]) -> Edit:
 
 
 def body_mutations(contract: Contract) -> Iterator[Mutation]:
-    """Headers, and the shapes of errors."""
+    """Headers, and the format of errors."""
     shapes: dict[int, list[tuple[str, Callable[[Any], Any]]]] = {
         404: [("reason for message", swapped_keys), ("a text", str), ("one more field", more)],
         409: [("another key", swapped_keys), ("a text", str)],
@@ -473,16 +473,16 @@ def body_mutations(contract: Contract) -> Iterator[Mutation]:
               ("with a message", lambda value: {"message": "The given data was invalid.", "errors": value}),
               ("the first field alone", first_field)],
         503: [("another key", swapped_keys)]}
-    for one in contract.operations:
-        ids = frozenset({one.id})
+    for op in contract.operations:
+        ids = frozenset({op.id})
         for status, changed in shapes.items():
-            for text, change in changed if str(status) in one.spec["responses"] else ():
+            for text, change in changed if str(status) in op.spec["responses"] else ():
                 yield Mutation("error body", f"{status} {text}", ids, after=of_error(status, change))
-        found = contract.response(one, one.status)
-        for name, header in found[1].get("headers", {}).items() if found else ():
+        response = contract.response(op, op.status)
+        for name, header in response[1].get("headers", {}).items() if response else ():
             if header.get("required"):
                 yield Mutation("header", "lost", ids, name, after=of_header(name, None))
-        if one.content_type:
+        if op.content_type:
             yield Mutation("header", "text/html", ids, after=of_header("Content-Type", "text/html; charset=UTF-8"))
 
 
@@ -505,19 +505,19 @@ def first_texts(value: Any) -> Any:
 
 
 def text_mutations(contract: Contract) -> Iterator[Mutation]:
-    """The texts of errors, but of rules and of the database."""
-    for one in contract.operations:
-        for status in (int(code) for code in one.spec["responses"] if code.startswith("4") or code == "503"):
-            names = sorted(contract.may_name(one)) if status == 422 else [""]
+    """The texts of errors, except those of rules and of the database."""
+    for op in contract.operations:
+        for status in (int(code) for code in op.spec["responses"] if code.startswith("4") or code == "503"):
+            names = sorted(contract.may_name(op)) if status == 422 else [""]
             for text, change in (("another", lambda text: "No."), ("begun later", lambda text: text[1:]),
                                  ("cut short", lambda text: text[:-1])):
                 for name in names:
-                    yield Mutation("error text", f"{status} {text}", frozenset({one.id}), name,
+                    yield Mutation("error text", f"{status} {text}", frozenset({op.id}), name,
                                    after=of_error(status, reworded(name, change)))
 
 
 def reworded(name: str, change: Callable[[str], str]) -> Callable[[Any], Any]:
-    """The texts under a name, or all of them, are changed."""
+    """Change the texts under a name, or all texts."""
     def changed(value: Any, field: str = "") -> Any:
         if isinstance(value, dict):
             page = "exception" in value
@@ -531,28 +531,28 @@ def reworded(name: str, change: Callable[[str], str]) -> Callable[[Any], Any]:
 
 
 def path_mutations(contract: Contract) -> Iterator[Mutation]:
-    for one in contract.operations:
-        ids = frozenset({one.id})
-        method = one.method.lower()
-        yield Mutation("path", "gone", ids, edit=moving(one, None, method))
-        yield Mutation("path", "renamed", ids, edit=moving(one, renamed_path(one.path), method))
-        for other in ("post", "put", "delete"):
-            if one.method != "GET" and other != method and other not in contract.document["paths"][one.path]:
-                yield Mutation("method", f"{other.upper()} for {one.method}", ids, edit=moving(one, one.path, other))
+    for op in contract.operations:
+        ids = frozenset({op.id})
+        method = op.method.lower()
+        yield Mutation("path", "gone", ids, edit=moving(op, None, method))
+        yield Mutation("path", "renamed", ids, edit=moving(op, renamed_path(op.path), method))
+        for new in ("post", "put", "delete"):
+            if op.method != "GET" and new != method and new not in contract.document["paths"][op.path]:
+                yield Mutation("method", f"{new.upper()} for {op.method}", ids, edit=moving(op, op.path, new))
 
 
 def framework_mutations(contract: Contract) -> Iterator[Mutation]:
-    """What Laravel says by itself, everywhere."""
+    """Laravel's own responses, of all operations."""
     settings = contract.document["x-laravel"]
-    everywhere = frozenset(one.id for one in contract.operations)
-    others: dict[str, Any] = {
+    everywhere = frozenset(op.id for op in contract.operations)
+    replacements: dict[str, Any] = {
         "messages": "laravel-10" if settings["messages"] == "laravel-7" else "laravel-7",
         "trim": "unicode" if settings["trim"] == "ascii" else "ascii",
         "method-not-allowed": "Method not allowed."}
     for key in ("fallback", "row-not-found"):
         if isinstance(settings.get(key), dict):
-            others[key] = swapped_keys(settings[key])
-    for key, value in others.items():
+            replacements[key] = swapped_keys(settings[key])
+    for key, value in replacements.items():
         yield Mutation("framework", f"{key} {value!r}", everywhere, edit=telling(key, value))
 
 
@@ -569,7 +569,7 @@ def renamed_path(path: str) -> str:
 
 
 def moving(operation: Operation, path: str | None, method: str) -> Edit:
-    """The operation stands elsewhere, or nowhere."""
+    """Move the operation to another path or method, or remove it."""
     def edit(document: Document) -> None:
         item = document["paths"][operation.path]
         own = item.pop(operation.method.lower())

@@ -1,4 +1,4 @@
-"""The suite against mutants: judges a mutated mock by the intact document and says what became of each mutation."""
+"""Runs the suite against mutants, and reports which mutations were found."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ from sarkmock_contracts.spec.contract import Contract, contract_of
 
 from tests.mutants.generated import RULE_KINDS, Mutated, Mutation
 
-BY_CHANCE = {"fuzz", "openapi-core"}  # what they find depends on chance, or was found before
+BY_CHANCE = {"fuzz", "openapi-core"}  # their findings depend on chance, or are found earlier
 OF_LIST = {"list", "order", "filter"}
 OF_COLUMN = {*RULE_KINDS, "field", "type", "hidden column", "default", "stored", "unasked", "value"}
 
 
 @dataclass
 class Fate:
-    """What became of a mutation: the finding that names it, and at which request it was met."""
+    """The result for a mutation: the findings that name it, and the number of the request that found it."""
 
     mutation: Mutation
     status: str = "missed"  # found, masked or missed
@@ -35,11 +35,11 @@ class Fate:
 
 def hunt(judge: str, profile: str, mutations: Sequence[Mutation], *, limit: int | None = None,
          whole: bool = False) -> tuple[Run, list[Fate]]:
-    """Judge a mock of a profile that has these mutations by the document of another, or of the same one.
+    """Judge a mock of a profile with these mutations by the document of another profile, or of the same one.
 
-    Only what concerns the sections of the mutations is sent, unless the ``whole`` run is wanted. If one profile is
-    both, the run ends when all are found. With a ``limit`` it ends after so many requests of a whole run, those that
-    are left out counted as they were needed by the intact mock.
+    Only cases of the sections of the mutations are run, unless ``whole`` is set. If both profiles are the same, the
+    run ends when all mutations are found. With a ``limit``, it ends after that many requests of a whole run; skipped
+    cases count with the requests that they need at the intact mock.
     """
     box = Mutated(profile, *mutations)
     run = Run(contract_of(judge), SignedIn(box, box.engine.state), options(judge, profile))
@@ -47,12 +47,12 @@ def hunt(judge: str, profile: str, mutations: Sequence[Mutation], *, limit: int 
     for case in cases(run):
         if limit and run.judge.requests >= limit:
             break
-        if case.check.name in BY_CHANCE or not (whole or meant(run, case, mutations)):
+        if case.check.name in BY_CHANCE or not (whole or is_relevant(run, case, mutations)):
             run.judge.requests += counted.get(str(case), 0)
             continue
         with suppress(NewFindings), run.watch():
             case.run(run)
-        if judge == profile and all(one.status == "found" for one in fates(run, mutations)):
+        if judge == profile and all(fate.status == "found" for fate in fates(run, mutations)):
             break
     return run, fates(run, mutations)
 
@@ -63,32 +63,33 @@ def options(judge: str, profile: str) -> RunOptions:
 
 @cache
 def costs(judge: str, profile: str, limit: int) -> dict[str, int]:
-    """The requests of each case at the intact mock, as far as so many go."""
+    """The number of requests of each case at the intact mock, up to the limit."""
     box = Mutated(profile)
     run = Run(contract_of(judge), SignedIn(box, box.engine.state), options(judge, profile))
-    found = {}
+    counts = {}
     for case in cases(run):
         before = run.judge.requests
         with suppress(NewFindings), run.watch():
             case.run(run)
-        found[str(case)] = run.judge.requests - before
+        counts[str(case)] = run.judge.requests - before
         if run.judge.requests >= limit:
             break
-    return found
+    return counts
 
 
-def meant(run: Run, case: Case, mutations: Sequence[Mutation]) -> bool:
-    """Whether a case has to do with the section of a mutation."""
+def is_relevant(run: Run, case: Case, mutations: Sequence[Mutation]) -> bool:
+    """Whether a case can find a mutation in one of the sections."""
     by_id = run.contract.by_id
-    sections = {by_id[name].section for one in mutations for name in one.operations if name in by_id}
+    sections = {by_id[name].section for mutation in mutations for name in mutation.operations if name in by_id}
     restores = case.operation is not None and case.operation.hazard == "disruptive"
-    if case.check.name in ("rules", "rows") and not restores and any(one.kind in OF_LIST for one in mutations):
-        return True  # rows that are made for other sections are listed, too
-    if case.check.name in ("rules", "rows", "smoke") and any(by_id[name].table is None for one in mutations
-                                                             for name in one.operations if name in by_id):
-        return True  # it may show rows of any section
+    of_list = any(mutation.kind in OF_LIST for mutation in mutations)
+    if case.check.name in ("rules", "rows") and not restores and of_list:
+        return True  # rows of other sections are listed, too
+    if case.check.name in ("rules", "rows", "smoke") and any(by_id[name].table is None for mutation in mutations
+                                                             for name in mutation.operations if name in by_id):
+        return True  # it may list rows of any section
     if case.check.name == "rules" and case.operation is not None and case.operation.section == "Tenants":
-        return True  # rows of other sections name the tenant that they keep
+        return True  # rows of other sections refer to the tenant
     if case.subject is None or isinstance(case.subject, Scenario):
         return case.check.name != "sequences-together"
     return case.subject.section in sections
@@ -109,31 +110,31 @@ def fate(mutation: Mutation, new: Sequence[Finding], known: Sequence[Finding]) -
 
 
 def names(finding: Finding, mutation: Mutation) -> bool:
-    """Whether a finding speaks of the operation and of the variable that is changed."""
+    """Whether a finding names the changed operation and variable."""
     identity = finding.identity
     if identity.operation not in mutation.operations:
         return identity.check == "unknown-path" and mutation.kind in ("path", "method", "framework")
     if mutation.kind not in OF_COLUMN or identity.check == "link":
-        return True  # a link that leads nowhere speaks of the fields that it needs
-    spoken_of = identity.field.partition(".")[0]
-    return spoken_of in (mutation.variable, f"{mutation.variable}2")
+        return True  # a broken link names the fields that it needs
+    field_name = identity.field.partition(".")[0]
+    return field_name in (mutation.variable, f"{mutation.variable}2")
 
 
 def groups(mutations: Iterable[Mutation], contract: Contract) -> list[list[Mutation]]:
-    """Mutations that do not meet: one for an operation, or a section of the documentation where rows are lost."""
-    found: list[tuple[set[str], list[Mutation]]] = []
+    """Group mutations that do not interfere: one per operation, or per section if the mutation can remove rows."""
+    result: list[tuple[set[str], list[Mutation]]] = []
     for mutation in mutations:
-        touched = {*mutation.operations}
+        operations = {*mutation.operations}
         sections = {contract.by_id[name].section for name in mutation.operations}
         if mutation.kind in ALONE:
-            touched |= {one.id for one in contract.operations if one.section in sections}
-        group = next((group for others, group in found if not touched & others and len(group) < LARGEST), None)
+            operations |= {operation.id for operation in contract.operations if operation.section in sections}
+        group = next((group for others, group in result if not operations & others and len(group) < LARGEST), None)
         if group is None:
-            found.append((touched, [mutation]))
+            result.append((operations, [mutation]))
         else:
             group.append(mutation)
-            next(others for others, other in found if other is group).update(touched)
-    return [group for _, group in found]
+            next(others for others, other in result if other is group).update(operations)
+    return [group for _, group in result]
 
 
 LARGEST = 25

@@ -1,4 +1,4 @@
-"""Mutations that nobody can see from outside, each with the reason."""
+"""Mutations that no request can show, each with the reason."""
 
 from __future__ import annotations
 
@@ -45,28 +45,28 @@ VALUES: tuple[Any, ...] = (
     2, 5, 10, 99, 100, 999, 1000, 1001, 9998, 9999, 10000, -1, 1.5, True, False, [], ["a"], ["1"], {"a": 1}, "a@b.co",
     "127.0.0.1", "::1", "x" * 255, "x" * 256, "x" * 300, "true", "yes", "\n", "a\n", "*")
 ABSENT = object()
-NO_BOX: Any = None  # a change of answers needs none
+NO_BOX: Any = None  # changes of responses need none
 OF_SUCCESS = {"field", "type", "value", "link", "hidden column", "header", "stored", "default", "unasked", "lost"}
 UNMET = {"status": "no answer of a run has the status", "error text": "no answer of a run has the text"}
-SAVING = {"save"}  # under this name a check rejects the row as a whole
-LOSING = {"snapshots_upload_shipped", "snapshots_upload_silent", "snapshots_upload_lost"}  # actions that keep no file
-REJECTING = {"reject_blfkeyname", "mac_lookup_crashes"}  # checks that no request passes
+SAVING = {"save"}  # with this name a check rejects the whole row
+LOSING = {"snapshots_upload_shipped", "snapshots_upload_silent", "snapshots_upload_lost"}  # actions that store no file
+REJECTING = {"reject_blfkeyname", "mac_lookup_crashes"}  # checks that reject every request
 JSON_TYPES = {str: "string", type(None): "null", bool: "boolean", int: "integer", float: "number"}
-TELLING = {"reads", "rules", "rows", "smoke", "scenarios", "links",  # they show rows with every variable,
-           "unknown-rows", "disruptive", "run-state", "options", "protocol"}  # and how else operations answer
-FEW_OPERATIONS = 12  # of a deviation that one change can bring about
+TELLING = {"reads", "rules", "rows", "smoke", "scenarios", "links",  # they show rows with all variables,
+           "unknown-rows", "disruptive", "run-state", "options", "protocol"}  # and the other responses of operations
+FEW_OPERATIONS = 12  # of a deviation that a single change can cause
 OF_COLUMN = {"field", "type", "value", "link", "filter", "order", "stored", "unasked"}
 
 
 def why_invisible(contract: Contract, mutation: Mutation) -> str:
-    """Why no request can tell a mutant from its origin; empty if one can."""
+    """The reason why no request distinguishes a mutant from the intact mock; empty if one does."""
     operations = [contract.by_id[name] for name in sorted(mutation.operations)]
-    if all(one.action == "crash" for one in operations) and mutation.kind not in ("path", "method", "status"):
+    if all(op.action == "crash" for op in operations) and mutation.kind not in ("path", "method", "status"):
         return CRASHES
     of_success = mutation.kind in OF_SUCCESS or mutation.text.endswith(f" for {operations[0].status}")
-    if of_success and all(never_succeeds(one) for one in operations):
+    if of_success and all(never_succeeds(op) for op in operations):
         return "its operation rejects every request"
-    if mutation.kind != "framework" and not any(reachable(contract, one) for one in operations):
+    if mutation.kind != "framework" and not any(reachable(contract, op) for op in operations):
         return "no row of the kind can be made, and a fresh box has none"
     if of_answer := of_rejection(contract, mutation, operations[0]):
         return of_answer
@@ -79,20 +79,20 @@ def why_invisible(contract: Contract, mutation: Mutation) -> str:
         return set_anyway
     if mutation.kind in ("default", "stored") and not shown(contract, operations[0], mutation.variable):
         return "no answer shows the column"
-    if mutation.variable.startswith("z_") and not any(one.table and one.table.stamps for one in operations):
+    if mutation.variable.startswith("z_") and not any(op.table and op.table.stamps for op in operations):
         return "the column is always null"
     return unchanging(contract, mutation, operations[0])
 
 
 def of_default(contract: Contract, operation: Operation, variable: str) -> str:
-    """Why no new row has the default of a variable."""
+    """The reason why no new row has the default of a variable."""
     if variable in contract.required(operation):
         return "the variable is required"
     return "the server sets the column" if variable in columns_derived(operation.id, ()) else ""
 
 
 def of_rejection(contract: Contract, mutation: Mutation, operation: Operation) -> str:
-    """Of a change of how a request is rejected: no request is, in that way."""
+    """The reason why no request is rejected in the changed way."""
     if mutation.text == "without upload_fits":
         return "no file of more than 32 MB is sent"
     if mutation.kind == "error body" and "409" in mutation.text and "key_is_new" in operation.checks:
@@ -113,22 +113,21 @@ def of_rejection(contract: Contract, mutation: Mutation, operation: Operation) -
         return "no row can be made, and those of the box are neither changed nor deleted"
     depends = mutation.kind == "error body" and operation.method == "GET"  # on what the box has
     if (mutation.kind in UNMET or depends) and not any(
-            (after.status, after.json) != (one.response.status, one.response.json)
-            for one in run_of(contract) if contract.operation_of(one.request) == operation
-            for after in [mutation.after(NO_BOX, operation, one.request, one.response)]):
+            (after.status, after.json) != (exchange.response.status, exchange.response.json)
+            for exchange in run_of(contract) if contract.operation_of(exchange.request) == operation
+            for after in [mutation.after(NO_BOX, operation, exchange.request, exchange.response)]):
         return UNMET.get(mutation.kind, UNMET["status"])
     return ""
 
 
 def keeps_sound(contract: Contract) -> bool:
-    """Whether a snapshot that is uploaded is not kept, or is checked before."""
+    """Whether uploaded snapshots are not stored, or are checked."""
     upload = contract.by_id["snapshots.upload"]
     return upload.action in LOSING or "snapshot_is_sound" in upload.checks
 
 
 def unchanging(contract: Contract, mutation: Mutation, operation: Operation) -> str:
-    """Of a change of a column that no request sets: it changes nothing in the answers of a run. Of one that changes
-    texts alone, or all but texts: the column holds nothing of that type."""
+    """The reason why a change of a column changes no response: no request sets it, or it has no value of the type."""
     if mutation.kind in OF_SUCCESS and not recorded(contract)[operation.id]:
         return "no request of a run succeeds"
     types = types_in(contract, contract.resolve(contract.row_place(operation) or "")[1], mutation.variable)
@@ -156,8 +155,7 @@ def unchanging(contract: Contract, mutation: Mutation, operation: Operation) -> 
 
 
 def takes_texts(contract: Contract, mutation: Mutation, operation: Operation) -> bool:
-    """Whether a change of texts alone changes an answer of a run, or a variable of the column accepts another text
-    than numbers."""
+    """Whether a change of texts changes a response of a run, or a variable of the column accepts texts."""
     if mutation.kind != "value" or mutation.text != "cut short" or mutation.after is None:
         return True
     values = chain.from_iterable(accepted(one, mutation.variable) for one in contract.operations
@@ -168,18 +166,20 @@ def takes_texts(contract: Contract, mutation: Mutation, operation: Operation) ->
 
 
 def listed_values(contract: Contract, listing: Operation, column: str) -> set[str]:
-    """The values that a list shows of a column that only the creation of a row sets, to a value of a list of values, if
-    a row is created with each of them."""
+    """The values of a column in a list after creating a row with each accepted value.
+
+    Empty unless only creating a row sets the column, to one of a list of values.
+    """
     run = Run(contract, signed_in(contract.document))
-    writers = [one for one in contract.operations if one.table == listing.table and column in one.rules]
-    for one in writers if all(one.method == "POST" and "in:" in str(one.rules[column]) for one in writers) else ():
-        for value in accepted(one, column):
-            run.send(run.fixtures.request(one, {**run.fixtures.minimal(one), column: value}))
+    writers = [op for op in contract.operations if op.table == listing.table and column in op.rules]
+    for op in writers if all(op.method == "POST" and "in:" in str(op.rules[column]) for op in writers) else ():
+        for value in accepted(op, column):
+            run.send(run.fixtures.request(op, {**run.fixtures.minimal(op), column: value}))
     return {str(row.get(column)) for row in run.get(listing.path).rows} if writers else set()
 
 
 def is_set(contract: Contract, operation: Operation, column: str) -> bool:
-    """Whether a variable of an operation on the same rows sets a column; a new row is shown as it was sent."""
+    """Whether a variable of an operation on the same rows sets a column."""
     table = operation.table
     writers = [operation] if operation.method == "POST" else [
         one for one in contract.operations
@@ -189,7 +189,7 @@ def is_set(contract: Contract, operation: Operation, column: str) -> bool:
 
 
 def takes_some(rules: Any) -> bool:
-    """Whether there is a value that the rules accept: some crash PHP for any."""
+    """Whether the rules accept some value: some rules crash PHP for every value."""
     try:
         return bool(bounds_of(rules).accept)
     except NoBounds:
@@ -197,7 +197,7 @@ def takes_some(rules: Any) -> bool:
 
 
 def accepted(operation: Operation, name: str) -> Sequence[Any]:
-    """Values that a variable accepts; a text if they are not known."""
+    """Values that a variable accepts; a text if they are unknown."""
     try:
         return bounds_of(operation.rules[name]).accept
     except NoBounds:
@@ -205,7 +205,7 @@ def accepted(operation: Operation, name: str) -> Sequence[Any]:
 
 
 def takes_letters(contract: Contract, operation: Operation, name: str) -> bool:
-    """Whether a variable accepts a text with letters, or the key of a row that has some."""
+    """Whether a variable accepts a text with letters, or the key of a row whose key has letters."""
     values = accepted(operation, name)
     if any(map(is_placeholder, values)):
         values = [*values, *(row.get(name) for one in contract.operations if one.table == operation.table
@@ -218,22 +218,22 @@ def never_succeeds(operation: Operation) -> bool:
 
 
 def types_in(contract: Contract, schema: Any, column: str) -> set[str]:
-    """The JSON types that a column of a row may hold; "any" where the schema does not say."""
-    found: set[str] = set()
+    """The JSON types of a column; "any" if the schema does not say."""
+    types: set[str] = set()
     pending = [schema.get("properties", {}).get(column, {})]
     while pending:
-        part = pending.pop()
-        values = part.get("enum", [part["const"]] if "const" in part else [])
-        if "$ref" in part:
-            pending.append(contract.resolve(part["$ref"][1:])[1])
-        elif "anyOf" in part:
-            pending += part["anyOf"]
+        schema_part = pending.pop()
+        values = schema_part.get("enum", [schema_part["const"]] if "const" in schema_part else [])
+        if "$ref" in schema_part:
+            pending.append(contract.resolve(schema_part["$ref"][1:])[1])
+        elif "anyOf" in schema_part:
+            pending += schema_part["anyOf"]
         elif values:
-            found |= {JSON_TYPES.get(type(value), "any") for value in values}
+            types |= {JSON_TYPES.get(type(value), "any") for value in values}
         else:
-            named = part.get("type", "any")
-            found |= {named} if isinstance(named, str) else {*named}
-    return found
+            named = schema_part.get("type", "any")
+            types |= {named} if isinstance(named, str) else {*named}
+    return types
 
 
 def fresh_engine(document: Document) -> Engine:
@@ -248,7 +248,7 @@ def signed_in(document: Document) -> SignedIn:
 
 @lru_cache(maxsize=4)
 def run_of(contract: Contract) -> list[Exchange]:
-    """The exchanges of a run of an intact mock."""
+    """The exchanges of a run at the intact mock."""
     transport = Recording(signed_in(contract.document))
     run = Run(contract, transport)
     for case in cases(run):
@@ -260,7 +260,7 @@ def run_of(contract: Contract) -> list[Exchange]:
 
 @lru_cache(maxsize=4)
 def recorded(contract: Contract) -> dict[str, list[Exchange]]:
-    """The successful answers of that run by operation."""
+    """The successful responses of that run by operation."""
     answers: dict[str, list[Exchange]] = {operation.id: [] for operation in contract.operations}
     for exchange in run_of(contract):
         operation = contract.operation_of(exchange.request)
@@ -270,7 +270,7 @@ def recorded(contract: Contract) -> dict[str, list[Exchange]]:
 
 
 class Recording(Layer):
-    """A mock of which every exchange is kept."""
+    """A mock whose exchanges are recorded."""
 
     def __init__(self, inner: Transport) -> None:
         super().__init__(inner)
@@ -283,28 +283,27 @@ class Recording(Layer):
 
 
 def reachable(contract: Contract, operation: Operation) -> bool:
-    """Whether the row that a path names can be there: one that is made, or one of a fresh box."""
+    """Whether the row of a path can exist: created by the run, or present in the factory state."""
     if operation.table is None or operation.method == "POST":
         return True
     return bool(makers(contract, operation)) or bool(State(now=NOW).tables.rows(operation.table.name))
 
 
 def makers(contract: Contract, operation: Operation) -> list[Operation]:
-    """The operations that make rows of the kind."""
+    """The operations that create rows of the table."""
     return [one for one in contract.operations if one.table and operation.table and not never_succeeds(one)
             and one.table.name == operation.table.name and one.method == "POST" and recorded(contract)[one.id]]
 
 
 def listed_deviation(contract: Contract, mutation: Mutation, operations: list[Operation]) -> str:
-    """The documented mock with a rule of the published product has a listed deviation, nothing new."""
+    """A rule of the published product is a listed deviation, not a new finding."""
     other, name = Contract(load(product())), mutation.variable
     same = all(one.id in other.by_id and other.by_id[one.id].rules.get(name) == mutation.rules for one in operations)
     return "it is a listed deviation" if same else ""
 
 
 def answers_of_deviation(contract: Contract, mutation: Mutation) -> str:
-    """The deviation of which the documented mock gives the mutant's answers to all requests of a run that concern its
-    operations."""
+    """The deviation that changes the responses of the operations in the same way as the mutation."""
     if mutation.edit is None or mutation.kind == "framework" or contract.document != load(BASE):
         return ""
     candidates = [one.id for one in known_deviations(BASE)
@@ -321,7 +320,7 @@ def answers_of_deviation(contract: Contract, mutation: Mutation) -> str:
 
 
 def changed_answers(contract: Contract, mutation: Mutation) -> list[Response]:
-    """The answers of a mutant to the requests of a run that concern it, where they are not those of the origin."""
+    """The responses of a mutant that differ from those of the intact mock."""
     before, after = intact_answers(contract, mutation), mutant_answers(contract, mutation)
     return [response for response, intact in zip(after, before, strict=True) if not is_same(response, intact)]
 
@@ -333,7 +332,7 @@ def mutant_answers(contract: Contract, mutation: Mutation) -> list[Response]:
 
 
 def concerns(contract: Contract, mutation: Mutation, exchange: Exchange) -> bool:
-    """Whether a request is one of the mutation's operations, or asks which methods there are in their section."""
+    """Whether a request is for one of the mutation's operations, or an OPTIONS request in their section."""
     operation = contract.operation_of(exchange.request)
     if operation is not None:
         return operation.id in mutation.operations
@@ -346,11 +345,11 @@ def intact_answers(contract: Contract, mutation: Mutation) -> list[Response]:
 
 
 def answers(contract: Contract, mutation: Mutation, box: Transport) -> list[Response]:
-    """What a mock answers to the requests of a run that concern a mutation, if it is sent all before them, too."""
+    """The responses to the requests of a run that concern a mutation. The earlier requests are sent, too."""
     concerned = [concerns(contract, mutation, exchange) for exchange in run_of(contract)]
-    last = max((number for number, heard in enumerate(concerned) if heard), default=-1)
-    given = [box.send(exchange.request) for exchange in run_of(contract)[:last + 1]]
-    return [response for response, heard in zip(given, concerned, strict=False) if heard]
+    last = max((number for number, is_concerned in enumerate(concerned) if is_concerned), default=-1)
+    responses = [box.send(exchange.request) for exchange in run_of(contract)[:last + 1]]
+    return [response for response, is_concerned in zip(responses, concerned, strict=False) if is_concerned]
 
 
 def shown(contract: Contract, operation: Operation, column: str) -> bool:
@@ -359,7 +358,7 @@ def shown(contract: Contract, operation: Operation, column: str) -> bool:
 
 
 class Everything:
-    """Tables in which every text exists, or none."""
+    """Tables in which all texts exist, or none."""
 
     def __init__(self, there: bool) -> None:
         self.there = there
@@ -375,7 +374,7 @@ class Everything:
 
 
 def equal_rules(contract: Contract, mutation: Mutation, operation: Operation) -> str:
-    """No value of many is judged otherwise, not even in words."""
+    """The reason why no value of many has another verdict or another message."""
     name = mutation.variable
     before, after = operation.rules[name], mutation.rules
     if mutation.kind == "exists":
@@ -388,7 +387,7 @@ def equal_rules(contract: Contract, mutation: Mutation, operation: Operation) ->
 
 
 def equal_answers(contract: Contract, mutation: Mutation, operations: list[Operation]) -> str:
-    """Of an operation with a check that crashes whatever passes: no value of many is answered differently."""
+    """The reason why no value of many has another response, for operations with a check that always rejects."""
     name = mutation.variable
     if not all(REJECTING.intersection(one.checks) for one in operations):
         return ""

@@ -1,4 +1,4 @@
-"""Every single change of a Laravel rule list. Knows no document."""
+"""All single changes of a Laravel rule list."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ COUNT = re.compile(r"\{(\d+)(?=[,}])")
 
 
 def changes(rules: Rules, listed: Sequence[str], references: Sequence[str]) -> Iterator[Change]:
-    """``listed`` are the values that `in` lists of the document hold, ``references`` its `exists` rules."""
+    """Yield all changes. ``listed`` are the values of the document's `in` lists, ``references`` its `exists` rules."""
     own = rules.split("|") if isinstance(rules, str) else list(rules)
 
     def written(changed: list[str]) -> Rules:
@@ -42,7 +42,7 @@ def kind_of(rule: str, change: str) -> str:
 
 
 def variants(rule: str, listed: Sequence[str], references: Sequence[str]) -> Iterator[tuple[str, str]]:
-    """One rule, changed a little."""
+    """Small changes of one rule."""
     yield from (("neighbour", other) for other in NEIGHBOURS.get(rule, ()))
     if BOUNDED.fullmatch(rule):
         name, _, bound = rule.partition(":")
@@ -56,14 +56,14 @@ def variants(rule: str, listed: Sequence[str], references: Sequence[str]) -> Ite
 
 
 def lists(values: list[str], listed: Sequence[str]) -> Iterator[str]:
-    """A value lost, or one gained that another list has."""
+    """Remove a value, or add one from another list."""
     if len(values) > 1:
         yield from (",".join(values[:index] + values[index + 1:]) for index in range(len(values)))
     yield from (",".join([*values, other]) for other in listed if other not in values)
 
 
 def patterns(rule: str) -> Iterator[str]:
-    """A count that is another by one, an anchor that is gone."""
+    """Change a count by one, or remove an anchor."""
     for match in COUNT.finditer(rule):
         yield from (f"{rule[:match.start(1)]}{int(match[1]) + step}{rule[match.end(1):]}" for step in (1, -1)
                     if int(match[1]) + step > 0)
@@ -74,7 +74,7 @@ def patterns(rule: str) -> Iterator[str]:
 
 
 def document_lists(rules: Iterator[Any]) -> tuple[list[str], list[str]]:
-    """The values of all `in` lists, and all `exists` rules without placeholders, of some rule lists."""
+    """The values of all `in` lists, and all `exists` rules without placeholders, of rule lists."""
     every = [rule for text in rules for rule in (text.split("|") if isinstance(text, str) else text)]
     values = {value for rule in every if rule.startswith("in:") for value in rule[3:].split(",")}
     return sorted(values), sorted({rule for rule in every if rule.startswith("exists:") and "{" not in rule})

@@ -1,4 +1,4 @@
-"""All the broken mocks."""
+"""All mutants."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ MUTANTS: list[Mutant] = [
     *mutants_of_rules.MUTANTS, *mutants_of_answers.MUTANTS, *mutants_of_rows.MUTANTS, *mutants_of_protocol.MUTANTS,
     *mutants_of_authentication.MUTANTS]
 
-# For each type of finding a mutant that it alone catches: no other type is entered for it.
+# For each type of finding a mutant that only this type catches.
 PROOFS = {
     "rules": "a rule is dropped", "messages": "a message is worded otherwise", "crash": "an empty array crashes",
     "status": "a created row is 200", "content-type": "JSON is sent as HTML", "header": "a download has no name",

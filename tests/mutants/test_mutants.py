@@ -1,4 +1,4 @@
-"""The suite can fail: every mutant is caught by the part that is meant to catch it, and the intact mock by none."""
+"""The suite can fail: every mutant is found by the check for it, and the intact mock passes all checks."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ EVERY_EXCHANGE = ("rules", "messages", "crash", "status", "content-type", "heade
 
 
 @pytest.mark.parametrize("mutant", MUTANTS, ids=lambda mutant: mutant.name.replace(" ", "-"))
-def test_a_mutant_is_caught(mutant: Mutant) -> None:
+def test_mutant_is_found(mutant: Mutant) -> None:
     suite = mutant.suite()
     with pytest.raises(NewFindings), suite.watch():
         mutant.run(suite)
@@ -22,7 +22,7 @@ def test_a_mutant_is_caught(mutant: Mutant) -> None:
 
 
 @pytest.mark.parametrize("kind", FINDING_TYPES)
-def test_a_type_of_finding_catches_a_mutant_that_no_other_does(kind: str) -> None:
+def test_finding_type_finds_a_mutant_that_no_other_type_finds(kind: str) -> None:
     mutant = next(mutant for mutant in MUTANTS if mutant.name == PROOFS[kind])
     suite = mutant.suite()
     with pytest.raises(NewFindings), suite.watch():
@@ -31,23 +31,23 @@ def test_a_type_of_finding_catches_a_mutant_that_no_other_does(kind: str) -> Non
 
 
 @pytest.mark.parametrize("kind", FINDING_TYPES.values(), ids=FINDING_TYPES)
-def test_a_type_of_finding_has_a_severity_a_text_and_places(kind: FindingType) -> None:
+def test_finding_type_has_severity_text_and_places(kind: FindingType) -> None:
     assert kind.severity in SEVERITIES
     assert kind.text.endswith(".")
     assert kind.places <= {"input", "column", "response", "behaviour", "path"}
     assert kind.places
 
 
-def test_every_type_is_found_by_a_check_or_in_every_exchange() -> None:
+def test_every_finding_type_belongs_to_a_check_or_to_every_exchange() -> None:
     assert {*EVERY_EXCHANGE, *(kind for check in CHECKS for kind in check.finds)} == set(FINDING_TYPES)
 
 
-def test_names_are_unique() -> None:
+def test_names_of_mutants_are_unique() -> None:
     assert len({mutant.name for mutant in MUTANTS}) == len(MUTANTS) >= 40
 
 
 @pytest.mark.slow
-def test_the_intact_mock_passes_every_part() -> None:
+def test_intact_mock_passes_every_check() -> None:
     for mutant in {mutant.run: mutant for mutant in MUTANTS}.values():
         suite = Mutant("none", mutant.run, mutant.expect, profile=mutant.profile).suite()
         with suite.watch():
