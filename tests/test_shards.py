@@ -41,7 +41,7 @@ def run_and_report(directory: Path, shard: str | None = None, **options: Any) ->
 @pytest.fixture(scope="module")
 def shards(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A directory with the reports of all shards and of the whole run."""
-    directory = tmp_path_factory.mktemp("shares")
+    directory = tmp_path_factory.mktemp("shards")
     for number in range(1, OF + 1):
         run_and_report(directory / str(number), f"{number}/{OF}")
     run_and_report(directory / "whole")
@@ -122,7 +122,7 @@ def test_missing_shard_makes_merged_report_incomplete(shards: Path) -> None:
     code, text = merged(shards / "1", shards / "3")
     assert code == 2
     assert "no findings so far" in text
-    assert "shares without a report: 2" in text
+    assert "shards without a report: 2" in text
 
 
 def damaged(report: dict[str, Any], **changes: Any) -> str:
@@ -133,9 +133,9 @@ def test_reports_that_do_not_belong_together_are_rejected(shards: Path, tmp_path
     report = json.loads((shards / "2" / "report.json").read_text())
     wrong = {
         "random seed 7 instead of 1": damaged(report, random_seed=7),
-        "number of shares 4 instead of 3": damaged(report, shard="2/4"),
-        "share 1/3 is also in": damaged(report, shard="1/3"),
-        "--shard 9/3: not a share": damaged(report, shard="9/3"),
+        "number of shards 4 instead of 3": damaged(report, shard="2/4"),
+        "shard 1/3 is also in": damaged(report, shard="1/3"),
+        "--shard 9/3: not a shard": damaged(report, shard="9/3"),
         "the report of a whole run": damaged(report, shard=None),
         "not JSON": "{",
         "not a report of `sarkmock check`": json.dumps({**report, "findings": 3}),
@@ -149,7 +149,7 @@ def test_reports_that_do_not_belong_together_are_rejected(shards: Path, tmp_path
 
 def test_merge_does_not_overwrite_a_shard(shards: Path) -> None:
     shard = shards / "1"
-    assert error_message("report", "merge", shard, "-o", shard / ".") == f"-o {shard}: is the directory of a share"
+    assert error_message("report", "merge", shard, "-o", shard / ".") == f"-o {shard}: is the directory of a shard"
 
 
 @pytest.mark.parametrize("text", ["{", "{}", "[]", "null", "\xff", '{"log": {"entries": [1]}}', "[" * 9000,
@@ -169,4 +169,4 @@ def test_damaged_traffic_of_a_shard_is_skipped_and_reported(text: str, shards: P
 
 @pytest.mark.parametrize("text", ["0/3", "4/3", "3", "a/b", "1/0", "-1/3", "1/3/5"])
 def test_invalid_shard_is_reported(text: str) -> None:
-    assert error_message("check", "--shard", text) == f"--shard {text}: not a share such as 2/5"
+    assert error_message("check", "--shard", text) == f"--shard {text}: not a shard such as 2/5"

@@ -69,7 +69,7 @@ OPTIONS = (
     Option("update-accepted", "Add new findings to the list of --accept.", "check", bool),
     Option("report", "Write reports to this directory: JSON, JUnit, HTML, Markdown, SARIF, and all traffic as HAR.",
            "check", metavar="DIR"),
-    Option("shard", "Run one share of the cases, such as 2/5; `sarkmock report merge` joins the reports of all shares.",
+    Option("shard", "Run one shard of the cases, such as 2/5; `sarkmock report merge` joins the reports of all shards.",
            "check", metavar="N/OF"),
     Option("example-database", "Store requests that find something, and replay them first in later runs: a directory, "
            "redis://HOST, or github:OWNER/REPOSITORY. Can be given several times.", "check", list, "PLACE"),

@@ -19,9 +19,9 @@ from .options import is_given
               help="Write the reports of the whole run to this directory.")
 @run_command
 def report(action: str, directories: tuple[Path, ...], output: Path | None) -> int:
-    """Join the reports of all shares of a run (`check --shard`) into one, with the verdict of the whole run.
+    """Join the reports of all shards of a run (`check --shard`) into one, with the verdict of the whole run.
 
-    Exit codes are those of `check`. If a share has no report, the run counts as incomplete.
+    Exit codes are those of `check`. If a shard has no report, the run counts as incomplete.
 
     \b
     Examples:

@@ -316,7 +316,7 @@ def open_run(options: RunOptions, accepted: Accepted | None = None, watcher: Wat
     return run
 
 
-def recognised_version(options: RunOptions, transport: Transport, watcher: Watcher | None = None) -> Fingerprint:
+def recognised_version(options: RunOptions, transport: Transport, watcher: Watcher | None) -> Fingerprint:
     """Recognise the version of a target before the judging document is known."""
     plain = replace(options, profile=BASE, report=None, example_database=())
     run = Run(Contract(load(BASE)), transport, plain, watcher=watcher)

@@ -24,7 +24,7 @@ ALLOWED = {"write": "allow_writes", "operational": "allow_operational", "disrupt
 
 @dataclass(frozen=True)
 class Shard:
-    """One share of the cases of a run, numbered from 1."""
+    """One shard of the cases of a run, numbered from 1."""
 
     number: int
     of: int
@@ -33,7 +33,7 @@ class Shard:
     def parse(cls, text: str) -> Shard:
         match = re.fullmatch(r"([0-9]{1,4})/([0-9]{1,4})", text)
         if match is None or not 1 <= int(match[1]) <= int(match[2]):
-            raise CannotRun(f"--shard {text}: not a share such as 2/5")
+            raise CannotRun(f"--shard {text}: not a shard such as 2/5")
         return cls(int(match[1]), int(match[2]))
 
     def __str__(self) -> str:

@@ -130,7 +130,7 @@ HTTP_VERSION = "HTTP/1.1"
 DROPPED_COMMENT = "older requests were dropped from the journal"
 
 
-def to_har(entries: Iterable[Entry], origin: str, dropped: int = 0) -> str:
+def to_har(entries: Iterable[Entry], origin: str, dropped: int) -> str:
     """Return entries as HTTP Archive; ``origin`` is the mock's address, such as ``https://127.0.0.1:44300``.
 
     ``dropped`` is the number of older requests that the journal has dropped, for the archive's comment.

@@ -56,7 +56,7 @@ def insert_of(table: str, names: tuple[str, ...]) -> str:
     return f"INSERT INTO {quote_name(table)} ({quoted_names(names)}) VALUES ({', '.join('?' * len(names))})"
 
 
-def select(table: str, where: Mapping[str, Any], what: str = "*", order: tuple[str, ...] = ()) -> tuple[str, list[Any]]:
+def select(table: str, where: Mapping[str, Any], what: str, order: tuple[str, ...] = ()) -> tuple[str, list[Any]]:
     condition, values = matching(where)
     ordered = f" ORDER BY {quoted_names(order)}" if order else ""
     return f"SELECT {what} FROM {quote_name(table)}{condition}{ordered}", values

@@ -147,18 +147,18 @@ def cases(run: Run) -> list[Case]:
     shard = run.options.shard
     if shard is None:
         return result
-    shares = cases_of_shard(result, shard.of, run.options)
-    return [case for case in result if shares[case.group] == shard.number]
+    shards = cases_of_shard(result, shard.of, run.options)
+    return [case for case in result if shards[case.group] == shard.number]
 
 
 def cases_of_shard(cases: Sequence[Case], number: int, options: RunOptions) -> dict[str, int]:
     """Assign each group of cases to a shard, so that all shards send about the same number of requests."""
     loads = dict.fromkeys(range(1, number + 1), 0)
-    shares = {}
+    shards = {}
     for group, weight in weights_of(cases, options).most_common():
-        shares[group] = min(loads, key=loads.__getitem__)
-        loads[shares[group]] += weight
-    return shares
+        shards[group] = min(loads, key=loads.__getitem__)
+        loads[shards[group]] += weight
+    return shards
 
 
 def weights_of(cases: Iterable[Case], options: RunOptions) -> Counter[str]:

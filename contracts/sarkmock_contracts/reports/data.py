@@ -57,7 +57,7 @@ def report_data(run: Run, outcome: Outcome) -> Data:
         "deviations": [deviation_data(listed) for listed in outcome.listed],
         "accepted": {"unused": [entry.id for entry in outcome.unused]},
         "coverage": [coverage_data(run, outcome, operation) for operation in run.chosen()],
-        **({"seen": share_data(run)} if run.options.shard else {})}
+        **({"seen": shard_data(run)} if run.options.shard else {})}
     return harmless(data)  # type: ignore[no-any-return]
 
 
@@ -70,8 +70,8 @@ def result_of(run: Run, outcome: Outcome) -> str:
     return "stopped" if run.gaps.broken else "passed"
 
 
-def share_data(run: Run) -> Data:
-    """Return the results of a share that `sarkmock report merge` needs and that the rest of the report lacks."""
+def shard_data(run: Run) -> Data:
+    """Return the results of a shard that `sarkmock report merge` needs and that the rest of the report lacks."""
     return {"coverage": {name: plain_json(value) for name, value in run.coverage.seen.items()},
             "unavailable": redacted(sorted(run.gaps.unavailable))}
 

@@ -1,4 +1,4 @@
-"""Merges the reports of the shares of one run (`check --shard`) into one report with the verdict of the whole run.
+"""Merges the reports of the shards of one run (`check --shard`) into one report with the verdict of the whole run.
 
 The reports are read back into a `Run`, from which all reports are then written as usual.
 """
@@ -31,24 +31,24 @@ from . import write_data
 from .console import write_report
 from .data import EXIT_CODES, Data, report_data
 
-ALIKE = ("profile", "random_seed", "only", "quick", "strict", "embedded")  # equal in all shares of a run
+ALIKE = ("profile", "random_seed", "only", "quick", "strict", "embedded")  # equal in all shards of a run
 REPORT_SCHEMA = Path(__file__).with_name("report.schema.json")
 
 
 def merge_reports(directories: Sequence[Path], output: Path | None, console: Console) -> int:
     """Print and write the merged report; return the exit code of the whole run."""
     if output is not None and output.resolve() in [directory.resolve() for directory in directories]:
-        raise CannotRun(f"-o {output}: is the directory of a share")
-    shares = [read_share(directory / "report.json") for directory in directories]
-    check_shares(directories, shares)
+        raise CannotRun(f"-o {output}: is the directory of a shard")
+    shards = [read_shard(directory / "report.json") for directory in directories]
+    check_shards(directories, shards)
     try:
-        run = run_of(shares)
+        run = run_of(shards)
     except (TypeError, ValueError, AttributeError, LookupError) as error:
         raise CannotRun(f"the reports cannot be merged; one is damaged: {type(error).__name__}: {error}") from None
     outcome = run.outcome()
     data = report_data(run, outcome)
-    data["run"]["started"] = min(share["run"]["started"] for share in shares)
-    reported = {(item["id"], item["message"]): item for share in shares for item in share["findings"]}
+    data["run"]["started"] = min(shard["run"]["started"] for shard in shards)
+    reported = {(item["id"], item["message"]): item for shard in shards for item in shard["findings"]}
     for finding in data["findings"]:
         own = reported.get((finding["id"], finding["message"]), finding)
         finding |= {name: own[name] for name in ("exchanges", "script")}
@@ -64,7 +64,7 @@ def merge_reports(directories: Sequence[Path], output: Path | None, console: Con
 
 
 def write_whole_run(data: Data, directories: Sequence[Path], output: Path) -> list[Path]:
-    """Write every report, and the traffic if all shares recorded it. Return the damaged files of traffic."""
+    """Write every report, and the traffic if all shards recorded it. Return the damaged files of traffic."""
     traffic = [directory / "traffic.har" for directory in directories]
     with file_errors(output):
         output.mkdir(parents=True, exist_ok=True)
@@ -89,63 +89,63 @@ def read_report(file: Path) -> Data:
     return data  # type: ignore[no-any-return]
 
 
-def read_share(file: Path) -> Data:
-    """Read the report of a share; raise CannotRun if the file is not one."""
+def read_shard(file: Path) -> Data:
+    """Read the report of a shard; raise CannotRun if the file is not one."""
     data = read_report(file)
     if not data["run"].get("shard") or "seen" not in data:
-        raise CannotRun(f"{file}: the report of a whole run; `sarkmock check --shard` creates shares")
+        raise CannotRun(f"{file}: the report of a whole run; `sarkmock check --shard` creates shards")
     return data
 
 
-def check_shares(directories: Sequence[Path], shares: Sequence[Data]) -> None:
-    """Raise CannotRun unless the reports are distinct shares of one run."""
-    first, met = shares[0], dict[str, Path]()
-    for directory, share in zip(directories, shares, strict=True):
-        number = share["run"]["shard"]
+def check_shards(directories: Sequence[Path], shards: Sequence[Data]) -> None:
+    """Raise CannotRun unless the reports are distinct shards of one run."""
+    first, met = shards[0], dict[str, Path]()
+    for directory, shard in zip(directories, shards, strict=True):
+        number = shard["run"]["shard"]
         if number in met:
-            raise CannotRun(f"{directory}: share {number} is also in {met[number]}")
+            raise CannotRun(f"{directory}: shard {number} is also in {met[number]}")
         met[number] = directory
-        for what, ours, theirs in shared_options(first, share):
+        for what, ours, theirs in shared_options(first, shard):
             if ours != theirs:
-                raise CannotRun(f"{directory}: not a share of the same run as {directories[0]}: "
+                raise CannotRun(f"{directory}: not a shard of the same run as {directories[0]}: "
                                 f"{what} {theirs} instead of {ours}")
 
 
-def shared_options(first: Data, share: Data) -> list[tuple[str, Any, Any]]:
-    """Return name and both values of everything that must be equal in two shares."""
-    return [*((name.replace("_", " "), first["run"][name], share["run"][name]) for name in ALIKE),
-            ("number of shares", shard_of(first).of, shard_of(share).of),
-            ("sarkmock", first["tool"]["version"], share["tool"]["version"]),
-            ("answering version", first["target"]["version"], share["target"]["version"])]
+def shared_options(first: Data, shard: Data) -> list[tuple[str, Any, Any]]:
+    """Return name and both values of everything that must be equal in two shards."""
+    return [*((name.replace("_", " "), first["run"][name], shard["run"][name]) for name in ALIKE),
+            ("number of shards", shard_of(first).of, shard_of(shard).of),
+            ("sarkmock", first["tool"]["version"], shard["tool"]["version"]),
+            ("answering version", first["target"]["version"], shard["target"]["version"])]
 
 
-def shard_of(share: Data) -> Shard:
-    return Shard.parse(share["run"]["shard"])
+def shard_of(shard: Data) -> Shard:
+    return Shard.parse(shard["run"]["shard"])
 
 
-def run_of(shares: Sequence[Data]) -> Run:
-    """Return the whole run, built from its shares."""
-    first = shares[0]["run"]
-    version = shares[0]["target"]["version"]
+def run_of(shards: Sequence[Data]) -> Run:
+    """Return the whole run, built from its shards."""
+    first = shards[0]["run"]
+    version = shards[0]["target"]["version"]
     options = RunOptions(
         profile=first["profile"], url=None if first["embedded"] else first["url"], random_seed=first["random_seed"],
         only=first["only"], quick=first["quick"], strict=first["strict"],
         target_profile=version if first["embedded"] and version != first["profile"] else None)
     silent = Silent(first["url"], "/api", CannotRun("no requests are sent while reports are merged"))
-    run = Run(contract_of(options.profile), silent, options, accepted=accepted_of(shares))
-    run.identify(fingerprint_of(shares[0]["target"]))
-    for share in shares:
-        add_share(run, share)
-    missing = set(range(1, shard_of(shares[0]).of + 1)) - {shard_of(share).number for share in shares}
+    run = Run(contract_of(options.profile), silent, options, accepted=accepted_of(shards))
+    run.identify(fingerprint_of(shards[0]["target"]))
+    for shard in shards:
+        add_shard(run, shard)
+    missing = set(range(1, shard_of(shards[0]).of + 1)) - {shard_of(shard).number for shard in shards}
     if missing:
-        run.gaps.stopped = f"shares without a report: {', '.join(map(str, sorted(missing)))}"
-    run.began -= max(share["run"]["seconds"] for share in shares)
+        run.gaps.stopped = f"shards without a report: {', '.join(map(str, sorted(missing)))}"
+    run.began -= max(shard["run"]["seconds"] for shard in shards)
     return run
 
 
-def add_share(run: Run, share: Data) -> None:
-    about, seen = share["run"], share["seen"]
-    add_seen(run, {"findings": map(finding_of, share["findings"]), "requests": about["requests"],
+def add_shard(run: Run, shard: Data) -> None:
+    about, seen = shard["run"], shard["seen"]
+    add_seen(run, {"findings": map(finding_of, shard["findings"]), "requests": about["requests"],
                    "coverage": coverage_of(run.coverage, seen["coverage"]), "unavailable": set(seen["unavailable"]),
                    "untested": about.get("untested", ()), "stopped": about.get("stopped") or "", "report_problem": ""})
     run.gaps.broken += about.get("broken", ())
@@ -201,11 +201,11 @@ def fingerprint_of(target: Data) -> Fingerprint:
     return Fingerprint(target["version"], facts, tuple(target["headers"].items()))
 
 
-def accepted_of(shares: Sequence[Data]) -> Accepted:
-    """Return the allowlist, as far as the shares contain it. An entry is unused if no share used it."""
-    entries = {finding["id"]: acceptance_of(finding) for share in shares for finding in share["findings"]
+def accepted_of(shards: Sequence[Data]) -> Accepted:
+    """Return the allowlist, as far as the shards contain it. An entry is unused if no shard used it."""
+    entries = {finding["id"]: acceptance_of(finding) for shard in shards for finding in shard["findings"]
                if finding["accepted"]}
-    for identity in (unused for share in shares for unused in share["accepted"]["unused"]):
+    for identity in (unused for shard in shards for unused in shard["accepted"]["unused"]):
         entries.setdefault(identity, Acceptance(identity, ""))
     return Accepted(tuple(entries.values()))
 
