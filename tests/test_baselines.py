@@ -195,6 +195,15 @@ def test_read_only_recording_changes_nothing():
     assert {box.hazards[name] for name in box.done} == {"read"}
 
 
+@pytest.mark.parametrize("section", ["Backups", "Snapshots"])
+def test_recording_does_not_create_files_without_permission(section):
+    """The mock of a profile must not record more than a box, where these requests are withheld."""
+    box = Box("documented")
+    facts = recorder(Target(box.wire), only=section).run()
+    assert {box.hazards[name] for name in box.done} <= WRITES
+    assert [fact for fact in facts if fact.of.startswith("valid request")] == []
+
+
 @pytest.mark.parametrize(("profile", "reach"), [("2020-06", "absent"), ("shipped", "there"), ("L10", "there")])
 def test_options_detects_operation_that_may_not_be_called(profile, reach):
     """OPTIONS shows whether Hangup exists, without hanging up a call."""

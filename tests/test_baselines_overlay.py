@@ -69,6 +69,7 @@ def test_profile_of_documented_mock_has_no_deviation():
     profile = profile_from(box_like(load(), only="Tenants"))
     assert list(profile.overlay["x-deviations"]) == [OWN_DEVIATION]
     assert profile.left == []
+    assert next(profile_lines(profile)) == "nearest to documented: 0 of its deviations, 0 of the box's own"
 
 
 @pytest.mark.slow

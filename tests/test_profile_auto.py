@@ -12,14 +12,16 @@ from sarkmock_contracts.baselines.comparing import compare_baselines
 from sarkmock_contracts.baselines.facts import Baseline, Facts, write_baseline
 from sarkmock_contracts.baselines.profile import profile_baseline
 from sarkmock_contracts.client import rate_limit
+from sarkmock_contracts.client.http import Exchange, Request, Response
 from sarkmock_contracts.client.rate_limit import Timer
+from sarkmock_contracts.client.target import Client
 from sarkmock_contracts.client.transports import Access
 from sarkmock_contracts.errors import CannotRun
 from sarkmock_contracts.proxy.running import recognised_options
 from sarkmock_contracts.run import Watcher, open_run
 from sarkmock_contracts.run_options import RunOptions
 from sarkmock_contracts.safety import Caution
-from sarkmock_contracts.safety.fingerprint import AUTO, distinguishing_reads
+from sarkmock_contracts.safety.fingerprint import AUTO, answers_to, distinguishing_reads, fingerprint, mock_of
 
 from sarkmock import SarkMock
 from sarkmock.suite_api import profiles
@@ -111,6 +113,29 @@ def test_nearest_version_is_reported_with_differences(tmp_path: Path) -> None:
     assert any("GET /agents/zznosuchkey returned" in line and "expected 404 message: No query results" in line
                for line in different)
     assert "sarkmock overlay" in last
+
+
+class OneChange(Client):
+    """A box of a profile that responds differently to one request, with another status or as another profile does."""
+
+    def __init__(self, profile: str, changed: Request, as_profile: str | None) -> None:
+        self.box, self.changed, self.as_profile = mock_of(profile), changed, as_profile
+
+    def send(self, request: Request) -> Exchange:
+        if request != self.changed:
+            return Exchange(request, self.box.send(request))
+        return Exchange(request, mock_of(self.as_profile).send(request) if self.as_profile else Response(418))
+
+
+@pytest.mark.parametrize("profile", profiles())
+@pytest.mark.parametrize("changed", distinguishing_reads(), ids=lambda read: f"{read.method}-{read.path}")
+def test_one_change_is_not_taken_for_another_version(profile: str, changed: Request) -> None:
+    strange = OneChange(profile, changed, None)
+    assert fingerprint(strange, strange.get("/tenants")).version == profile
+    for other in profiles():
+        if answers_to(changed)[other] != answers_to(changed)[profile]:
+            mixed = OneChange(profile, changed, other)
+            assert not fingerprint(mixed, mixed.get("/tenants")).exact
 
 
 @pytest.mark.parametrize("changes", [{"url": None}, {"plan": True}])

@@ -293,7 +293,8 @@ def write_profile(profile: RecordedProfile, file: Path) -> None:
 
 def profile_lines(profile: RecordedProfile) -> Iterator[str]:
     """Yield the summary lines of a recorded profile."""
-    yield (f"nearest to {profile.choice.profile}: {len(profile.choice.taken)} of its deviations, "
+    nearest = profile.choice.profile if profile.choice.taken else BASE
+    yield (f"nearest to {nearest}: {len(profile.choice.taken)} of its deviations, "
            f"{len(profile.expressed.deviations)} of the box's own")
     for difference in profile.left:
         yield f"missing from the profile: {difference.op}: {difference.kind} {difference.of}".rstrip()

@@ -105,10 +105,12 @@ class BoxRecorder:
         return links(self.observer, operation) if operation else ()
 
     def _needs_file(self, entry: CatalogueEntry) -> bool:
-        """Whether an operation is a download of a file that the recording has to create or upload first."""
-        made = {link.target for link in self.observer.contract.links}
-        sent = any(recipe("uploaded", name) for name in entry.ids)
-        return entry.first.table is None and self.hazards > {"read"} and (sent or bool(entry.ids & made))
+        """Whether an operation is a download of a file that the recording has to create or upload first, and may."""
+        contract = self.observer.contract
+        makers = {link.source for link in contract.links if link.target in entry.ids}
+        makers.update(maker for name in entry.ids for maker in recipe("uploaded", name).values())
+        return entry.first.table is None and any(contract.by_id[name].hazard in self.hazards
+                                                 for name in makers & contract.by_id.keys())
 
     # running
 
