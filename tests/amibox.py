@@ -1,4 +1,4 @@
-"""What the tests of AMI functions share: a box with rows, and requests whose answers are held against their schema."""
+"""Helpers for tests of AMI functions: a box with rows, and requests whose responses are validated."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def engine_of(profile: str, rows: bool = True) -> Engine:
 
 
 def send(engine: Engine, method: str, path: str, body: Any = None) -> Reply:
-    """The reply, which must be one that the document describes."""
+    """Send a request and return the reply, which must match the document."""
     content = json.dumps(body or {}).encode()
     reply = engine.handle(Request(method, path, "", {"Content-Type": "application/json"}, content))
     operation, _ = engine.program.router.find(method, path)

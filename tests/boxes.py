@@ -1,4 +1,4 @@
-"""A PBX under test and the files that clients send it. Knows no particular test."""
+"""A PBX under test, and the files that clients upload."""
 
 from __future__ import annotations
 
@@ -20,24 +20,24 @@ WAV = b"RIFF\x24\0\0\0WAVEfmt \x10\0\0\0\1\0\1\0\x40\x1f\0\0\x80\x3e\0\0\2\0\x10
 
 
 def box(profile: str = "documented") -> Engine:
-    """A factory-fresh PBX whose clock stands still."""
+    """A PBX in the factory state with a frozen clock."""
     return Engine(loading.load(profile), State(now=NOW))
 
 
 def send(engine: Engine, line: str, body: Any = None) -> Reply:
-    """One request: method and path, and perhaps a JSON body."""
+    """Send a request: method and path, and optionally a JSON body."""
     method, path = line.split(" ")
     recorded = {"method": method, "path": path} | ({} if body is None else {"json": body})
     return engine.handle(request_of(recorded, {}))
 
 
 def upload(engine: Engine, path: str, field: str, name: str, content: bytes) -> Reply:
-    """One file in a multipart body."""
+    """Send one file in a multipart body."""
     return upload_all(engine, path, {field: (name, content)})
 
 
 def upload_all(engine: Engine, path: str, files: dict[str, tuple[str, bytes]]) -> Reply:
-    """Files in a multipart body: field -> name and content."""
+    """Send files in a multipart body: field -> name and content."""
     sent = {field: (name, "application/octet-stream", base64.b64encode(content).decode())
             for field, (name, content) in files.items()}
     return engine.handle(request_of({"method": "POST", "path": path, "files": sent}, {}))
@@ -52,7 +52,7 @@ def zipped(members: dict[str, bytes], method: int = zipfile.ZIP_DEFLATED) -> byt
 
 
 def database(*statements: str) -> bytes:
-    """An SQLite file that some statements made."""
+    """An SQLite file created by the statements."""
     with closing(sqlite3.connect(":memory:")) as db:
         for statement in statements:
             db.executescript(statement)
@@ -60,5 +60,5 @@ def database(*statements: str) -> bytes:
 
 
 def tables(engine: Engine) -> dict[str, list[dict[str, Any]]]:
-    """All that the database holds."""
+    """The content of the database."""
     return {table: engine.state.tables.rows(table) for table in engine.state.tables.tables()}

@@ -1,4 +1,4 @@
-"""Runs on a mock in this process, without pytest between: what the tests of the suite share."""
+"""Helpers for tests of the suite: runs at a mock in this process, without pytest."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ from sarkmock import Engine, Seed, State
 from sarkmock.suite_api import load
 
 NOW = 1717236000
-TOKEN = "1|0123456789abcdef"  # an administrator's, where a profile asks for one
+TOKEN = "1|0123456789abcdef"  # an administrator's token, for profiles with tokens
 
 
 class Listener(Watcher):
-    """Hears every exchange of a run."""
+    """Calls a function for every exchange of a run."""
 
     def __init__(self, hear: Callable[[Exchange], object]) -> None:
         self._hear = hear
@@ -34,7 +34,7 @@ class Listener(Watcher):
 
 def suite_of(judge: str, target: str, state: State | None = None, watcher: Watcher | None = None,
              **options: Any) -> Run:
-    """A run that judges by one profile a mock of another; its clock stands still."""
+    """A run that judges a mock of one profile by another profile, with a frozen clock."""
     document = load(target)
     seed = Seed.factory(document["x-database"])
     engine = Engine(document, state or State(seed, now=NOW, token=TOKEN))
@@ -44,13 +44,13 @@ def suite_of(judge: str, target: str, state: State | None = None, watcher: Watch
 
 
 def run(suite: Run, random_examples: int = 0) -> Run:
-    """Every check; chance in small doses, Schemathesis only if it is asked for."""
+    """Run every check with few random examples; Schemathesis only on request."""
     left_out = set() if random_examples else {"fuzz"}
     return run_cases(suite, (case for check in CHECKS if check.name not in left_out for case in check.cases(suite)))
 
 
 def run_cases(suite: Run, cases: Iterable[Case]) -> Run:
-    """Some cases; what they find stays in the run."""
+    """Run cases; the findings remain in the run."""
     for case in cases:
         with suppress(NewFindings), suite.watch():
             case.run(suite)

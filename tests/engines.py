@@ -19,7 +19,7 @@ NOW = 1_700_000_000
 
 
 def engine_of(profile: str) -> Engine:
-    """A factory-fresh engine at a fixed time."""
+    """An engine in the factory state with a frozen clock."""
     return Engine(profile=profile, state=State(now=NOW))
 
 
@@ -30,5 +30,5 @@ def send(engine: Engine, method: str, path: str, body: Any = None, query: str = 
 
 def client_of(engine: Engine, *, journal: Journal | None = None, faults: Faults | None = None,
               **options: Any) -> Client:
-    """A client of a mock as `create_app` makes it, without Flask until a path outside the API is asked for."""
+    """A client of a mock as in `create_app`, without Flask until a path outside the API is requested."""
     return Client(Direct(MockControl(engine, faults, journal, THIS_MACHINE, **options)))

@@ -1,4 +1,4 @@
-"""What the tests of extensions share: an engine with Class of Service rules, and requests to it. Expects nothing."""
+"""Helpers for tests of extensions: an engine with Class of Service rules, and requests to it."""
 
 from __future__ import annotations
 

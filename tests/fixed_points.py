@@ -1,7 +1,7 @@
-"""Cells of the matrix of profiles: one judges a mock of another, and every deviation that is not met is looked into.
+"""Cells of the matrix of profiles: one profile judges a mock of another, and missing deviations are examined.
 
-A deviation that separates two profiles is met, or the run cannot show it: a mock of the target with it toggled gives
-the same answers to all requests of the run, as far as they are not those of the judging profile's mock anyway.
+A deviation that separates two profiles is found, or no request of the run can show it: a mock of the target with the
+deviation toggled gives the same responses, except for those that equal the judging profile's.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from tests.contract_runs import NOW, TOKEN, run_cases
 
 
 class Heard(Layer):
-    """A target, and all that was sent to it with its answers."""
+    """A target whose exchanges are recorded."""
 
     def __init__(self, inner: Transport) -> None:
         super().__init__(inner)
@@ -47,7 +47,7 @@ class Cell(Watcher):
     def __init__(self, judge: str, target: str, left_out: Collection[str]) -> None:
         self.judge, self.target = judge, target
         self.sent = Heard(mock_of(load(target)))
-        self._foreign: dict[int, set[str]] = {}  # in what answers differ from those of the judging profile's mock
+        self._foreign: dict[int, set[str]] = {}  # the differences from responses of the judging profile's mock
         self.run = Run(Contract(load(judge)), self.sent, RunOptions(judge, target, max_examples=6), watcher=self)
         run_cases(self.run, (case for check in CHECKS if check.name not in left_out for case in check.cases(self.run)))
         self.outcome = self.run.outcome()
@@ -58,7 +58,7 @@ class Cell(Watcher):
 
     @property
     def expected(self) -> set[str]:
-        """The deviations that one of the two documents has and the other has not."""
+        """The deviations that only one of the two documents has."""
         return {deviation.id for deviation in self.run.judge.lists.known}
 
     @cached_property
@@ -68,7 +68,7 @@ class Cell(Watcher):
 
     @property
     def troubles(self) -> list[str]:
-        """Findings that no deviation of the two explains, and deviations that are said to be gone."""
+        """Findings that no deviation explains, and deviations that are reported as fixed."""
         outcome = self.outcome
         return [*(f"new: {judged.finding}" for judged in outcome.of("new")),
                 *(f"explained by {', '.join(finding.deviations)}: {finding}" for finding in self.run.findings
@@ -76,7 +76,7 @@ class Cell(Watcher):
                 *(f"fixed: {listed.deviation.id}" for listed in outcome.deviations("fixed"))]
 
     def shown(self) -> Iterator[str]:
-        """The deviations that are not met though the target would have answered differently without them."""
+        """The deviations that were not found although the target's responses would differ without them."""
         unmet = sorted(self.expected - self.met)
         if self._answer(unmet) is not None:
             for name in unmet:
@@ -85,7 +85,7 @@ class Cell(Watcher):
                     yield f"{name}: {answer.request.method} {answer.request.target} {answer.response.status}"
 
     def _answer(self, toggled: Collection[str]) -> Exchange | None:
-        """The first answer in which both mocks show in the same way that they are not the target with some toggled."""
+        """The first response that distinguishes both mocks from the target with some deviations toggled."""
         twin = mock_of(load_toggled(self.target, *toggled))
         for exchange in self.sent.exchanges:
             other = differing_parts(exchange.response, twin.send(exchange.request))

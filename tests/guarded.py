@@ -1,4 +1,4 @@
-"""A rehearsal box in this process behind the gate, which notes what it carries out. Knows no particular test."""
+"""A box in this process behind the gate, which records executed operations."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ Reading = Callable[[Request], Request]
 
 @dataclass
 class Wire:
-    """A transport that hands every request to the box as a server of some kind reads it."""
+    """A transport that passes requests to the box as a particular kind of server reads them."""
 
     inner: Transport
     reading: Reading
@@ -42,13 +42,13 @@ class Wire:
 
 
 def timeless(row: dict[str, Any]) -> dict[str, Any]:
-    """A row without the time of its last change: what was put back was changed."""
+    """A row without the time of its last change, which restoring changes."""
     times = ("z_updated", "z_updater", "last_used_at", "updated_at")
     return {name: value for name, value in row.items() if name not in times}
 
 
 class Box:
-    """A PBX that notes which operations it carried out."""
+    """A PBX that records executed operations."""
 
     def __init__(self, profile: str, reading: Reading | None = None) -> None:
         document = load(profile)
@@ -68,7 +68,7 @@ class Box:
         return noted
 
     def contents(self) -> dict[str, Any]:
-        """Everything that stays: rows, files, runtime values, whether it runs."""
+        """Rows, files, runtime values, and whether the PBX runs."""
         state = self.engine.state
         tables = {name: sorted(str(timeless(row)) for row in state.tables.rows(name)) for name in state.tables.tables()}
         return {**tables, "files": dict(state.files), "astdb": dict(state.astdb), "running": state.pbx.running}
@@ -77,7 +77,7 @@ class Box:
 def guarded(
     box: Box, judge: str, hazards: str, ledger: Path | None = None, hostile: bool = False, begin: bool = True
 ) -> tuple[Guarded, Fixtures]:
-    """The box as a run sees it that was allowed these hazards."""
+    """The guards and fixtures of a run with these permitted hazards."""
     guarded = Guarded(box, judge, Caution(Permissions(frozenset({"read", *hazards.split()}), hostile),
                                           ledger=str(ledger) if ledger else None))
     if begin:
@@ -107,17 +107,17 @@ class Guarded(Client):
 
 
 def guarded_suite(box: Box, judge: str, hazards: str, ledger: Path, **settings: Any) -> Run:
-    """The whole suite on the box, allowed these hazards and begun."""
+    """A started run at the box with these permitted hazards."""
     caution = Caution(Permissions(frozenset({"read", *hazards.split()})), ledger=str(ledger))
-    asked = RunOptions(profile=judge, url=box.wire.url, caution=caution, **settings)
-    suite = Run(Contract(load(judge)), box.wire, asked, clock=Timer())
+    options = RunOptions(profile=judge, url=box.wire.url, caution=caution, **settings)
+    suite = Run(Contract(load(judge)), box.wire, options, clock=Timer())
     with suite.budget.removing():
         suite.safety.begin()
     return suite
 
 
 def ended(suite: Run) -> list[str]:
-    """The end of a run: what is not as it was before."""
+    """End a run and return its residue."""
     with suite.budget.removing():
         suite.fixtures.sweep(keep_fixtures=False)
         return suite.safety.end()

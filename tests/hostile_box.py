@@ -1,4 +1,4 @@
-"""A box that means harm: a raw socket server that answers every request with the same hostile bytes."""
+"""A hostile box: a raw socket server that answers every request with the same bytes."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ ANSWERS: dict[str, bytes] = {
 
 @contextlib.contextmanager
 def hostile_box(answer: bytes, pause: float = 0.0) -> Iterator[str]:
-    """The URL of a box that answers so; with a pause between any two bytes."""
+    """The URL of a box with this response, optionally sent byte by byte with a pause."""
     listener = socket.create_server(("127.0.0.1", 0))
 
     def serve(connection: socket.socket) -> None:

@@ -1,6 +1,6 @@
-"""Requests that are well-formed enough to reach what lies behind the first check, in forms that few clients send.
+"""Unusual requests that are valid enough to pass the first checks.
 
-Every function takes the rng and makes its choice from lists here, so that a seed repeats it.
+All choices are made by the given random number generator, so that a seed repeats them.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ CODINGS = [*["chunked"] * 40, "Chunked", "CHUNKED", " chunked ", "chunked, chunk
            "chunked, identity", "chunked;q=1", "xchunked", '"chunked"', "", ",chunked", "chunked,", "gzip", "trailers",
            "\tchunked", "chun ked", "chunked\x0b", "chunk\xe9d"]
 
-# A file as another editor or tool may write it, or one of another kind in its place.
+# Unusual or wrong file contents.
 REWRITTEN: list[Callable[[bytes], bytes]] = [
     lambda text: text.decode().encode("utf-16"), lambda text: text.decode().encode("utf-32"),
     lambda text: codecs.BOM_UTF8 + text, lambda text: codecs.BOM_UTF8 * 2 + text, lambda text: text + b"\0",
@@ -73,20 +73,20 @@ REWRITTEN: list[Callable[[bytes], bytes]] = [
 
 
 def name_of(rng: Random, names: list[str]) -> str:
-    """The name of a field with what PHP gives a meaning to, or nearly so."""
+    """A field name with characters that have a meaning for PHP, or similar ones."""
     name = rng.choice(names) if names and rng.random() < 0.9 else rng.choice(TEXTS)
     return rng.choice(PREFIXES) + name + rng.choice(SUFFIXES)
 
 
 def form(rng: Random, names: list[str]) -> bytes:
-    """A form whose names make arrays, or nearly so."""
+    """A form whose names create arrays, or similar ones."""
     pairs = [f"{name_of(rng, names)}{rng.choice(['=', '=', '=', '', '=='])}{rng.choice(TEXTS)}"
              for _ in range(rng.choice([0, 1, 3, 9, 999, 1001]))]
     return rng.choice(["&", "&", "&", "&&", ";"]).join(pairs).encode("utf-8", "replace")
 
 
 def multipart(rng: Random, names: list[str]) -> tuple[str, bytes]:
-    """A content type and a body with parts, one boundary in the other, line ends and headers of all sorts."""
+    """A content type and a multipart body with nested boundaries and unusual line ends and headers."""
     boundary = rng.choice(BOUNDARIES)
     inside = boundary if rng.random() < 0.9 else rng.choice(BOUNDARIES)
     end = rng.choice(LINE_ENDS)
@@ -108,7 +108,7 @@ def part(rng: Random, name: str, end: str) -> bytes:
 
 
 def json_text(rng: Random, names: list[str]) -> bytes:
-    """JSON with what parsers disagree about: marks, encodings, numbers, repeated names."""
+    """JSON about which parsers disagree: byte order marks, encodings, numbers, duplicate names."""
     members = [f"{json.dumps(rng.choice(names) if names else 'a')}: {rng.choice(JSON_VALUES)}"
                for _ in range(rng.choice([0, 1, 2, 5]))]
     text = rng.choice(JSON_MARKS) + "{" + ", ".join(members) + "}" + rng.choice(JSON_MARKS)
@@ -116,7 +116,7 @@ def json_text(rng: Random, names: list[str]) -> bytes:
 
 
 def escaped(rng: Random, path: bytes) -> bytes:
-    """A path as it may be sent: some bytes as escapes, of either case, some of them twice."""
+    """A path with some bytes percent-encoded, in either case, some of them twice."""
     often = rng.choice([0.02, 0.2, 1.0])
     sent = b"".join(b"%%%02x" % byte if rng.random() < often and byte != 47 else bytes([byte]) for byte in path)
     sent = sent.upper() if rng.random() < 0.1 else sent
@@ -124,7 +124,7 @@ def escaped(rng: Random, path: bytes) -> bytes:
 
 
 def chunked(rng: Random, body: bytes) -> bytes:
-    """The end of a head and a body in chunks, whose sizes are written in all ways."""
+    """The end of a head and a chunked body with sizes in unusual notations."""
     coding = rng.choice(CODINGS).encode("latin-1", "replace")
     often, size = rng.choice([0.0, 0.01, 0.3]), rng.choice([1, 2, 15, 16, 4095])
     sent = [b"Transfer-Encoding: %b\r\n\r\n" % coding]
@@ -138,7 +138,7 @@ def chunked(rng: Random, body: bytes) -> bytes:
 
 
 def edge_of_head(rng: Random, room: int, lines: int) -> bytes:
-    """Header lines that fill a head to its limits, to a byte or a line: ``room`` bytes and ``lines`` are left."""
+    """Header lines that fill a head up to its limits of ``room`` bytes and ``lines`` lines, more or less one."""
     by = rng.choice([-2, -1, 0, 1, 2])
     if rng.random() < 0.5:
         return b"".join(b"X-%d: y\r\n" % number for number in range(max(0, lines + by)))

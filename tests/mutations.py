@@ -1,4 +1,4 @@
-"""Random mutations of a profile, as overlay actions, and what a comparison must say of each. Compares nothing."""
+"""Random mutations of a profile as overlay actions, with the differences that a comparison must report."""
 
 from __future__ import annotations
 
@@ -29,9 +29,9 @@ DEPTH = DEPTHS["usual"]
 HAZARDS = frozenset({"read", "write", "operational"})
 NOW = 1_717_236_000
 Action = Mapping[str, Any]
-Expected = frozenset[tuple[str, str, str]]  # category, operation, what of it
+Expected = frozenset[tuple[str, str, str]]  # category, operation, field or status
 
-LOOKED_AT = {"technology"}  # by the checks of another variable
+LOOKED_AT = {"technology"}  # in checks of another variable
 
 CRASH = {"description": "The product crashes.", "content": {"application/json": {
     "schema": {"type": "object"},
@@ -40,19 +40,19 @@ CRASH = {"description": "The product crashes.", "content": {"application/json": 
 
 @dataclass(frozen=True)
 class Mutation:
-    """One change of a profile: what it does to the document, what must be told of it, what it hides."""
+    """One change of a profile: its actions, the differences that it must cause, and the operations that it hides."""
 
     name: str
     actions: tuple[Action, ...]
     expected: Expected
-    hides: frozenset[str] = field(default_factory=frozenset)  # operations of which less can be seen
+    hides: frozenset[str] = field(default_factory=frozenset)  # operations that can be tested less
 
 
 factory = cache(Seed.factory)
 
 
 def record(document: Any, section: str) -> Facts:
-    """The recording of a mock of a document, in this process; its clock stands still."""
+    """The recording of a mock of a document with a frozen clock."""
     target = Target(InProcess(api_application(Engine(document, State(factory(), now=NOW)))))
     return BoxRecorder(target, DEPTH, HAZARDS, section).run()
 
@@ -90,7 +90,7 @@ def makers(operations: list[Operation]) -> list[Operation]:
 
 
 def dependents(operation: Operation, operations: list[Operation]) -> frozenset[str]:
-    """What can no longer be seen in full once an operation fails: where its rows are needed."""
+    """The operations that need rows of an operation and cannot be tested fully if it fails."""
     if operation.method == "POST" or (operation.method == "GET" and not operation.parameters):
         return frozenset(name_of(one) for one in operations)
     return frozenset({name_of(operation)})
@@ -100,10 +100,10 @@ def dependents(operation: Operation, operations: list[Operation]) -> frozenset[s
 
 
 def gone(profile: str, operations: list[Operation], rng: random.Random) -> Mutation | None:
-    """An operation is not there any more."""
+    """An operation is removed."""
     one = rng.choice(operations)
     if one.method == "GET":
-        return None  # any GET of a path that is there answers 404 by another route, or is a HEAD
+        return None  # a GET of an existing path is a 404 of another route, or a HEAD
     return Mutation(f"gone {name_of(one)}", ({"target": place(one), "remove": True},),
                     frozenset({("place", name_of(one), "")}), dependents(one, operations))
 
@@ -134,7 +134,7 @@ def crash(profile: str, operations: list[Operation], rng: random.Random) -> Muta
 
 
 def field_gone(profile: str, operations: list[Operation], rng: random.Random) -> Mutation | None:
-    """Answers lack a field."""
+    """Responses lack a field."""
     contract = contract_of(profile)
     one = rng.choice(operations)
     row = contract.row_place(one)
@@ -155,7 +155,7 @@ def field_gone(profile: str, operations: list[Operation], rng: random.Random) ->
 
 @cache
 def rule_lists() -> list[Any]:
-    """Every rule list of the documents that needs neither tables nor files."""
+    """All rule lists of the documents that need neither tables nor files."""
     every = [rules for known in catalogue().values() for one in known.versions.values() for rules in one.rules.values()]
     texts = {str(rules): rules for rules in every
              if not any(word in str(rules) for word in ("exists", "file", "mime", "operator"))}
@@ -174,7 +174,7 @@ class NoTables:
 
 
 def verdicts(name: str, field_name: str, rules: Any) -> list[Any] | None:
-    """What a rule list says of every value that is tried; None if it dies of one."""
+    """The verdict of a rule list on each tested value; None if it crashes for one."""
     found = []
     for value in (*values_for(catalogue()[name], field_name, DEPTH), NOT_SENT):
         if is_placeholder(value):
@@ -188,72 +188,72 @@ def verdicts(name: str, field_name: str, rules: Any) -> list[Any] | None:
 
 
 def laravel(value: Any) -> Any:
-    """What the middleware makes of a value: trimmed, nothing for an empty text."""
+    """A value after the middleware: trimmed, and null instead of an empty text."""
     return (value.strip() or None) if isinstance(value, str) else value
 
 
 def servable(operation: Operation, field_name: str, judged: list[Any]) -> bool:
-    """Whether the mock can do with what the rules take: its own action may count on texts."""
+    """Whether the mock's action can handle all values that the rules accept: it may rely on texts."""
     values = [*values_for(catalogue()[name_of(operation)], field_name, DEPTH), ""]
     return operation.action in GENERIC or all(isinstance(value, str) for value, messages in
                                               zip(values, judged, strict=True) if not messages)
 
 
 def rule(profile: str, operations: list[Operation], rng: random.Random) -> Mutation | None:
-    """A variable is judged by other rules."""
+    """A variable has other rules."""
     contract = contract_of(profile)
-    one = rng.choice([other for other in operations if other.rules] or [None])
-    if one is None:
+    chosen = rng.choice([other for other in operations if other.rules] or [None])
+    if chosen is None:
         return None
-    name = rng.choice(list(one.rules))
-    if "exists" in str(one.rules[name]) or is_new_key(catalogue()[name_of(one)], name):
+    name = rng.choice(list(chosen.rules))
+    if "exists" in str(chosen.rules[name]) or is_new_key(catalogue()[name_of(chosen)], name):
         return None
-    if name in contract.may_name(one) or name in LOOKED_AT:
-        return None  # checks beside the rules have their say
+    if name in contract.may_name(chosen) or name in LOOKED_AT:
+        return None  # checks also decide about it
     new = rng.choice(rule_lists())
-    if one.action not in GENERIC and ("required" in str(one.rules[name])) != ("required" in str(new)):
-        return None  # what such an action cannot do without stays required
-    body = contract.resolve(contract.body_place(one) or "")[0]
+    if chosen.action not in GENERIC and ("required" in str(chosen.rules[name])) != ("required" in str(new)):
+        return None  # the action needs the variable
+    body = contract.resolve(contract.body_place(chosen) or "")[0]
     alike = [other for other in contract.operations if contract.body_place(other)
-             and contract.resolve(contract.body_place(other) or "")[0] == body and other.section == one.section]
+             and contract.resolve(contract.body_place(other) or "")[0] == body and other.section == chosen.section]
     judged = {name_of(other): (verdicts(name_of(other), name, other.rules[name]), verdicts(name_of(other), name, new))
               for other in alike}
-    if any(None in pair for pair in judged.values()) or not servable(one, name, judged[name_of(one)][1] or []):
+    if any(None in pair for pair in judged.values()) or not servable(chosen, name, judged[name_of(chosen)][1] or []):
         return None
     target = f"{jsonpath(body)}.properties['{name}']"
     actions = ({"target": f"{target}['x-rules']", "remove": True}, {"target": target, "update": {"x-rules": new}})
     hides = [dependents(other, operations) for other in alike if all(judged[name_of(other)][1])]
-    seen = plain(profile, one.section)
-    told = frozenset(("rule", op, name) for op, (before, after) in judged.items() if before != after
-                     and any(fact.of == name for fact in seen.of(op, "rule")))
-    return Mutation(f"rule {name_of(one)} {name} {new}", actions, told, frozenset().union(*hides))
+    seen = plain(profile, chosen.section)
+    expected = frozenset(("rule", op, name) for op, (before, after) in judged.items() if before != after
+                         and any(fact.of == name for fact in seen.of(op, "rule")))
+    return Mutation(f"rule {name_of(chosen)} {name} {new}", actions, expected, frozenset().union(*hides))
 
 
 KINDS = (gone, status, crash, field_gone, rule, rule, rule)
 
 
 def draw(profile: str, section: str, rng: random.Random, count: int) -> list[Mutation]:
-    """Some mutations that neither meet nor hide one another."""
+    """Draw mutations that neither interfere with nor hide one another."""
     operations = members(profile, section)
-    found: list[Mutation] = []
+    mutations: list[Mutation] = []
     for _ in range(30 * count):
-        if len(found) == count:
+        if len(mutations) == count:
             break
         new = rng.choice(KINDS)(profile, operations, rng)
-        if new is not None and not any(meet(new, other) for other in found):
-            found.append(new)
-    return found
+        if new is not None and not any(meet(new, other) for other in mutations):
+            mutations.append(new)
+    return mutations
 
 
 def meet(one: Mutation, other: Mutation) -> bool:
-    """Whether one hides what must be told of the other, or both change the same."""
+    """Whether one mutation hides the differences of the other, or both change the same."""
     touched = [{op for _, op, _ in mutation.expected} | mutation.hides for mutation in (one, other)]
     return bool(one.hides & touched[1] or other.hides & touched[0] or one.expected & other.expected
                 or one.actions[0]["target"] == other.actions[0]["target"])
 
 
 def expected(before: list[Mutation], after: list[Mutation]) -> set[tuple[str, str, str]]:
-    """What must be told of two profiles: what is mutated in one of them alone."""
+    """The expected differences of two profiles: the mutations of only one of them."""
     sides = [frozenset().union(*(mutation.expected for mutation in side)) for side in (before, after)]
     return set(sides[0] ^ sides[1])
 

@@ -1,4 +1,4 @@
-"""A fixed pool of values that tell rules apart: numbers that look alike, odd text, every PHP type. Knows no rule."""
+"""A fixed pool of values that distinguish rules: similar numbers, unusual texts, every PHP type."""
 
 import json
 from itertools import product
@@ -11,7 +11,7 @@ LONG = [*("x" * size for size in (63, 64, 255, 256, 1024, 1025)), "9" * 400, "a.
 
 
 def pool() -> list[Any]:
-    """Every value once, in a fixed order."""
+    """All values without duplicates, in a fixed order."""
     numerals = [pattern.format(digits) for digits, pattern in product(KINDS["digits"][:12], AROUND)]
     texts = [value for kind, values in KINDS.items() if kind not in ("others", "numbers") for value in values]
     return [*KINDS["others"], *KINDS["numbers"], *dict.fromkeys([*numerals, *texts, *LONG])]

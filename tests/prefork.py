@@ -1,9 +1,9 @@
-"""Commands of tests: each is a fork of one process that has imported what all of them need.
+"""Commands for tests: each is a fork of one process that has imported the modules that all of them need.
 
-`COMMAND` is as good as `python -m sarkmock`, and `PYTEST` as `python -m pytest`; they start in a tenth of the time.
-Each is two processes: a client without imports, which hands over its arguments, folder, environment and standard files,
-passes signals on and ends as the command ends; and the fork, which is killed if the client is. `PROCESS` is for tests
-of imports, limits and kills, which need the process itself.
+`COMMAND` is equivalent to `python -m sarkmock`, and `PYTEST` to `python -m pytest`; they start in a tenth of the time.
+Each consists of two processes: a client without imports, which passes on its arguments, folder, environment, standard
+files and signals and returns the exit code of the command; and the fork, which is killed if the client is. `PROCESS`
+is for tests of imports, limits and kills, which need a single process.
 """
 
 from __future__ import annotations
@@ -22,12 +22,12 @@ if TYPE_CHECKING:
     import pytest
 
 PROCESS = [sys.executable, "-m", "sarkmock"]
-BEFORE = "SARKMOCK_TESTS_BEFORE"  # code that a command runs first
+BEFORE = "SARKMOCK_TESTS_BEFORE"  # code that is run before a command
 PASSED_ON = (signal.SIGTERM, signal.SIGHUP, signal.SIGINT)
 
 
 class Command:
-    """The words of a command; the process that is forked starts when they are first asked for."""
+    """The arguments of a command. The process to fork starts on first use."""
 
     def __init__(self, module: str) -> None:
         self._module = module
@@ -40,7 +40,7 @@ COMMAND, PYTEST = Command("sarkmock"), Command("pytest")
 
 
 def run_pytest(pytester: pytest.Pytester, *options: str) -> pytest.RunResult:
-    """What `pytester.runpytest_subprocess` returns."""
+    """Like `pytester.runpytest_subprocess`."""
     import subprocess
 
     import pytest
@@ -52,7 +52,7 @@ def run_pytest(pytester: pytest.Pytester, *options: str) -> pytest.RunResult:
 
 @cache
 def start() -> str:
-    """The address of a new server, which ends with this process."""
+    """Start a server that ends with this process, and return its address."""
     import atexit
     import subprocess
     import tempfile
@@ -65,13 +65,13 @@ def start() -> str:
     words = [sys.executable, "-m", "tests.prefork", str(listener.fileno())]
     server = subprocess.Popen(words, cwd=Path(__file__).parent.parent, stdin=subprocess.PIPE,
                               stdout=subprocess.DEVNULL, pass_fds=[listener.fileno()])
-    atexit.register(server.communicate, timeout=10)  # the end of its input ends the server
+    atexit.register(server.communicate, timeout=10)  # the server ends with its input
     listener.close()
     return address
 
 
 def call(address: str, *order: str) -> None:
-    """The client: ends as the command does."""
+    """The client: exits like the command."""
     with socket.socket(socket.AF_UNIX) as connection:
         connection.connect(address)
         content = json.dumps([order, dict(os.environ)]).encode() + b"\n"
@@ -89,7 +89,7 @@ def call(address: str, *order: str) -> None:
 
 
 def serve(listener: socket.socket) -> list[str]:
-    """The server: returns in forks, with the words of a command."""
+    """The server: returns in each fork with the arguments of a command."""
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     while True:
@@ -111,7 +111,7 @@ def serve(listener: socket.socket) -> list[str]:
 
 
 def watch(connection: socket.socket, process: int) -> None:
-    """Tell the client how the command ends; end the command if the client ends."""
+    """Send the exit status of the command to the client; end the command if the client ends."""
     from contextlib import suppress
     from threading import Thread
 
@@ -129,7 +129,7 @@ def watch(connection: socket.socket, process: int) -> None:
 
 
 def become(words: list[str], files: list[int], environment: dict[str, str]) -> None:
-    """Take over what the client had. Other settings of the interpreter need a new one."""
+    """Take over the client's state. Other interpreter settings need a new interpreter."""
     import io
     from pathlib import Path
 
@@ -157,7 +157,7 @@ def settings(environment: os._Environ[str] | dict[str, str]) -> dict[str, str]:
 
 
 def imports() -> None:
-    """What commands import, before there are any; not what pytest and Schemathesis load as plugins."""
+    """Import the modules of commands in advance, except those that pytest and Schemathesis load as plugins."""
     import gc
     import importlib
     import pkgutil

@@ -1,4 +1,4 @@
-"""Replays recorded exchanges against an engine in process and tells where it differs; knows no resource by name."""
+"""Replays recorded exchanges against an engine in this process, and reports differences."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ BOUNDARY = "----recorded-exchange"
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """One exchange whose answer was not the recorded one; both answers are masked."""
+    """An exchange whose response differs from the recorded one; both are masked."""
 
     scenario: int
     step: int
@@ -55,7 +55,7 @@ def read(path: Path) -> list[dict[str, Any]]:
 
 
 def replay(exchanges: Iterable[Exchange], engine: Engine) -> list[Difference]:
-    """Sends every exchange in order; a scenario starts on a factory-fresh box."""
+    """Send every exchange in order. Each scenario starts in the factory state."""
     return [difference for _, difference in answers(exchanges, engine) if difference]
 
 
@@ -72,7 +72,7 @@ def answers(exchanges: Iterable[Exchange], engine: Engine) -> Iterator[tuple[Exc
 
 
 def send(engine: Engine, request: Request) -> Reply:
-    """The engine never raises for what a client can send; if it does, that is a difference, not the end."""
+    """Send a request. An exception of the engine becomes a difference."""
     try:
         return engine.handle(request)
     except Exception as error:
@@ -80,7 +80,7 @@ def send(engine: Engine, request: Request) -> Reply:
 
 
 def factory_fresh(state: State) -> None:
-    """The seed, without the files and calls that a box has only once it was used, and without a list of vendors."""
+    """Reset to the factory seed, without files and calls of a used box and without the list of vendors."""
     state.reset()
     state.files.clear()
     state.files[MAC_VENDORS] = PbxFile(b"", state.clock.now())
@@ -105,7 +105,7 @@ def our_answer(response: Mapping[str, Any], reply: Reply) -> list[Any]:
 
 
 def body_of(response: Mapping[str, Any], reply: Reply) -> Any:
-    """Our body in the form in which the recording keeps its own."""
+    """The body in the format of the recording."""
     if reply.status == 405 and isinstance(reply.body, dict):
         return {"message": reply.body.get("message")}
     if isinstance(reply.body, dict) and "trace" in reply.body:
@@ -128,7 +128,7 @@ def mask(value: Any) -> Any:
 
 
 def mask_object(value: dict[str, Any]) -> dict[str, Any]:
-    """Keys that only the mask makes equal are counted, so that none of them disappears."""
+    """Number the keys that become equal by masking, so that none is lost."""
     masked: dict[str, Any] = {}
     seen: Counter[str] = Counter()
     for key, item in value.items():
@@ -140,7 +140,7 @@ def mask_object(value: dict[str, Any]) -> dict[str, Any]:
 
 
 def canonical(value: Any) -> str:
-    """JSON text: unlike Python's ==, it tells true from 1 and 1 from 1.0."""
+    """JSON text, which distinguishes true from 1 and 1 from 1.0, unlike Python's ==."""
     return json.dumps(value, sort_keys=True)
 
 
@@ -180,7 +180,7 @@ def file_part(field: str, name: str, content_type: str, content: str) -> bytes:
 
 
 def scenario_of(exchange: Exchange) -> Any:
-    """What starts on a factory-fresh box: a scenario, or a selection from one."""
+    """The scenario, or selection from one, that starts in the factory state."""
     return exchange["scenario"], exchange.get("selection")
 
 

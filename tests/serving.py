@@ -1,4 +1,4 @@
-"""`sarkmock serve` as its user runs it: another process, started on any free port, known by what it prints."""
+"""Runs `sarkmock serve` and `sarkmock proxy` in another process on a free port."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ PATIENCE = 20
 
 @dataclass
 class Serving:
-    """A running server: what it printed, where it listens, how it ended."""
+    """A running server: its output, its address, its exit code."""
 
     process: subprocess.Popen[str]
     greeting: str
@@ -57,19 +57,19 @@ class Serving:
         return urllib.request.urlopen(request, context=context, timeout=5).read()
 
     def stop(self, number: int = signal.SIGTERM) -> tuple[int, float]:
-        """Exit code, and the seconds it took."""
-        began = time.monotonic()
+        """Stop the server. Return its exit code and the seconds until it ended."""
+        start = time.monotonic()
         self.process.send_signal(number)
-        return self.process.wait(PATIENCE), time.monotonic() - began
+        return self.process.wait(PATIENCE), time.monotonic() - start
 
 
 def serving(*options: str, command: Iterable[str] = COMMAND) -> AbstractContextManager[Serving]:
-    """A server on any free port; stopped at the end if the test did not."""
+    """Run a server on a free port until the end of the block."""
     return listening(*command, "serve", *options)
 
 
 def proxying(upstream: str, *options: str) -> AbstractContextManager[Serving]:
-    """A proxy before an upstream, in the same way."""
+    """Run a proxy in front of an upstream in the same way."""
     return listening(*COMMAND, "proxy", upstream, *options)
 
 
@@ -97,13 +97,13 @@ def _greeting_line(process: subprocess.Popen[str], errors: list[str]) -> str:
 
 
 def sarkmock(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
-    """A command that ends by itself."""
+    """Run a command that ends by itself."""
     return subprocess.run([*COMMAND, *arguments], text=True, capture_output=True, timeout=120, check=False,
                           stdin=subprocess.DEVNULL, env=os.environ | environment)
 
 
 def mistake(*arguments: str) -> str:
-    """The one line that a user is told for a mistake."""
+    """Run a command that must fail, and return its one-line error message."""
     result = sarkmock(*arguments)
     assert (result.returncode, result.stdout) == (2, ""), result
     line, = result.stderr.splitlines()

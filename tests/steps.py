@@ -1,4 +1,4 @@
-"""Runs a case: steps of request and expectation, against an engine. Knows how cases are written, not what they say.
+"""Runs a case against an engine: a list of requests with expected responses.
 
 A step names its request (`request: GET /agents`, with `json`, `form`, `files`, `raw`, `headers` and `save` as in
 recorded exchanges) and what to expect: `status`, `body` (all of it), `has` and `lacks` (a part of it), `answers`
@@ -19,7 +19,7 @@ Step = Mapping[str, Any]
 
 
 def run(steps: list[Step], engine: Engine) -> None:
-    """AssertionError for the first step that does not turn out as it should."""
+    """Run the steps. AssertionError for the first one that fails."""
     replay.factory_fresh(engine.state)
     saved: dict[str, str] = {}
     for number, step in enumerate(steps, 1):
@@ -74,5 +74,5 @@ def contains(value: Any, part: Any) -> bool:
     if isinstance(part, dict):
         return isinstance(value, dict) and all(key in value and contains(value[key], part[key]) for key in part)
     if isinstance(part, list):
-        return isinstance(value, list) and all(any(contains(item, wanted) for item in value) for wanted in part)
+        return isinstance(value, list) and all(any(contains(item, item) for item in value) for item in part)
     return type(value) is type(part) and bool(value == part)

@@ -1,4 +1,4 @@
-"""Mutants drawn from all single changes of the profiles: each is found and named, and none is excused as known."""
+"""Mutants drawn from all single changes of the profiles: each is found and named, none is attributed to a deviation."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from tests.mutants.generated import RULE_KINDS, Mutated, draw, every
 from tests.mutants.hunting import groups, hunt, names, options
 from tests.mutants.invisible import why_invisible
 
-COUNT = int(os.environ.get("SARKMOCK_MUTANTS", "30"))  # of each profile
+COUNT = int(os.environ.get("SARKMOCK_MUTANTS", "30"))  # per profile
 MIXTURES = int(os.environ.get("SARKMOCK_MIXTURES", "3"))
 SEED = int(os.environ.get("SARKMOCK_SEED", "1"))
 FURTHER = COUNT // 3  # of the documented profile, in which nothing crashes
@@ -32,12 +32,13 @@ EARLY = 700  # requests, the first parts of the sweep among them
 @pytest.mark.parametrize("first", range(0, COUNT, CHUNK))
 @pytest.mark.parametrize("profile", PROFILES)
 def test_mutants_are_found(profile: str, first: int) -> None:
-    """Judged by the profile that they were made of; what is missed beside others is tried again alone."""
+    """Judge mutants by their own profile. Those that are not found in a group are tried again alone."""
     contract = contract_of(profile)
     drawn = draw(profile, SEED, COUNT)[first:first + CHUNK]
     visible = [mutation for mutation in drawn if not why_invisible(contract, mutation)]
     together = [fate for group in groups(visible, contract) for fate in hunt(profile, profile, group)[1]]
-    again = [fate for one in together if one.status != "found" for fate in hunt(profile, profile, [one.mutation])[1]]
+    again = [fate for first in together if first.status != "found"
+             for fate in hunt(profile, profile, [first.mutation])[1]]
     lost = [f"{fate.status}: {fate.mutation}" for fate in again if fate.status != "found"]
     assert lost == [], f"seed {SEED}"
 
@@ -45,8 +46,8 @@ def test_mutants_are_found(profile: str, first: int) -> None:
 @pytest.mark.parametrize(("profile", "count"), [
     *((profile, TEXTS) for profile in profiles()),
     *(pytest.param(profile, None, marks=pytest.mark.slow) for profile in profiles())])
-def test_the_texts_of_errors_are_judged(profile: str, count: int | None) -> None:
-    """A sample of them; all with `-m slow`."""
+def test_changed_error_texts_are_found(profile: str, count: int | None) -> None:
+    """A sample; all with `-m slow`."""
     contract = contract_of(profile)
     visible = [mutation for mutation in every(profile)["error text"] if not why_invisible(contract, mutation)]
     drawn = random.Random(f"texts {profile} {SEED}").sample(visible, count or len(visible))
@@ -112,9 +113,9 @@ def test_the_texts_of_errors_are_judged(profile: str, count: int | None) -> None
     ("documented", "status: firewalls.ipv4.restart 201 for 200"),  # the checks upload unsound rules before
     ("L11", "required lost: auth.register email without required"),  # another rule queries a table that no list shows
 ])
-def test_a_mutant_is_found(profile: str, text: str) -> None:
-    """What a published version does is expected of it, but not after an answer that it does not give."""
-    mutation = next(one for one in every(profile)[text.partition(":")[0]] if str(one) == text)
+def test_mutant_is_found(profile: str, text: str) -> None:
+    """Deviations of a published version are expected, but not after a response that it does not give."""
+    mutation = next(item for item in every(profile)[text.partition(":")[0]] if str(item) == text)
     assert [fate.status for fate in hunt(profile, profile, [mutation])[1]] == ["found"]
 
 
@@ -130,8 +131,8 @@ def test_further_mutants_are_found(number: int) -> None:
     ("documented", "beside: templates.create desc changes in all rows"),
     ("shipped", "body: coscloses.list a byte order mark"),
 ])
-def test_a_further_mutant_is_found_early(profile: str, text: str) -> None:
-    mutation = next(one for one in further(profile)[text.partition(":")[0]] if str(one) == text)
+def test_further_mutant_is_found_early(profile: str, text: str) -> None:
+    mutation = next(item for item in further(profile)[text.partition(":")[0]] if str(item) == text)
     assert [fate.status for fate in hunt(profile, profile, [mutation], limit=EARLY)[1]] == ["found"]
 
 
@@ -144,9 +145,9 @@ def test_a_further_mutant_is_found_early(profile: str, text: str) -> None:
     ("L11", "stored: inboundroutes.create moh in capitals"),  # a row without what crashes this version
     ("shipped", "lost: holidaytimers.update PUT is not done"),  # disruptive requests are rejected after its creation
 ])
-def test_what_lists_and_new_rows_show_is_found_early(profile: str, text: str) -> None:
-    """Rows with other values are made before and after one with the defaults."""
-    mutation = next(one for one in every(profile)[text.partition(":")[0]] if str(one) == text)
+def test_changes_of_lists_and_new_rows_are_found_early(profile: str, text: str) -> None:
+    """Rows with other values are created before and after a row with the defaults."""
+    mutation = next(item for item in every(profile)[text.partition(":")[0]] if str(item) == text)
     fate = hunt(profile, profile, [mutation], limit=EARLY)[1][0]
     assert fate.request is not None
     assert fate.request <= EARLY
@@ -177,41 +178,41 @@ def test_what_lists_and_new_rows_show_is_found_early(profile: str, text: str) ->
     ("documented", "filter: queues.list cluster as in the first", ""),
     ("documented", "value: astamis.QueueStatus.show Weight cut short", ""),
 ])
-def test_a_mutant_is_invisible_for_a_reason(profile: str, text: str, reason: str) -> None:
-    mutation = next(one for one in every(profile)[text.partition(":")[0]] if str(one) == text)
-    given = why_invisible(contract_of(profile), mutation)
-    assert given.startswith(reason) if reason else given == ""
+def test_reason_for_invisible_mutant(profile: str, text: str, reason: str) -> None:
+    mutation = next(item for item in every(profile)[text.partition(":")[0]] if str(item) == text)
+    actual = why_invisible(contract_of(profile), mutation)
+    assert actual.startswith(reason) if reason else actual == ""
 
 
-def test_what_a_rule_asks_is_found_early() -> None:
-    """Absence, nothing at all and what is no text are among the first values that are tried."""
+def test_changes_of_rules_are_found_early() -> None:
+    """Absent, empty and non-text values are among the first that are sent."""
     texts = {"required gained: globals.update USERCREATE with required",
              "rule gained: routes.update auth with string",
              "nullable gained: tenants.update masteroclo with nullable",
              "nullable lost: extensions.create.provisioned dvrvmail without nullable"}
-    mutations = [one for kind in RULE_KINDS for one in every("documented").get(kind, ()) if str(one) in texts]
+    mutations = [item for kind in RULE_KINDS for item in every("documented").get(kind, ()) if str(item) in texts]
     assert len(mutations) == len(texts)
     fates = hunt("documented", "documented", mutations, limit=EARLY)[1]
     assert [fate for fate in fates if fate.request is None or fate.request > EARLY] == []
 
 
-def test_a_rule_is_not_excused_by_a_deviation_that_drops_the_rules_of_others_too() -> None:
+def test_lost_rule_is_not_attributed_to_deviation_of_other_rules() -> None:
     text = "rule lost: extensions.create.provisioned callerid without integer"
-    mutation = next(one for one in every("documented")["rule lost"] if str(one) == text)
+    mutation = next(item for item in every("documented")["rule lost"] if str(item) == text)
     assert [fate.status for fate in hunt("documented", "documented", [mutation], limit=EARLY)[1]] == ["found"]
 
 
-def test_a_row_that_a_list_lacks_is_not_excused() -> None:
-    """As it was made, it is no row of a version that cannot make it."""
+def test_row_missing_in_list_is_not_attributed_to_a_deviation() -> None:
+    """A version that cannot create the row is no explanation for its absence."""
     text = "filter: ivrs.list alert0 as in the first"
-    mutation = next(one for one in every("documented")["filter"] if str(one) == text)
+    mutation = next(item for item in every("documented")["filter"] if str(item) == text)
     assert [fate.status for fate in hunt("documented", "documented", [mutation], limit=EARLY)[1]] == ["found"]
 
 
-def test_a_row_unknown_to_the_judge_leaves_other_rows_known() -> None:
-    """A trunk that the published product would reject is first seen in the list that shows a known deviation."""
+def test_row_unknown_to_the_judge_does_not_affect_other_rows() -> None:
+    """A trunk that the published product would reject is first seen in a list that also shows a known deviation."""
     text = "required lost: trunks.create pkey without required"
-    mutation = next(one for one in every("shipped")["required lost"] if str(one) == text)
+    mutation = next(item for item in every("shipped")["required lost"] if str(item) == text)
     box = Mutated("shipped", mutation)
     run = Run(Contract(load("documented")), SignedIn(box, box.engine.state), options("documented", "shipped"))
     trunk = {"cluster": "default", "host": "127.0.0.1", "carrier": "GeneralSIP", "username": "a"}
@@ -223,7 +224,7 @@ def test_a_row_unknown_to_the_judge_leaves_other_rows_known() -> None:
 
 
 def test_row_is_judged_again_after_restore_once_it_is_updated() -> None:
-    mutation = next(one for one in every("documented")["lost"] if str(one) == "lost: tenants.update PUT is not done")
+    mutation = next(item for item in every("documented")["lost"] if str(item) == "lost: tenants.update PUT is not done")
     box = Mutated("documented", mutation)
     run = Run(contract_of("documented"), SignedIn(box, box.engine.state), options("documented", "documented"))
     run.send(with_json("POST", "/tenants", {"pkey": "acme", "description": "a"}))
@@ -237,10 +238,10 @@ def test_row_is_judged_again_after_restore_once_it_is_updated() -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("number", range(MIXTURES))
-def test_a_mixture_is_exact(number: int) -> None:
-    """The published product with one more change, judged by the documentation: listed ones are known, this one is new.
+def test_mixture_of_known_and_new_changes(number: int) -> None:
+    """Judge the published product with one more change by the documentation: only this change is new.
 
-    It shows if a request of the documented operations can meet it.
+    It is visible if a request of the documented operations can reach it.
     """
     rng = random.Random(f"mixture {SEED} {number}")
     mutation = draw("shipped", rng.randrange(10**6), 1)[0]
@@ -251,6 +252,6 @@ def test_a_mixture_is_exact(number: int) -> None:
     judge, box = contract_of("documented"), contract_of("shipped")
     places = {(operation.method, operation.path) for operation in judge.operations}
     operations = [box.by_id[name] for name in mutation.operations]
-    met = any((operation.method, operation.path) in places for operation in operations)
-    least = 1 if met and not why_invisible(box, mutation) else 0
+    is_reachable = any((operation.method, operation.path) in places for operation in operations)
+    least = 1 if is_reachable and not why_invisible(box, mutation) else 0
     assert least <= len(causes(outcome)) <= 1, str(mutation)

@@ -1,4 +1,4 @@
-"""Mocks that answer in another form than the document says: statuses, bodies, messages."""
+"""Mutants with wrong responses: statuses, bodies, messages."""
 
 from __future__ import annotations
 
@@ -37,12 +37,12 @@ HTML = (("Content-Type", "text/html; charset=UTF-8"),)
 
 
 def rejections(change: Callable[[dict[str, Any]], Any]) -> Callable[[], Tamper]:
-    """Change what a rejected update of a tenant is told."""
+    """Change the errors of a rejected update of a tenant."""
     return answer("PUT", ROW, lambda response: body(response, change) if response.status == 422 else response)
 
 
 def status(method: str, path: str, before: int, after: int) -> Callable[[], Tamper]:
-    """Another status."""
+    """Replace a status."""
     return answer(
         method, path, lambda response: replace(response, status=after) if response.status == before else response
     )
@@ -57,7 +57,7 @@ def reworded(errors: dict[str, Any]) -> dict[str, Any]:
 
 
 def numbers_as_strings_are_rejected(given: Request, send: Send) -> Response:
-    """As if the rules were asked for types."""
+    """As if the rules required JSON types."""
     rejection = json_response(422, {"chanmax": ["The chanmax must be an integer."]})
     return rejection if b'"chanmax": "' in given.body else send(given)
 
@@ -76,7 +76,7 @@ def an_array_crashes(given: Request, send: Send) -> Response:
 
 
 def not_found(given: Request, send: Send) -> Response:
-    """As if there were no such row."""
+    """As if the row did not exist."""
     return send(replace(given, path="/tenants/zznone"))
 
 

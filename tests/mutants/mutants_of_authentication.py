@@ -1,4 +1,4 @@
-"""Mocks that let in whom they should not."""
+"""Mutants that admit requests without a valid token."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from sarkmock_contracts.judge.findings import Identity
 from tests.mutants.breaking import Mutant, Part, Send, Tamper, json_response
 
 
-def let_in(recognised: Callable[[Request, str, Send], bool]) -> Callable[[], Tamper]:
-    """Treat a request that names its own token, or none, as the administrator's."""
+def admit(recognised: Callable[[Request, str, Send], bool]) -> Callable[[], Tamper]:
+    """Treat requests that a function recognises as the administrator's."""
     def tamper(request: Request, send: Send) -> Response:
         named = header(request.headers, "Authorization")
         if named is None or request.path != "/tenants" or not recognised(request, named, send):
@@ -22,12 +22,12 @@ def let_in(recognised: Callable[[Request, str, Send], bool]) -> Callable[[], Tam
     return lambda: tamper
 
 
-def is_somebody(_: Request, named: str, send: Send) -> bool:
-    who = send(Request("GET", "/auth/whoami", headers=(ACCEPT, ("Authorization", named))))
-    return named.startswith("Bearer") and who.ok
+def is_any_user(_: Request, named: str, send: Send) -> bool:
+    user = send(Request("GET", "/auth/whoami", headers=(ACCEPT, ("Authorization", named))))
+    return named.startswith("Bearer") and user.ok
 
 
-def lasting(request: Request, send: Send) -> Response:
+def logout_without_effect(request: Request, send: Send) -> Response:
     named = header(request.headers, "Authorization") or ""
     answers_at_once = request.path == "/auth/logout" and named.startswith("Bearer")
     return json_response(200, {"message": "Successfully logged out"}) if answers_at_once else send(request)
@@ -39,12 +39,12 @@ def mutant(name: str, run: Part, kind: str, tamper: Callable[[], Tamper], operat
 
 MUTANTS = [
     mutant("no token is needed", authentication.check_no_token, "no token",
-           let_in(lambda request, named, _: not named and not request.query)),
+           admit(lambda request, named, _: not named and not request.query)),
     mutant("a password is a token", authentication.check_other_scheme, "other scheme",
-           let_in(lambda request, named, _: named.startswith("Basic"))),
+           admit(lambda request, named, _: named.startswith("Basic"))),
     mutant("a token in the query string is one", authentication.check_token_in_query, "token in query",
-           let_in(lambda request, named, _: "token=" in request.query)),
-    mutant("every user is an administrator", authentication.check_ability, "other ability", let_in(is_somebody)),
+           admit(lambda request, named, _: "token=" in request.query)),
+    mutant("every user is an administrator", authentication.check_ability, "other ability", admit(is_any_user)),
     mutant("a logout ends nothing", authentication.check_revoked, "revoked token",
-           lambda: lasting, "auth.whoami"),
+           lambda: logout_without_effect, "auth.whoami"),
 ]

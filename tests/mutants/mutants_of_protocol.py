@@ -1,4 +1,4 @@
-"""Mocks that do not speak HTTP, or read input, as they should."""
+"""Mutants that handle HTTP or input incorrectly."""
 
 from __future__ import annotations
 

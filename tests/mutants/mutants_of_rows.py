@@ -1,11 +1,10 @@
-"""Mocks whose rows do not behave as they should: what is written, what is shown of it, what depends on it."""
+"""Mutants whose rows behave incorrectly: stored values, shown values, dependencies."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 
-from sarkmock_contracts.checks import protocol
-from sarkmock_contracts.checks import scenarios as told
+from sarkmock_contracts.checks import protocol, scenarios
 from sarkmock_contracts.client.http import Response
 from sarkmock_contracts.judge.findings import Identity
 
@@ -61,10 +60,10 @@ MUTANTS = [
         Identity("tenants.delete", "dependency", "", "ignored"),
         edit=without_check("/tenants/{tenant}", "delete", "tenant_is_unused")),
     Mutant(
-        "the default tenant can be deleted", told.rows_of_the_system_stay,
+        "the default tenant can be deleted", scenarios.rows_of_the_system_stay,
         Identity("tenants.delete", "behaviour", "", "deleted"), edit=without_check("/tenants/{tenant}", "delete")),
     Mutant(
-        "a system template can be deleted", told.rows_of_the_system_stay,
+        "a system template can be deleted", scenarios.rows_of_the_system_stay,
         Identity("templates.delete", "behaviour", "", "deleted"),
         edit=without_check("/templates/{template}", "delete")),
     Mutant(
@@ -77,11 +76,11 @@ MUTANTS = [
         "a key can be changed", spoken(protocol.check_fixed_columns, "tenants.update"),
         Identity("tenants.update", "stored", "pkey", "unknown field"), edit=variable("TenantUpdate", "pkey")),
     broken_answer(
-        "a restore restores all there is", told.backups_bring_back_what_is_chosen,
+        "a restore restores all there is", scenarios.backups_bring_back_what_is_chosen,
         request("PUT", "/backups/.*", lambda given: sent(given, lambda _: EVERYTHING)), "backups.restore", "behaviour",
         "", "restoredb"),
     Mutant(
-        "new extensions get no rules", told.new_extensions_get_the_default_rules,
+        "new extensions get no rules", scenarios.new_extensions_get_the_default_rules,
         Identity("extensions.create.unprovisioned", "behaviour", "", "coscloses"),
         edit=key("/extensions/unprovisioned", "post", "x-action", "create")),
     broken_answer(
@@ -145,21 +144,21 @@ MUTANTS = [
         "changed",
     ),
     broken_answer(
-        "a cascade is missing", told.pairs_go_with_their_extension,
+        "a cascade is missing", scenarios.pairs_go_with_their_extension,
         changed("GET", "/coscloses", lambda rows: rows if PAIR in rows else [*rows, PAIR]), "extensions.delete",
         "behaviour", "", "coscloses"),
     broken_answer(
-        "destinations are stale", told.destinations_follow_the_state, lambda: Kept("/destinations"),
+        "destinations are stale", scenarios.destinations_follow_the_state, lambda: Kept("/destinations"),
         "destinations.list", "behaviour", "", "stale"),
     broken_answer(
-        "a restore restores nothing", told.snapshots_bring_back_what_was,
+        "a restore restores nothing", scenarios.snapshots_bring_back_what_was,
         instead("PUT", "/snapshots/.*", json_response(200, ["Restored"])), "snapshots.restore", "behaviour", "",
         "not restored"),
     broken_answer(
-        "a greeting comes back changed", told.greetings_come_back,
+        "a greeting comes back changed", scenarios.greetings_come_back,
         answer("GET", "/greetings/.*", lambda response: replace(response, body=response.body[:-1])),
         "greetings.download", "behaviour", "", "changed"),
     broken_answer(
-        "a limit gives the first rows", told.the_limit_gives_the_last_rows,
+        "a limit gives the first rows", scenarios.the_limit_gives_the_last_rows,
         lambda: on("GET", "/logs/cdrs/2")(first_lines), "logs.cdrs.limit", "behaviour", "", "rows"),
 ]

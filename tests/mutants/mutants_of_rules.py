@@ -1,4 +1,4 @@
-"""Mocks in which one rule is not what the document says."""
+"""Mutants with one changed rule."""
 
 from __future__ import annotations
 
