@@ -54,13 +54,23 @@ LOST_DELETION = [finding("greetings.list", "list", "", "stale", "'1001' was dele
 RENAMED_PATH = [finding("firewalls.restart", "status", "", "405", "returned 405, documented: 200, 500", 405),
                 finding("firewalls.list", "options", "", "allow", "Allow is ['GET'], expected ['GET', 'PUT']", 200),
                 finding("firewalls.list", "method", "", "allow", "405 with Allow: GET, expected GET, PUT", 405)]
+ANOTHER_METHOD = [finding("queues.create", "status", "", "405", "returned 405, documented: 201, 422", 405),
+                  finding("queues.list", "options", "", "allow", "Allow is ['GET', 'PUT'], expected ['GET']", 200),
+                  finding("queues.list", "method", "", "PUT", "PUT returned 422, expected 405", 422)]
+LOST_ROW = [finding("daytimers.create", "link", "show", "404", "GET /daytimers/1 returned 404, expected 200", 404),
+            finding("daytimers.list", "list", "", "missing", "'1' exists but is not listed", 200),
+            finding("daytimers.delete", "answer", "", "404", "DELETE returned 404 for a valid request", 404)]
+NESTED = [finding("phones.update", check, field, kind, f"{field} {kind}", 422,
+                  {"errors": {"cfim": ["The cfim is wrong."]}})
+          for check, field, kind in (("rules", "cfim", "accepted"), ("rules", "errors", "rejected"),
+                                     ("schema", "*", "type"))]
 ANOTHER_TYPE = [finding("globals.update", "schema", "EURL", "type", "200 EURL: 4 is not of type 'string'", 200),
                 finding("globals.update", "stored", "EURL", "changed", "EURL was sent as 'a' and is 4", 200)]
-SINGLE = [finding("logs.list", "header", "Allow", "missing", "405 lacks the header Allow")]
+SINGLE = [finding("logs.list", "header", "Allow", "missing", "405 lacks the header Allow", 405)]
 
 
 GROUPS = [NOT_FOUND, INTEGERS, BOUNDS, CRASHES, VARIABLE, STRICTER, SHORTER_LIST, WIDER, LOST_UPDATE,
-          LOST_DELETION, RENAMED_PATH, ANOTHER_TYPE, SINGLE]
+          LOST_DELETION, RENAMED_PATH, ANOTHER_METHOD, LOST_ROW, NESTED, ANOTHER_TYPE, SINGLE]
 
 
 @pytest.mark.parametrize("group", GROUPS)

@@ -23,7 +23,8 @@ OF_ANSWER = {"status", "schema", "body", "content-type", "header"}
 OF_VARIABLE = {"rules", "messages", "crash", "stored", "default", "unrequested", "query", "form"}
 OF_ROW = {"stored", "unrequested"}
 OF_DELETED = {"stale", "still there"}  # kinds: a list shows a deleted row, or its own path does
-OF_METHODS = {"405", "allow"}  # kinds: a method is rejected, or missing in Allow
+OF_METHODS = {"method", "options"}
+OF_MISSING = {"answer", "link", "list", "presence"}
 QUOTED = re.compile(r"'(?:[^'\\]|\\.)*'|\"(?:[^\"\\]|\\.)*\"")
 NUMBER = re.compile(r"[+-]?\d+(?:\.\d+)?(?:e[+-]?\d+)?")
 UNNAMED_RULE = "'The selected :attribute is invalid.'"
@@ -97,7 +98,8 @@ def features_of(finding: Finding) -> Iterator[Feature]:
         yield from (Feature("wording", change) for change in wordings(finding))
     if response.status >= 500:
         yield Feature("crash", exception_text(response))
-    if check in OF_ANSWER and check != "status" and response.status >= 400:
+    is_nested = response.status == 422 and any(isinstance(texts, dict) for texts in response.rejected.values())
+    if is_nested or (check in OF_ANSWER and check != "status" and response.status >= 400):
         yield Feature("answers", f"the body or the headers of {response.status} differ")
     if check in OF_ANSWER and field:
         yield Feature(check, f"{field} {kind}")
@@ -120,7 +122,9 @@ def features_of_identity(identity: Identity) -> Iterator[Feature]:
         yield Feature("stored", f"{identity.operation} does not store what is sent")
     if resource and identity.kind in OF_DELETED:
         yield Feature("deleted", f"rows of {resource} remain")
-    if resource and identity.kind in OF_METHODS:
+    if resource and identity.check in OF_MISSING and identity.kind in ("404", "missing"):
+        yield Feature("missing", f"rows of {resource} are missing")
+    if resource and (identity.check in OF_METHODS or identity.kind == "405"):
         yield Feature("methods", f"the methods of {resource} differ")
 
 
