@@ -174,6 +174,19 @@ def test_row_created_by_undocumented_method_is_removed() -> None:
     assert engine.state.tables.rows("cluster") == before
 
 
+@pytest.mark.parametrize("again", [
+    with_json("POST", "/holidaytimers", {"desc": "zzagain"}),
+    Request("POST", "/holidaytimers", "", (("Content-Type", "application/x-www-form-urlencoded"),), b"desc=zzagain"),
+    Request("POST", "/holidaytimers", "desc=zzagain"),
+], ids=["json", "form", "query"])
+def test_deleted_key_that_a_new_row_has_is_not_a_finding(again: Request) -> None:
+    suite = suite_of("documented", "documented")
+    for request in (with_json("POST", "/holidaytimers", {"desc": "zzfirst"}), Request("DELETE", "/holidaytimers/1"),
+                    again, Request("GET", "/holidaytimers"), Request("GET", "/holidaytimers/1")):
+        assert suite.send(request).response.ok
+    assert [str(finding) for finding in suite.findings] == []
+
+
 def test_finished_run_is_garbage_collected() -> None:
     """Hypothesis never releases the classes of state machines."""
     suite = suite_of("documented", "documented")

@@ -34,13 +34,28 @@ def journal(mock: Serving) -> Iterator[tuple[str, str]]:
 @pytest.mark.slow
 @pytest.mark.parametrize("profile", ["documented", "shipped"])
 def test_mock_has_no_failures(tmp_path: Path, profile: str) -> None:
-    with serving("--http", "--profile", profile) as mock:
+    with serving("--profile", profile) as mock:
         before = mock.get("/_mock/state")
-        result = st_run(tmp_path, mock, profile, "--include-path-regex", "^/(tenants|agents|queues|ivrs)")
+        result = st_run(tmp_path, mock, profile, "--include-path-regex", "^/(tenants|agents|queues|ivrs)",
+                        "--tls-verify", "false")
         assert result.returncode == 0, result.stdout
         assert "Failures:" not in result.stdout
+        assert "known deviations" not in result.stdout
+        assert "API Links:    0 covered" not in result.stdout
+        assert "InsecureRequestWarning" not in result.stderr
         assert json.loads(mock.get("/_mock/state"))["tables"] == json.loads(before)["tables"]
     assert list(tmp_path.glob("*.ledger")) == []
+
+
+@pytest.mark.slow
+def test_row_is_removed_before_next_one_is_created(tmp_path: Path) -> None:
+    with serving("--http", "--journal", "5000") as mock:
+        st_run(tmp_path, mock, "documented", "--phases", "coverage", "--include-operation-id", "holidaytimers.create")
+        entries = json.loads(mock.get("/_mock/journal"))["entries"]
+    written = [entry["method"] for entry in sorted(entries, key=lambda entry: entry["number"])
+               if entry["path"].startswith("/api/holidaytimers") and entry["status"] in (201, 204)]
+    assert written
+    assert written == ["POST", "DELETE"] * (len(written) // 2)
 
 
 BOX = """\
@@ -67,6 +82,18 @@ def test_difference_fails_and_known_deviation_does_not(
                         "--include-operation-id", "tenants.update")
     assert result.returncode == code, result.stdout
     assert message in result.stdout
+
+
+@pytest.mark.slow
+def test_token_of_run_is_kept_and_tested(tmp_path: Path) -> None:
+    token = "1|0123456789abcdef"
+    with serving("--http", "--profile", "L11", "--api-token", token) as mock:
+        result = st_run(tmp_path, mock, "L11", "--phases", "examples,coverage", "--include-path-regex", "^/auth",
+                        "-H", f"Authorization: Bearer {token}")
+        without = st_run(tmp_path, mock, "L11", "--include-operation-id", "auth.whoami")
+    assert result.returncode == 0, result.stdout
+    assert "would revoke the token of this run (auth.logout)" in result.stdout
+    assert "-H 'Authorization: Bearer TOKEN'" in " ".join(without.stdout.split())
 
 
 @pytest.mark.slow

@@ -14,6 +14,7 @@ from http.client import responses
 from typing import Any
 
 import schemathesis
+from requests.structures import CaseInsensitiveDict
 from schemathesis import cli
 
 from sarkmock.suite_api import FileError, Operation, load, profiles
@@ -22,7 +23,7 @@ from .checks.boundaries import Packet
 from .checks.boundary_sweep import edge_packets
 from .checks.fuzz import FuzzCase, aim
 from .checks.minimal_rules import covering_packets
-from .client.http import ACCEPT, UploadFile
+from .client.http import ACCEPT, UploadFile, header
 from .client.target import read_environ
 from .errors import CannotRun, NoBounds, NotSent, Unanswered, Unavailable
 from .judge.findings import Identity
@@ -30,6 +31,7 @@ from .judge.judge import Judged
 from .plugin.verdict import safety_lines
 from .run import Run, open_run
 from .run_options import ALLOWED, RunOptions
+from .safety.preflight import HOW_TO_GIVE_A_TOKEN
 
 ALLOW = "SARKMOCK_ALLOW"  # hazards besides read, such as "writes operational"
 PROFILE_VARIABLE = "SARKMOCK_PROFILE"  # for a document that does not belong to the package
@@ -49,6 +51,7 @@ class StRun:
         if self.run.safety is not None:
             with self.run.budget.removing():
                 self.run.safety.begin()
+        self.authorization = CaseInsensitiveDict(schema.config.headers).get("Authorization")
         self.lock = threading.RLock()
         self.judged: dict[str, Judged | NotSent] = {}
         self.ended = False
@@ -57,6 +60,9 @@ class StRun:
         """Handle a request as the WSGI application that Schemathesis calls."""
         if environ.get("HTTP_ACCEPT") in (None, "*/*"):
             environ["HTTP_ACCEPT"] = ACCEPT[1]
+        if self.authorization:  # the run adds its token to requests that name none
+            sent = environ.pop("HTTP_AUTHORIZATION", "")
+            environ |= {"HTTP_AUTHORIZATION": sent} if sent != self.authorization else {}
         request = read_environ(environ, self.run.target.transport.base)
         identity = environ.get(CASE_ID, "")
         with self.lock:
@@ -82,9 +88,10 @@ class StRun:
                 yield f"{identity}: {problem.message}"
 
     def is_settled(self, case: FuzzCase) -> bool:
-        """Whether the response to a case must not be judged: it was withheld, or is a predicted crash."""
+        """Whether only the suite judges the response: it was withheld, is a predicted crash, or tests the token."""
         judged = self.judged.get(case.id)
-        return isinstance(judged, NotSent) or (judged is not None and judged.excused)
+        return isinstance(judged, NotSent) or (
+            judged is not None and (judged.excused or header(judged.request.headers, "Authorization") is not None))
 
     def operation_of(self, case: FuzzCase) -> Operation | None:
         return self.run.contract.by_id.get(case.operation.definition.raw.get("operationId", ""))
@@ -99,9 +106,13 @@ class StRun:
             return []
         self.ended = True
         with self.run.budget.removing():
-            self.run.fixtures.sweep(keep_fixtures=False)
-            if self.run.safety is not None:
-                self.run.safety.end()
+            try:
+                self.run.fixtures.sweep(keep_fixtures=False)
+                if self.run.safety is not None:
+                    self.run.safety.end()
+            except CannotRun as error:
+                if self.run.safety is not None:
+                    self.run.safety.troubles.append(str(error))
         self.run.close()
         met = sorted({name for finding in self.run.findings for name in finding.deviations})
         return [*safety_lines(self.run), *([f"known deviations: {', '.join(met)}"] if met else [])]
@@ -142,23 +153,36 @@ def after_load_schema(context: schemathesis.HookContext, schema: Any) -> None:
     global _session  # noqa: PLW0603
     try:
         _session = schema.app = StRun(schema)
+        schema.config.checks.ignored_auth.enabled = False  # it cannot send its requests to a WSGI application
     except (CannotRun, FileError, Unanswered) as error:
-        raise SystemExit(f"sarkmock: {error}") from None
+        text = str(error).replace(HOW_TO_GIVE_A_TOKEN, "st run -H 'Authorization: Bearer TOKEN'")
+        raise SystemExit(f"sarkmock: {text}") from None
 
 
 @schemathesis.hook
 def map_case(context: schemathesis.HookContext, case: FuzzCase) -> FuzzCase:
-    """Give a case an existing row and a free key. Stateful sequences have their own."""
+    """Give a case an existing row and a free key. A stateful sequence starts with a row that can be created."""
     session = session_of()
     operation = session.operation_of(case)
-    if operation is not None and not is_sequence(case):
-        with session.lock, suppress(Unanswered, Unavailable):
-            aim(session.run, operation, case)
+    if operation is not None:
+        with session.lock, suppress(Unanswered, Unavailable, NoBounds):
+            if not is_sequence(case):
+                aim(session.run, operation, case)
+            elif not operation.parameters and isinstance(case.body, dict):
+                case.body = session.run.fixtures.minimal(operation)
     return case
 
 
 def is_sequence(case: FuzzCase) -> bool:
     return case.meta is not None and case.meta.phase.name.value == "stateful"
+
+
+@schemathesis.hook
+def after_call(context: schemathesis.HookContext, case: FuzzCase, response: Any) -> None:
+    """Remove the rows that a case created, unless a stateful sequence continues with them."""
+    session = session_of()
+    if not is_sequence(case) and session.run.fixtures.made:
+        session.tidy()
 
 
 @schemathesis.hook
@@ -198,20 +222,15 @@ def filter_failure(context: schemathesis.HookContext, failure: Any, case: FuzzCa
     return type(failure).__name__ not in SUPERSEDED and not session_of().is_settled(case)
 
 
-@schemathesis.hook
-def after_validate(context: schemathesis.HookContext, case: FuzzCase, response: Any, results: Any) -> None:
-    """Remove the rows that a case created, unless a stateful sequence continues with them."""
-    session = session_of()
-    session.judged.pop(case.id, None)
-    if not is_sequence(case) and session.run.fixtures.made:
-        session.tidy()
-
-
 @cli.handler()
 class Ending(cli.EventHandler):  # type: ignore[type-arg]
     """Cleans up after the last case, and reports what was withheld and what remains on the target."""
 
     def handle_event(self, ctx: Any, event: Any) -> None:
-        if type(event).__name__ == "EngineFinished" and _session is not None:
+        name = type(event).__name__
+        if name == "ScenarioFinished" and _session is not None:
+            for identity in event.recorder.cases:
+                _session.judged.pop(identity, None)
+        elif name == "EngineFinished" and _session is not None:
             for line in _session.end():
                 ctx.add_summary_line(line)

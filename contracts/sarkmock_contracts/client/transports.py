@@ -235,10 +235,10 @@ class Http:
         self._session = requests.Session()
         self._session.trust_env = False  # proxies and CA bundles of the environment are not meant for a PBX
         self._session.cert = (access.cert, access.key) if access.cert and access.key else access.cert
-        if self._verify is False:
-            urllib3.disable_warnings(urllib3.exceptions.InsecureRequestWarning)
 
     def send(self, request: Request) -> Response:
+        if self._verify is False:  # each time: `st run` restores the filters of warnings
+            urllib3.disable_warnings(urllib3.exceptions.InsecureRequestWarning)
         own = header(request.headers, "Authorization")
         headers = {**dict(without_empty_token(request.headers)), **self._headers}
         if own is not None:  # a request that tests its token

@@ -66,6 +66,8 @@ class RowTracker:
     def _wrote(self, resource: Resource | None, operation: Operation, exchange: Exchange) -> Iterator[BlamedProblem]:
         sent = exchange.request.post
         answer = exchange.response.json
+        if resource is not None:
+            self._reused(resource, exchange)
         if exchange.request.query or exchange.request.media_type != JSON:
             self.alive.pop((resource.name if resource else "", last_segment(exchange.request)), None)
             return  # other checks test how such requests are parsed
@@ -87,6 +89,12 @@ class RowTracker:
                 row.shown = row.shown if row.resource.section != operation.section else {}
             self.gone = {place: row for place, row in self.gone.items() if row.resource.section != operation.section}
 
+    def _reused(self, resource: Resource, exchange: Exchange) -> None:
+        """Forget a deleted row whose key another one has. Timers get the highest number plus one."""
+        key = key_text(exchange.response.fields.get(resource.key))
+        if key and key != last_segment(exchange.request):
+            self.gone.pop((resource.name, key), None)
+
     def _made(
         self, resource: Resource, operation: Operation, exchange: Exchange, sent: dict[str, Any]
     ) -> RowModel | None:
@@ -95,7 +103,6 @@ class RowTracker:
             return None
         place = resource.name, key
         self._unknown.discard(place)
-        self.gone.pop(place, None)  # timers reuse keys: they get the highest number plus one
         self.alive[place] = row = new_row(resource, operation, key, sent, exchange)
         return row
 

@@ -32,6 +32,7 @@ PROBE = "/tenants"  # a harmless read of every version
 WHOAMI = "/auth/whoami"  # a read that any valid token may send, in versions with tokens
 # Base paths that hosts use for the API.
 BASES = ("/api", "", "/sark/api", "/sark6api/public/api", "/public/api")
+HOW_TO_GIVE_A_TOKEN = "--token-env NAME, or --login USER"
 NO_PAGE = "Page Not Found"  # the product's message for an unknown path (sark-v6-api.txt line 112)
 PREFLIGHT_SECONDS = 10
 
@@ -165,7 +166,7 @@ def why_rejected(target: Target) -> str:
     """Explain why a SARK with tokens does not accept the run."""
     credential_name = credential(target)
     if not credential_name:
-        return "this SARK needs an administrator's token: --token-env NAME, or --login USER"
+        return f"this SARK needs an administrator's token: {HOW_TO_GIVE_A_TOKEN}"
     user = target.get(WHOAMI)
     if user.ok:
         return f"{credential_name}: {user.fields.get('email')} is not an administrator, which this SARK requires"
