@@ -74,5 +74,5 @@ def contains(value: Any, part: Any) -> bool:
     if isinstance(part, dict):
         return isinstance(value, dict) and all(key in value and contains(value[key], part[key]) for key in part)
     if isinstance(part, list):
-        return isinstance(value, list) and all(any(contains(item, item) for item in value) for item in part)
+        return isinstance(value, list) and all(any(contains(item, expected) for item in value) for expected in part)
     return type(value) is type(part) and bool(value == part)

@@ -37,8 +37,8 @@ def test_mutants_are_found(profile: str, first: int) -> None:
     drawn = draw(profile, SEED, COUNT)[first:first + CHUNK]
     visible = [mutation for mutation in drawn if not why_invisible(contract, mutation)]
     together = [fate for group in groups(visible, contract) for fate in hunt(profile, profile, group)[1]]
-    again = [fate for first in together if first.status != "found"
-             for fate in hunt(profile, profile, [first.mutation])[1]]
+    again = [fate for missed in together if missed.status != "found"
+             for fate in hunt(profile, profile, [missed.mutation])[1]]
     lost = [f"{fate.status}: {fate.mutation}" for fate in again if fate.status != "found"]
     assert lost == [], f"seed {SEED}"
 
