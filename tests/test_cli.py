@@ -384,9 +384,15 @@ def test_disruptive_run_must_be_confirmed_at_terminal():
     assert error.startswith("--allow-disruptive needs a terminal to confirm the host; or pass --yes-i-mean pbx.example")
 
 
+def test_only_check_sends_hostile_input():
+    assert mistake("check", "--hostile-input") == "--hostile-input needs the URL of a target"
+    for command in (["baseline", URL, "-o", "x"], ["compare", "shipped", URL]):
+        assert mistake(*command, "--hostile-input").startswith("No such option '--hostile-input'")
+
+
 @pytest.mark.parametrize("command", [["check"], ["compare", "shipped", "L10"]])
 @pytest.mark.parametrize("option", [
-    "--rate 0", "--rate 60/m", "--allow-writes", "--allow-operational", "--hostile-input", "--yes-i-mean x",
+    "--rate 0", "--rate 60/m", "--allow-writes", "--allow-operational", "--yes-i-mean x",
     "--ledger x", "--insecure", "--ca x", "--cert x", "--key x", "--token-env x", "--login x", "--header x:y"])
 def test_target_option_without_target_is_rejected(command, option):
     assert mistake(*command, *option.split()) == f"{option.split()[0]} needs the URL of a target"
@@ -408,6 +414,7 @@ URL = "https://127.0.0.1:1/api"
     (["check", "--quick", "--max-examples", "5"], "--quick and --max-examples exclude each other"),
     (["check", URL, "--ledger", "x"], "--ledger needs --allow-writes"),
     (["baseline", URL, "-o", "x", "--ledger", "x"], "--ledger needs --allow-writes"),
+    (["baseline", URL, "-o", "x", "--depth", "full"], "--depth needs --allow-writes"),
     (["serve", "--no-control", "--journal", "5"], "--journal has no effect with --no-control"),
     (["proxy", URL, "--no-control", "--journal", "5"], "--journal has no effect with --no-control"),
     (["check", URL, "--yes-i-mean", "x"], "--yes-i-mean needs --allow-disruptive"),

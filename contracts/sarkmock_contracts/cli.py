@@ -114,7 +114,7 @@ def confirmed_values(url: str | None, values: dict[str, Any]) -> dict[str, Any]:
 @with_options("check", "limits", "time", "rate")
 @click.option("-n", "processes", metavar="N", help="Number of processes, each with its own mock (auto: one for "
               "each core; default for the embedded mock).")
-@with_options("safety", "access", "login", "header")
+@with_options("safety", "hostile", "access", "login", "header")
 @reports_interrupt
 @run_command
 @with_login
@@ -200,7 +200,7 @@ def baseline(url: str, output: Path, depth: str, force: bool, plan: bool, **valu
     from . import baselines
     from .errors import StaysAway
 
-    chosen = recording_options(url, values, depth)
+    chosen = recording_options(url, values, depth).with_effective_depth()
     if plan:
         for line in baselines.recording_plan_lines(chosen):
             click.echo(line)

@@ -24,7 +24,7 @@ from .reports.merging import read_report
 
 BOX_NAME = re.compile(r"\w[\w.-]{0,63}")
 SINGLE_RUN_OPTIONS = ("report", "plan", "shard", "update-accepted")  # options that make sense for a single run only
-FLEET_GROUPS = ("check", "limits", "time", "rate", "safety", "access", "login", "header")
+FLEET_GROUPS = ("check", "limits", "time", "rate", "safety", "hostile", "access", "login", "header")
 FLEET_OPTIONS: Mapping[str, Option] = {option.name: option for option in options_of(*FLEET_GROUPS)
                                        if option.name not in SINGLE_RUN_OPTIONS}
 FLEET_TEMPLATE = Path(__file__).parent / "reports" / "fleet.html.j2"

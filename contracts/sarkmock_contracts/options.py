@@ -84,7 +84,7 @@ OPTIONS = (
     Option("allow-operational", "Allow commits, backups, uploads, firewall rules and settings (restored at the end).",
            "safety", bool),
     Option("allow-disruptive", "Allow reboot, stop, restore and calls; asks for the name of the host.", "safety", bool),
-    Option("hostile-input", "Send control characters, `..` and shell or AMI metacharacters in path values.", "safety",
+    Option("hostile-input", "Send control characters, `..` and shell or AMI metacharacters in path values.", "hostile",
            bool),
     Option("yes-i-mean", "Host name that confirms --allow-disruptive when there is no terminal.", "safety",
            metavar="HOST"),

@@ -89,7 +89,8 @@ class RunOptions:
         return quick if self.quick else full
 
 
-OF_A_TARGET = ("rate", "safety", "access", "login", "header")  # groups of options that have no effect without a URL
+# Groups of options that have no effect without a URL.
+OF_A_TARGET = ("rate", "safety", "hostile", "access", "login", "header")
 
 
 def reject_target_options(values: Mapping[str, Any], groups: Sequence[str] = OF_A_TARGET) -> None:

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Self
 from urllib.parse import urlsplit
 
 from sarkmock.suite_api import BASE, product, redacted
@@ -23,6 +24,7 @@ from ..judge.judge import Judged
 from ..run import Run, embedded_transport
 from ..run_options import RunOptions
 from ..safety import Safety, finish_cleanup
+from ..safety.gate import READ_ONLY
 from ..safety.ledger import read_ledger
 from ..safety.preflight import preflight
 from ..safety.routing import HAZARDS, is_repeatable
@@ -41,6 +43,12 @@ class RecordingOptions(RunOptions):
     """The options of a recording."""
 
     depth: str = "usual"
+
+    def with_effective_depth(self) -> Self:
+        """Return the options. Raise CannotRun for a depth that has no effect."""
+        if self.depth != "usual" and self.caution.permissions.hazards == READ_ONLY:
+            raise CannotRun("--depth needs --allow-writes: a recording that only reads tries no values")
+        return self
 
     def check(self) -> None:
         """Raise CannotRun for options that are unsafe, invalid, or select no operation."""
