@@ -10,13 +10,13 @@ from pathlib import Path
 
 from sarkmock.cli.listening import (
     begin_listening,
+    begin_serving,
     certificate_pair,
     chosen_journal,
     control_access,
     listening_line,
     page_line,
     proxy_hint,
-    run_server,
 )
 from sarkmock.cli.output import RequestLog, write_line
 from sarkmock.control import MockControl
@@ -76,5 +76,5 @@ def open_proxy(stack: ExitStack, url: str, context: ssl.SSLContext | None, profi
     return proxy, (f"forwards to   {proxy.upstream.url}\n"
                    f"{listening_line(proxy, proxy.upstream.base)}"
                    f"try           curl {trust}{base}/tenants\n"
-                   f"control       {page_line(proxy.url, control, listening.control_token is not None)}\n"
+                   f"control       {page_line(proxy.url, control, listening.control_token)}\n"
                    f"{proxy_hint(proxy.url)}")

@@ -229,6 +229,7 @@ def test_next_request_works_after_hostile_response(name):
      "sent an invalid HTTP/1.1 response: its length is ambiguous or of an unknown kind"),
     (HEAD + b"Transfer-Encoding: chunked\r\n\r\nzz\r\n", "aborted its response: a chunk has no size"),
     (HEAD + b"Content-Length: 2\r\n\r\n" + CLOSE, "aborted its response: 2 of 2 bytes are missing"),
+    (HEAD + b"Transfer-Encoding: chunked\r\n\r\n" + CLOSE, "aborted its response: its end is missing"),
 ])
 def test_502_explains_what_is_wrong_with_upstream(answer, reason):
     with scripted(answer) as box, proxied(box.url, timeouts=SHORT_TIMEOUTS) as proxy:
@@ -493,7 +494,18 @@ def test_faults_apply_to_traffic(fault, status, sent):
         assert fault != "truncate=1" or body == b"["
         assert len(box.requests) == sent
         assert proxy.entries()[0].fault == "1"
+        assert [(passed.whole, passed.answer_body) for passed in proxy.passed] == [(True, b"[]")] * sent
         assert get(f"{proxy.url}/tenants").text == "[]"
+
+
+def test_response_is_incomplete_if_client_disconnects():
+    answer = b"HTTP/1.1 200 OK\r\nContent-Length: 7000000\r\n\r\n" + b"x" * 7_000_000
+    with scripted(answer) as box, proxied(box.url) as proxy:
+        with Wire(proxy.url) as wire:
+            wire.send(b"GET /api/tenants HTTP/1.1\r\nHost: h\r\n\r\n")
+            wait_for(lambda: box.requests)
+        wait_for(lambda: proxy.passed)
+        assert not proxy.passed[0].whole
 
 
 def test_faults_that_need_a_mock_are_rejected():

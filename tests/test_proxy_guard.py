@@ -35,7 +35,9 @@ def test_operations_are_forwarded_by_hazard(read_only, disruptive):
             record = record_of(operation.method, "/api" + fill_path(operation.path, parameters))
             hazards = {operation.hazard} | {same.hazard for name in profiles() for same in contract_of(name).operations
                                             if (same.method, same.path) == (operation.method, operation.path)}
-            assert bool(guard.rejection(record, b"")) == bool(hazards - GUARDS[read_only, disruptive]), operation.id
+            text = guard.rejection(record, b"")
+            assert bool(text) == bool(hazards - GUARDS[read_only, disruptive]), operation.id
+            assert ("--read-only" in text) == (bool(text) and read_only)
 
 
 @pytest.mark.parametrize(("method", "target", "headers", "body"), [
@@ -97,6 +99,7 @@ def test_command_forwards_requests_until_stopped():
     (["https://127.0.0.1/api", "--ca", "nosuch.pem"], "no such file"),
     (["https://127.0.0.1/api", "--ca", __file__], "--ca"),
     (["https://127.0.0.1/api", "--rate", "fast"], "--rate fast"),
+    (["https://127.0.0.1/api", "--rate", "auto"], "--rate auto"),
     (["https://127.0.0.1/api", "--fault", "tenants.*:locked"], "not available in a proxy"),
     (["https://127.0.0.1/api", "--listen-cert", "a"], "go together"),
     (["https://127.0.0.1/api", "--profile", "shiped"], "shipped"),

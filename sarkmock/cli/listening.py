@@ -45,13 +45,13 @@ def begin_listening() -> None:
     on_signal(lambda: sys.exit(0))
 
 
-def run_server(server: RunnableServer) -> None:
-    """Serve until SIGINT or SIGTERM."""
+def begin_serving(server: RunnableServer, greeting: str) -> None:
+    """Print the greeting. From then on SIGINT and SIGTERM end `run`, even before it begins."""
     gc.freeze()
     gc.enable()
     allow_open_files(server.limits.connections)
     on_signal(server.end)
-    server.run()
+    click.echo(greeting)
 
 
 def on_signal(function: Callable[[], Any]) -> None:
@@ -139,7 +139,7 @@ def chosen_journal(engine: Engine, entries: int, off: bool, verbose: bool) -> Jo
     return Journal(engine, entries) if entries and (verbose or not off) else None
 
 
-def page_line(url: str, control: Control | None, given: bool) -> str:
+def page_line(url: str, control: Control | None, given: str | None) -> str:
     """Return the greeting's line on the control plane and its page; a token that the user gave is not repeated."""
     if control is None:
         return "off"

@@ -16,13 +16,13 @@ import click
 from sarkmock.cli.listening import (
     FaultLine,
     begin_listening,
+    begin_serving,
     certificate_pair,
     chosen_journal,
     control_access,
     listening_line,
     page_line,
     proxy_hint,
-    run_server,
     set_faults,
 )
 from sarkmock.cli.output import RequestLog, names_or_file
@@ -150,10 +150,10 @@ def serve(host: str, port: int, http: bool, cert: Path | None, key: Path | None,
         server = Server(app, host, port, tls=pair, log=RequestLog(kept) if verbose else None, limits=Limits(**numbers),
                         background=CONTROL_PREFIX, probe=HEALTH, takes_long=engine.takes_long)
         stack.callback(server.stop)
-        click.echo(greeting(server, pair, engine, page_line(server.url, control, bool(control_token)), api_token))
+        begin_serving(server, greeting(server, pair, engine, page_line(server.url, control, control_token), api_token))
         if watch:
             begin_watching(engine, profile, seed, report_line)
-        run_server(server)
+        server.run()
 
 
 def storage_of(stack: ExitStack, file: Path | None, program: Program, salvage: bool) -> Storage | None:

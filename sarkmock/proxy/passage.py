@@ -237,22 +237,22 @@ class Passage:
         record.status, record.answer = answer.head.status, answer.head.fields
         self._report_redirect(record, answer)
         cut = None if fault is None else 0 if fault.drop else fault.truncate
-        record.broken = answer.early
         closing = self._proxy.stopping or not head.keep_alive or cut is not None or answer.early
         try:
             chunked = answer.head.length is None and head.minor > 0
             start = self._answer_head(answer, head, chunked, closing or (answer.head.length is None and not chunked))
+            first = self._piece(record, answer.first, chunked, cut)
             if cut != 0:
-                self._writer.write(start + self._piece(record, answer.first, chunked, cut))
+                self._writer.write(start + first)
             async for piece in answer.pieces:
                 self._writer.write(self._piece(record, piece, chunked, cut))
                 await self._drain()
             whole = True
         except UpstreamFailed as failure:
-            record.broken = True
             self._proxy.report(f"{head.method} {record.target}: {failure.reason}")
             raise Gone from None
         finally:
+            record.broken = answer.early or not whole
             answer.end(whole)
         if cut is not None:
             await self._drain()

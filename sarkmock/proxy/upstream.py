@@ -325,6 +325,8 @@ UNKNOWN_AUTHORITY = frozenset((2, 18, 19, 20, 21))  # OpenSSL's codes for a chai
 
 def failure_text(error: BaseException) -> str:
     """Describe an error as the end of a sentence that begins with a host."""
+    if isinstance(error, asyncio.IncompleteReadError):
+        return "its end is missing"
     if isinstance(error, ssl.SSLCertVerificationError):
         hint = "; pass its authority with --ca FILE" if error.verify_code in UNKNOWN_AUTHORITY else ""
         return f"has a certificate that is not trusted ({error.verify_message.rstrip('.')}){hint}"

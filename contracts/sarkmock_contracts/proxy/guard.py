@@ -20,7 +20,6 @@ from ..safety.gate import reject_method_override
 from ..safety.routing import HAZARDS, MEANT, RequestReader, method_of
 from ..spec.contract import contract_of
 
-OPTION = {"disruptive": "allow it with --allow-disruptive"}
 CACHED_LENGTH = 200  # of a path; longer ones are too rare to be cached
 PASSED_METHODS = ("GET", "POST", "PUT", "DELETE")
 
@@ -58,7 +57,8 @@ class TrafficGuard:
         worst = self._worst(methods_of(Request(record.head.method, path, query, header_names(record), body)), path)
         if worst in self._hazards:
             return ""
-        return f"{record.head.method} {path} is {worst}; {OPTION.get(worst, '--read-only allows only reads')}"
+        why = "allow it with --allow-disruptive" if "write" in self._hazards else "--read-only allows only reads"
+        return f"{record.head.method} {path} is {worst}; {why}"
 
     def _path(self, record: Record) -> str:
         path = record.target.partition("?")[0]

@@ -20,8 +20,8 @@ from sarkmock.proxy_api import (
     ProxyListener,
     Timeouts,
     begin_listening,
+    begin_serving,
     open_proxy,
-    run_server,
     write_line,
 )
 from sarkmock.suite_api import BASE, FaultError, Notice, load, printable, redacted
@@ -91,10 +91,10 @@ def run_signed_in(upstream: str, values: Mapping[str, Any]) -> int:
             raise CannotRun(f"--fault: {error}") from None
         guard.prepare()
         sys.setswitchinterval(SWITCHING)
-        click.echo(f"{greeting}stop          Ctrl-C")
+        begin_serving(proxy, f"{greeting}stop          Ctrl-C")
         output = PatientOutput(sys.stdout)
         with redirect_stdout(cast(TextIO, output)):
-            run_server(proxy)
+            proxy.run()
             code = judging.end()
     if output.error is not None and not output.error.is_unread:
         raise output.error
@@ -246,6 +246,8 @@ def listening_of(values: Mapping[str, Any]) -> ProxyListener:
 
 
 def pace_of(values: Mapping[str, Any]) -> Pace:
+    if values["rate"] == "auto":
+        raise CannotRun("--rate auto: a proxy needs a number a second, minute or hour like 60/m")
     each = seconds_each(values["rate"]) if values["rate"] else 0.0
     return Pace(each, values["throttle"], values["queue"])
 
