@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from sarkmock.cli import cli
+from sarkmock.cli.document import matrix_of
 from sarkmock.suite_api import compile_document, load
 
 ROOT = Path(__file__).parent.parent
@@ -48,6 +49,15 @@ def test_contributing_lists_all_tox_environments():
     named = set(re.findall(r"`tox -e (\w+)`", (ROOT / "CONTRIBUTING.md").read_text()))
     slow = {name.removeprefix("testenv:") for name in TOX.sections() if name.startswith("testenv:")}
     assert named == slow - set(TOX["tox"]["env_list"].split(", "))
+
+
+def test_matrix_lists_what_breaks_clients_of_some_versions():
+    names, rows = matrix_of()
+    table = [line for line in section("Versions").splitlines() if line.startswith("|")]
+    assert table[0] == f"| what breaks a client | {' | '.join(names)} |"
+    expected = [f"|{deviation.summary}|{'|'.join('yes' * (name in having) for name in names)}|"
+                for deviation, having in rows if deviation.severity == "breaks" and having != {*names}]
+    assert [re.sub(r" *\| *", "|", line) for line in table[2:]] == expected
 
 
 @pytest.mark.parametrize("words", [words for words in EXAMPLES if words[0] == "sarkmock"], ids=" ".join)
