@@ -222,6 +222,7 @@ def test_unused_entry_is_reported():
     ("- id: a\n  '': b\n", "box.yaml:2: unknown key ''; known: id, reason, expires"),
     ("- id: a\n", "box.yaml:1: reason: is missing"),
     ("- id: a\n  reason:\n", "box.yaml:2: reason: expected a text"),
+    ("- id: a\n  ? [b]\n", "box.yaml:2: an entry has the fields id, reason, expires"),
     ("- {id: a, reason: b}\n- {id: a, reason: c}\n", "box.yaml:2: id: a is listed twice"),
     ("findings: []\n", "box.yaml:1: expected a list of accepted findings"),
     ("- word\n", "box.yaml:1: an entry has the fields id, reason, expires"),

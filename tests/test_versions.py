@@ -10,6 +10,9 @@ import pytest
 from sarkmock_contracts.baselines import step_display
 from sarkmock_contracts.baselines.facts import Baseline, Facts
 from sarkmock_contracts.baselines.profile import profile_baseline, profile_from, write_profile
+from sarkmock_contracts.checks import cases
+from sarkmock_contracts.run import open_run
+from sarkmock_contracts.run_options import RunOptions
 
 from sarkmock import Engine, State
 from sarkmock.http.engine import Request
@@ -71,6 +74,30 @@ actions:
   - {target: "$.paths['/cosrules/{cosrule}'].get.responses['500'].content['application/json'].example",
      update: {message: Another message}, x-deviation: cosrule-show-crashes}
 """
+
+
+WITHOUT_DOWNLOAD = """\
+overlay: 1.0.0
+info: {title: A version that does not exist, version: "6.1", x-extends: documented, x-date: 2026-01-01}
+x-deviations: {operations-gone: {summary: Operations are gone., severity: breaks, reason: It was made up for a test.}}
+actions:
+  - {target: "$.paths['/snapshots/{snapshot}'].get", remove: true, x-deviation: operations-gone}
+  - {target: "$.paths['/tenants'].post", remove: true, x-deviation: operations-gone}
+  - {target: "$.paths['/cosopens/{cosopen}'].get", remove: true, x-deviation: operations-gone}
+"""
+
+
+def test_version_without_operations_that_others_need_is_judged(tmp_path: Path) -> None:
+    """What needs a missing operation is skipped: a file to download, a row for another one, a linked operation."""
+    file = tmp_path / "gone.yaml"
+    file.write_text(WITHOUT_DOWNLOAD, encoding="utf-8")
+    run = open_run(RunOptions(str(file)))
+    for case in cases(run):
+        if case.check.name in ("reads", "rules", "scenarios"):
+            with run.watch():
+                case.run(run)
+    assert list(run.findings) == []
+    assert "the profile has no operation tenants.create" in run.gaps.unavailable
 
 
 def test_new_version_needs_only_an_overlay(tmp_path: Path) -> None:

@@ -91,8 +91,8 @@ def check_run_state(run: Run) -> None:
     is a finding; its consequences are not tested.
     """
     requests = [*requests_needing_pbx(run)]
-    for stopped, name in ((True, "pbxstop"), (False, "pbxstart")):
-        operation = run.contract.by_id[f"syscommands.{name}"]
+    commands = [(name == "pbxstop", run.contract.by_id[f"syscommands.{name}"]) for name in ("pbxstop", "pbxstart")]
+    for stopped, operation in commands:
         if not command(run, operation, 200):
             continue
         command(run, operation, 503)

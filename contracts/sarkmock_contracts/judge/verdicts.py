@@ -114,6 +114,8 @@ def _entry(file: Path, node: Any) -> Acceptance:
     values: dict[str, str] = {}
     for key, value in node.value:
         place = f"{file}:{key.start_mark.line + 1}: {key.value}"
+        if not isinstance(key, yaml.ScalarNode):
+            raise CannotRun(f"{file}:{key.start_mark.line + 1}: an entry has the fields {', '.join(ENTRY_FIELDS)}")
         if key.value not in ENTRY_FIELDS:
             raise CannotRun(f"{file}:{key.start_mark.line + 1}: {unknown_name('key', key.value, ENTRY_FIELDS)}")
         if not isinstance(value, yaml.ScalarNode) or not value.value.strip():

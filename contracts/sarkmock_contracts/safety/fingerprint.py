@@ -81,15 +81,15 @@ class Fingerprint:
 
 @cache
 def distinguishing_reads() -> tuple[Request, ...]:
-    """Choose reads that distinguish the profiles: first each distinct grouping, then pairs that few reads separate."""
+    """Choose reads that distinguish the profiles: pairs that few reads separate come first, then new groupings."""
     answers = {request: answers_to(request) for request in candidate_reads()}
     times: Counter[ProfilePair] = Counter()
     chosen: list[Request] = []
     for _ in range(MOST_READS):
         ways = {profiles_by_answer(answers[request]) for request in chosen}
         best = max((request for request in answers if request not in chosen), key=lambda request: (
-            bool(separated_pairs(answers[request])) and profiles_by_answer(answers[request]) not in ways,
-            sum(4.0 ** -times[pair] for pair in separated_pairs(answers[request]))))
+            sum(4.0 ** -times[pair] for pair in separated_pairs(answers[request])),
+            profiles_by_answer(answers[request]) not in ways))
         times.update(separated_pairs(answers[best]))
         chosen.append(best)
     return tuple(chosen)

@@ -30,6 +30,7 @@ from sarkmock.suite_api import (
 )
 
 from ..client.http import Request
+from ..errors import Unavailable
 from .boundary_values import listed_values, split
 from .path_patterns import PathPattern, parameters_are
 
@@ -47,13 +48,20 @@ class Link:
     parameters: Mapping[str, str]
 
 
+class OperationsById(dict[str, Operation]):
+    """The operations of a profile. An index that it lacks raises Unavailable: tests that need it are skipped."""
+
+    def __missing__(self, operation: str) -> Operation:
+        raise Unavailable(f"the profile has no operation {operation}")
+
+
 class Contract:
     """The effective document, with everything that the judge needs, compiled once or on first use."""
 
     def __init__(self, document: Document, operations: list[Operation] | None = None) -> None:
         self.document = document
         self.operations: list[Operation] = compile_document(document) if operations is None else operations
-        self.by_id = {operation.id: operation for operation in self.operations}
+        self.by_id = OperationsById({operation.id: operation for operation in self.operations})
         self.router = Router(self.operations)
         self._operation_at = lru_cache(maxsize=64)(self._find)  # a request is looked up several times
         self._resolved: dict[str, tuple[str, Any]] = {}
@@ -117,10 +125,8 @@ class Contract:
 
     def response(self, operation: Operation, status: int) -> tuple[str, Mapping[str, Any]] | None:
         """Return pointer and value of the documented response with a status; None if there is none."""
-        key = str(status)
-        if key not in self.responses(operation):
-            return None
-        return self.resolve(self.place(operation) + pointer("responses", key))
+        place = self.place(operation) + pointer("responses", str(status))
+        return self.resolve(place) if str(status) in self.responses(operation) else None
 
     def example(self, operation: Operation, status: int) -> Any:
         """Return the example of a documented JSON response; None if it has none."""
@@ -148,10 +154,8 @@ class Contract:
 
     def body_place(self, operation: Operation) -> str | None:
         """Return the pointer to the schema of the request body, for its first content type; None without a body."""
-        content = operation.spec.get("requestBody", {}).get("content")
-        if not content:
-            return None
-        return self.place(operation) + pointer("requestBody", "content", next(iter(content)), "schema")
+        kind = next(iter(operation.spec.get("requestBody", {}).get("content", ())), None)
+        return self.place(operation) + pointer("requestBody", "content", kind, "schema") if kind else None
 
     def property_place(self, operation: Operation, field: str) -> str:
         """Return the pointer to a field of the request body."""
@@ -287,7 +291,7 @@ class Contract:
 
     @cached_property
     def links(self) -> list[Link]:
-        """Every link of the document."""
+        """Every link of the document, without those to operations that a profile has removed."""
         return [link for operation in self.operations for link in self._links(operation)]
 
     def _links(self, operation: Operation) -> Iterator[Link]:
@@ -295,7 +299,8 @@ class Contract:
             response = self.response(operation, int(status)) if status.isdigit() else None
             for name, link in (response[1].get("links", {}) if response else {}).items():
                 fields = {key: _body_field(value) for key, value in link.get("parameters", {}).items()}
-                yield Link(operation.id, name, link["operationId"], fields)
+                if link["operationId"] in self.by_id:
+                    yield Link(operation.id, name, link["operationId"], fields)
 
     def links_from(self, operation: Operation) -> dict[str, Link]:
         """Return the links of an operation by the id of their target."""
