@@ -260,7 +260,7 @@ def test_failed_logout_does_not_hide_original_error(box):
 @pytest.mark.parametrize("arguments", [
     pytest.param(["check", "{url}", "--profile", "L11", "--quick", "--only", "Agents", "--report", "report"],
                  id="check", marks=pytest.mark.slow),
-    pytest.param(["baseline", "{url}", "-o", "box.sark", "--depth", "quick", "--only", "Agents"], id="baseline",
+    pytest.param(["baseline", "{url}", "-o", "box.sark", "--only", "Agents"], id="baseline",
                  marks=pytest.mark.slow),
     pytest.param(["import", "{url}", "-o", "box.yaml", "--tables-only"], id="import")])
 def test_command_logs_in_and_out_and_writes_no_secrets(box_with_boss, tmp_path, arguments):
@@ -275,7 +275,7 @@ def test_command_logs_in_and_out_and_writes_no_secrets(box_with_boss, tmp_path, 
 
 @pytest.mark.slow
 def test_compare_logs_in(box_with_boss, tmp_path):
-    options = ["--login", BOSS, "--rate", "200/s", "--only", "Agents", "--depth", "quick"]
+    options = ["--login", BOSS, "--rate", "200/s", "--only", "Agents"]
     assert sarkmock(tmp_path, "baseline", box_with_boss.url, "-o", "before.sark", *options)[0] == 0
     code, output = sarkmock(tmp_path, "compare", "before.sark", box_with_boss.url, "--report", "report", *options[:4])
     assert code == 0, output.decode()

@@ -90,7 +90,8 @@ OPTIONS = (
            metavar="HOST"),
     Option("ledger", "File that records what the run creates, for `sarkmock cleanup`.", "safety", metavar="FILE"),
     Option("insecure", "Trust any certificate, and allow plain http to other hosts.", "access", bool),
-    Option("ca", "Certificates (PEM) to trust, such as the one that `sarkmock serve` names.", "access", metavar="FILE"),
+    Option("ca", "Certificates (PEM) to trust, such as the one that `sarkmock serve` names. Without it, any "
+           "certificate of a loopback address is trusted.", "access", metavar="FILE"),
     Option("cert", "Client certificate (PEM).", "access", metavar="FILE"),
     Option("key", "Key of the client certificate (PEM).", "access", metavar="FILE"),
     Option("token-env", "Environment variable that holds a bearer token.", "access", metavar="NAME"),
