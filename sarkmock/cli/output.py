@@ -12,9 +12,6 @@ from typing import TYPE_CHECKING, Any, TextIO
 import click
 from click.shell_completion import CompletionItem, get_completion_class
 
-from sarkmock.atomic import write_whole
-from sarkmock.redaction import printable, redacted
-
 if TYPE_CHECKING:
     from rich.console import Console
 
@@ -40,6 +37,8 @@ def print_json(value: Any) -> None:
 
 def write_text(output: Path | None, text: str) -> None:
     """Write to a file, atomically, or to standard output."""
+    from sarkmock.atomic import write_whole  # slow to import
+
     if output is None:
         click.echo(text, nl=False)
         return
@@ -85,6 +84,8 @@ class RequestLog:
 
 def write_line(line: str) -> None:
     """Write exactly one line to stderr, without secrets; line breaks and control characters of clients are escaped."""
+    from sarkmock.redaction import printable, redacted  # slow to import
+
     with suppress(OSError):  # stderr is closed
         click.echo(printable(str(redacted(line))), err=True)
 
