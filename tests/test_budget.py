@@ -32,9 +32,9 @@ HIDDEN = {"backup-greetings-not-restored", "backup-restore-name-in-body", "ivr-t
 
 
 
-CHEAP = ("reads", "rules", "undocumented-paths", "undocumented-fields", "unknown-rows", "scenarios", "boundary-sweep",
-         "links", "smoke", "options", "unknown-paths", "framework", "foreign-values", "array-for-text",
-         "disruptive", "rows", "run-state")
+CHEAP = ("reads", "rules", "undocumented-paths", "undocumented-fields", "unknown-rows", "scenarios", "long-scenarios",
+         "boundary-sweep", "links", "smoke", "options", "unknown-paths", "framework", "foreign-values",
+         "array-for-text", "disruptive", "rows", "run-state")
 TO_THE_SWEEP = [check.name for check in CHECKS][:[check.name for check in CHECKS].index("boundary-sweep") + 1]
 
 
@@ -202,7 +202,7 @@ def test_plan_predicts_time_at_rate_limit(tmp_path):
     suite = Run(Contract(load("documented")), box, RunOptions(url=box.url, caution=caution), clock=box.time.clock)
     with suite.budget.removing():
         suite.get("/tenants")
-    chosen = cases(suite, "reads", "rules", "scenarios")
+    chosen = cases(suite, "reads", "rules", "scenarios", "long-scenarios")
     plan = plan_of(suite, chosen)
     started = box.time.passed
     predicted = suite.speed.seconds(plan.requests)

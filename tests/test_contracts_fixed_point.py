@@ -23,8 +23,8 @@ from tests.guarded import Box, ended, guarded_suite
 
 PROFILES = list(profiles())
 # The checks that find most within seconds; the rest runs with tox -e slow.
-FAST = ("reads", "rules", "rows", "undocumented-paths", "undocumented-fields", "unknown-rows", "scenarios", "links",
-        "smoke", "options", "unknown-paths", "framework", "disruptive", "run-state")
+FAST = ("reads", "rules", "rows", "undocumented-paths", "undocumented-fields", "unknown-rows", "scenarios",
+        "long-scenarios", "links", "smoke", "options", "unknown-paths", "framework", "disruptive", "run-state")
 LENGTHY = ("fuzz", "openapi-core", "boundary-sweep", "boundaries", "arrays", "sequences", "sequences-together", "smoke",
            "links")
 
@@ -143,7 +143,7 @@ def test_all_deviations_of_a_finding_are_listed() -> None:
     ("documented", "shipped", "protocol:cosopens.list", "cos-pair-required"),
     ("documented", "shipped", "undocumented-paths", "cos-pair-required"),
     ("shipped", "documented", "smoke:templates.update", "template-update-needs-blfkeyname"),
-    ("shipped", "documented", "scenarios:backups_bring_back_what_is_chosen", "backup-greetings-not-restored"),
+    ("shipped", "documented", "long-scenarios:backups_bring_back_what_is_chosen", "backup-greetings-not-restored"),
     ("L10", "L11", "unknown-rows:tenants.show", "models-namespaced"),
     ("2020-06", "shipped", "undocumented-paths", "extension-webrtc")])
 def test_deviation_shown_by_response_is_reported(judge: str, target: str, case: str, shown: str) -> None:
@@ -184,7 +184,7 @@ def test_trunk_listed_by_one_version_only_is_known(judge: str, target: str, oper
     """It is stored differently when it is created. Other differences of the list have other deviations."""
     suite = suite_of(judge, target)
     run_cases(suite, [case for check in CHECKS for case in check.cases(suite)
-                      if str(case) == "scenarios:asterisk_shows_what_is_made"])
+                      if str(case) == "long-scenarios:asterisk_shows_what_is_made"])
     assert new(suite) == []
     assert (operation, kind, ("trunk-iax2-not-listed",)) in {
         (finding.identity.operation, finding.identity.kind, finding.deviations) for finding in suite.findings}

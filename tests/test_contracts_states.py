@@ -23,7 +23,7 @@ from sarkmock import Engine, State, load_seed, profiles
 from sarkmock.suite_api import Operation, PbxFile, load, pbx_files
 from tests.contract_runs import NOW, TOKEN, checked, run, run_cases, suite_of
 
-FAST = ("reads", "rules", "unknown-rows", "links", "smoke", "framework", "scenarios")
+FAST = ("reads", "rules", "unknown-rows", "links", "smoke", "framework", "scenarios", "long-scenarios")
 SEEDS = ("factory", "empty", "demo", "examples")
 NEEDED = {"globals", "cluster", "users"}  # present in every box
 

@@ -153,6 +153,19 @@ def test_changes_of_lists_and_new_rows_are_found_early(profile: str, text: str) 
     assert fate.request <= EARLY
 
 
+@pytest.mark.parametrize(("profile", "text", "identity"), [
+    ("shipped", "value: trunks.list devicerec cut short", "trunks.list stored devicerec changed"),
+    ("shipped", "value: ringgroups.list grouptype cut short", "ringgroups.list stored grouptype changed"),
+    ("documented", "value: daytimers.show dayofweek null", "daytimers.show stored dayofweek changed"),
+])
+def test_read_with_wrong_value_is_blamed_alone(profile: str, text: str, identity: str) -> None:
+    """Another read tells whether the write or the first read is wrong."""
+    mutation = next(item for item in every(profile)["value"] if str(item) == text)
+    run, fates = hunt(profile, profile, [mutation], limit=EARLY)
+    assert [fate.status for fate in fates] == ["found"]
+    assert [str(finding.identity) for finding in run.findings] == [identity]
+
+
 @pytest.mark.parametrize(("profile", "text", "reason"), [
     ("documented", "filter: cosopens.list z_updated as in the first", "no variable sets the column"),
     ("documented", "link: daytimers.create id to another row", "the column never holds a text"),

@@ -116,6 +116,8 @@ class Run(Client):
             self.fixtures.observe(creator, judged)
             self.live.observe(creator, judged)
         for blamed, problem, evidence in row_problems:
+            if evidence[-1] is not exchange:
+                self.findings.withdraw(problem.field, evidence[-1])
             self.report(blamed.id, problem, *evidence)
         return judged
 
@@ -140,7 +142,10 @@ class Run(Client):
         with self.findings.fresh() as fresh:
             try:
                 try:
-                    yield
+                    with self.findings.fresh() as wrong:
+                        yield
+                    if any(map(self.judge.is_new, wrong)):
+                        self._read_otherwise()
                 finally:
                     with self.budget.removing():
                         self.fixtures.sweep()
@@ -158,6 +163,11 @@ class Run(Client):
                 self.examples.save(finding.identity.operation, finding.evidence[-1].request)
         if news:
             raise NewFindings("\n".join(map(str, news)))
+
+    def _read_otherwise(self) -> None:
+        """Read rows with wrong values by another operation: it shows whether the write or the first read is wrong."""
+        for path in list(self.rows.other_reads()):
+            self.send(Request("GET", path))
 
     def confirm(self) -> None:
         """Raise StaysAway if the target no longer admits the run, so that its responses mean nothing.

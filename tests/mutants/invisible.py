@@ -52,8 +52,9 @@ SAVING = {"save"}  # with this name a check rejects the whole row
 LOSING = {"snapshots_upload_shipped", "snapshots_upload_silent", "snapshots_upload_lost"}  # actions that store no file
 REJECTING = {"reject_blfkeyname", "mac_lookup_crashes"}  # checks that reject every request
 JSON_TYPES = {str: "string", type(None): "null", bool: "boolean", int: "integer", float: "number"}
-TELLING = {"reads", "rules", "rows", "smoke", "scenarios", "links",  # they show rows with all variables,
-           "unknown-rows", "disruptive", "run-state", "options", "protocol"}  # and the other responses of operations
+# They show rows with all variables, and the other responses of operations.
+TELLING = {"reads", "rules", "rows", "smoke", "scenarios", "long-scenarios", "links", "unknown-rows", "disruptive",
+           "run-state", "options", "protocol"}
 FEW_OPERATIONS = 12  # of a deviation that a single change can cause
 OF_COLUMN = {"field", "type", "value", "link", "filter", "order", "stored", "unasked"}
 

@@ -300,24 +300,26 @@ def the_limit_gives_the_last_rows(run: Run) -> None:
         unmet(run, "logs.cdrs.limit", "rows", "the limit 2 does not return the last two rows", everything, last)
 
 
-SCENARIOS = (
+SHORT_SCENARIOS = (
     Scenario(tenants_with_rows_stay, ("tenants.create", "tenants.delete", "queues.create")),
     Scenario(rows_of_the_system_stay, ("tenants.delete", "templates.delete")),
     Scenario(only_phone_templates_name_keys, ("templates.list", "templates.update")),
+    Scenario(firewall_rules_are_kept, ("firewalls.ipv4.upload", "firewalls.ipv6.upload")),
+    Scenario(runtime_values_are_kept, ("extensions.runtime.show", "extensions.runtime.update")),
+    Scenario(greetings_come_back, ("greetings.upload", "greetings.download")),
+    Scenario(the_limit_gives_the_last_rows, ("logs.cdrs.all", "logs.cdrs.limit")),
+)
+LONG_SCENARIOS = (
+    Scenario(asterisk_shows_what_is_made, ("astamis.Agents", "queues.create", "agents.create", "trunks.create",
+                                           "extensions.create.unprovisioned")),
     Scenario(destinations_follow_the_state, ("destinations.list", "queues.create")),
     Scenario(pairs_go_with_their_extension, ("extensions.delete", "coscloses.create", "cosopens.create")),
     Scenario(new_extensions_get_the_default_rules, ("cosrules.create", "extensions.create.unprovisioned")),
     Scenario(new_files_are_listed, ("backups.new", "backups.delete", "snapshots.new", "snapshots.delete")),
     Scenario(backups_bring_back_what_is_chosen, ("backups.new", "backups.restore", "greetings.upload")),
     Scenario(snapshots_bring_back_what_was, ("snapshots.new", "snapshots.restore")),
-    Scenario(firewall_rules_are_kept, ("firewalls.ipv4.upload", "firewalls.ipv6.upload")),
-    Scenario(runtime_values_are_kept, ("extensions.runtime.show", "extensions.runtime.update")),
-    Scenario(asterisk_shows_what_is_made, ("astamis.Agents", "queues.create", "agents.create", "trunks.create",
-                                           "extensions.create.unprovisioned")),
     Scenario(database_values_are_kept, ("astamis.DBget", "astamis.DBPut", "astamis.DBdel")),
-    Scenario(greetings_come_back, ("greetings.upload", "greetings.download")),
     Scenario(uploads_are_named, ("backups.upload", "greetings.upload")),
-    Scenario(the_limit_gives_the_last_rows, ("logs.cdrs.all", "logs.cdrs.limit")),
 )
 
 

@@ -173,6 +173,13 @@ class Findings:
         for known in (False, True):
             self.findings.pop((identity, known), None)
 
+    def withdraw(self, column: str, read: Exchange) -> None:
+        """Remove findings that blame writes for a wrong value in a read, after another read has shown the right one."""
+        for finding in [*self]:
+            wrong = finding.identity.check in ("stored", "default") and finding.identity.field == column
+            if wrong and finding.evidence[-1:] == (read,):
+                self.forget(finding.identity)
+
     @property
     def named(self) -> frozenset[str]:
         """The deviations that explain findings."""

@@ -20,8 +20,7 @@ from .findings import FINDING_TYPES, Finding, Findings, Identity
 from .listings import Listings
 from .oracle import Problem, Verdict, conformance_problems, rule_messages, verdict, verdict_problems
 from .preparation import History
-from .row_model import UNSHOWN, column_problems
-from .rows import BlamedProblem
+from .row_model import UNSHOWN, BlamedProblem, column_problems
 from .texts import check_problems, text_problems
 from .verdicts import Lists
 

@@ -15,8 +15,8 @@ from ..spec.contract import Contract
 from ..spec.operation_data import key_text, resources
 from .agreement import mask_volatile
 from .oracle import Problem
-from .row_model import paired_rows, wrong_value
-from .rows import BlamedProblem, unlisted
+from .row_model import BlamedProblem, paired_rows, wrong_value
+from .rows import unlisted
 
 TableKey = tuple[str, str]  # table, row key
 

@@ -14,6 +14,7 @@ from ..spec.operation_data import Resource, columns_derived, is_listed, key_text
 from .agreement import mask_volatile
 from .oracle import Problem
 
+BlamedProblem = tuple[Operation, Problem, tuple[Exchange, ...]]
 _Row = dict[str, Any]
 STRANGE = "nosuchvalue"  # the value of fields that an operation does not have
 UNSHOWN = "not shown"  # kind of problem: a variable that was sent is missing in the response
@@ -35,6 +36,15 @@ class Expected:
             else is_same_value(self.operation, self.value, got)
 
 
+@dataclass(frozen=True)
+class Doubt:
+    """A wrong value that a read has shown: the write may be wrong, or the read."""
+
+    read_by: Operation
+    problem: Problem
+    exchange: Exchange
+
+
 @dataclass
 class RowModel:
     """One row: the expected and the last seen values of its columns, and the writes that led to them."""
@@ -47,7 +57,7 @@ class RowModel:
     shown: dict[str, Any] = field(default_factory=dict)
     changed_by: Operation | None = None  # the operation that changed the row since it was last shown
     confirmed: set[str] = field(default_factory=set)  # columns that a read has shown with the expected value
-    doubts: dict[str, tuple[Operation, Problem]] = field(default_factory=dict)  # wrong columns, and the read
+    doubts: dict[str, Doubt] = field(default_factory=dict)
 
     def update(self, operation: Operation, sent: Mapping[str, Any]) -> None:
         """Apply a PUT. Columns that the server derives from it, and the time of change, become unknown."""
@@ -68,38 +78,43 @@ class RowModel:
                           for name in sorted(columns_derived(operation.id, sent) & answer.keys())
                           if answer[name] is not None}
 
-    def differences(self, show: Operation, row: Mapping[str, Any]) -> Iterator[tuple[Operation, Problem]]:
-        """Yield the differences between a shown row and the expected one, each with the operation to blame.
+    def differences(self, show: Operation, row: Mapping[str, Any], exchange: Exchange) -> Iterator[BlamedProblem]:
+        """Yield the differences between a row shown in an exchange and the expected one, and the operation to blame.
 
         The operation to blame is the one that should have written the value, or else the one that shows it.
         """
+        evidence = self._evidence(exchange)
         strange = {name for name, value in row.items() if value == STRANGE and name not in self.written_by.rules}
         for name in sorted(strange):
             text = f"{name} is not a variable, but is stored"
-            yield self.written_by, Problem("stored", name, "unknown field", text)
+            yield self.written_by, Problem("stored", name, "unknown field", text), evidence
         for name in [name for name in self.expected if name in row and name not in strange]:
-            yield from self._compared(show, name, row[name])
+            yield from self._compared(show, name, row[name], exchange)
         known = {name for name, expected in self.expected.items()
                  if expected.value != STAMP or not expected.fits(row.get(name))}
         for name in self.shown.keys() - known - strange:
             if row.get(name) != self.shown[name]:
                 text = f"{name} was {self.shown[name]!r}, is {row.get(name)!r}, although no request sent it"
-                yield self.changed_by or show, Problem("unrequested", name, "changed", text)
+                yield self.changed_by or show, Problem("unrequested", name, "changed", text), evidence
 
-    def _compared(self, show: Operation, name: str, got: Any) -> Iterator[tuple[Operation, Problem]]:
+    def _compared(self, show: Operation, name: str, got: Any, exchange: Exchange) -> Iterator[BlamedProblem]:
         """Compare one column. If two reads differ, blame the one that shows the wrong value."""
         wanted = self.expected[name]
         if wanted.fits(got):
-            reader, problem = self.doubts.pop(name, (show, None))
-            if problem is not None and reader != show:
-                yield reader, problem
+            doubt = self.doubts.pop(name, None)
+            if doubt is not None and doubt.read_by != show:
+                yield doubt.read_by, doubt.problem, self._evidence(doubt.exchange)
             if show.method == "GET":
                 self.confirmed.add(name)
             return
         problem = wrong_value(wanted.check, name, "changed", wanted.value, got)
         if show.method == "GET":
-            self.doubts[name] = show, problem
-        yield (self.changed_by or show) if name in self.confirmed else wanted.operation, problem
+            self.doubts[name] = Doubt(show, problem, exchange)
+        blamed = (self.changed_by or show) if name in self.confirmed else wanted.operation
+        yield blamed, problem, self._evidence(exchange)
+
+    def _evidence(self, exchange: Exchange) -> tuple[Exchange, ...]:
+        return *(made for made in self.history if made is not exchange), exchange
 
     def confirmed_values(self) -> Iterator[tuple[tuple[str, str], str]]:
         """Yield (operation, variable) and value for columns that a read has shown as they were sent."""

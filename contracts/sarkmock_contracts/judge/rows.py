@@ -13,14 +13,13 @@ from urllib.parse import unquote
 
 from sarkmock.suite_api import Operation
 
-from ..client.http import JSON, Exchange, Request
+from ..client.http import JSON, Exchange, Request, fill_path
 from ..spec.contract import Contract
 from ..spec.operation_data import Resource, key_text, resources
 from .oracle import Problem
-from .row_model import RowModel, default_problems, new_row, stored_problems
+from .row_model import BlamedProblem, RowModel, default_problems, new_row, stored_problems
 
 RowPlace = tuple[str, str]  # resource name, row key
-BlamedProblem = tuple[Operation, Problem, tuple[Exchange, ...]]
 CONFLICT = 409
 REMEMBERED_ROWS = 100  # deleted rows that are remembered
 
@@ -32,6 +31,7 @@ class RowTracker:
         self._contract = contract
         self.alive: dict[RowPlace, RowModel] = {}
         self.gone: dict[RowPlace, RowModel] = {}
+        self._read_twice: set[tuple[str, str]] = set()  # (read operation, column) that another read was compared with
         self._unknown: set[RowPlace] = set()  # rows of the run whose values became unknown
         self.stored: set[tuple[str, str]] = set()  # (operation, variable) of which reads showed two values as sent
         self._values: defaultdict[tuple[str, str], set[str]] = defaultdict(set)
@@ -81,8 +81,7 @@ class RowTracker:
             make = self._made if operation in resource.creates else self._changed
             row = make(resource, operation, exchange, sent)
             if row is not None and isinstance(answer, dict):
-                for blamed, problem in row.differences(operation, answer):
-                    yield blamed, problem, (*row.history[:-1], exchange)
+                yield from row.differences(operation, answer, exchange)
                 row.expect_derived(operation, sent, answer)
         else:
             for row in self.alive.values():  # it may change or create other rows of its section
@@ -154,6 +153,15 @@ class RowTracker:
             self._unknown.add(place)
         return row
 
+    def other_reads(self) -> Iterator[str]:
+        """Yield paths of other reads of the rows of which a read has shown a wrong value, once for each column."""
+        for row in self.alive.values():
+            for other in filter(None, (row.resource.list, row.resource.show)):
+                doubted = {(doubt.read_by.id, name) for name, doubt in row.doubts.items() if doubt.read_by != other}
+                if not doubted <= self._read_twice:
+                    self._read_twice |= doubted
+                    yield fill_path(other.path, dict.fromkeys(other.parameters, row.key))
+
     def forget(self) -> None:
         """Stop tracking all rows."""
         self._unknown.clear()
@@ -173,8 +181,7 @@ class RowTracker:
         place, response = (resource.name, last_segment(exchange.request)), exchange.response
         row = self.alive.get(place)
         if row is not None and response.ok and isinstance(response.json, dict):
-            for operation, problem in row.differences(show, response.json):
-                yield operation, problem, (*row.history, exchange)
+            yield from row.differences(show, response.json, exchange)
             self._confirm(row)
             row.learn(response.json)
         elif row is not None and response.status == 404:
@@ -217,8 +224,7 @@ class RowTracker:
             if row.key not in listed:
                 yield listing, unlisted(row.key), (*row.history, exchange)
                 continue
-            for operation, problem in row.differences(listing, listed[row.key]):
-                yield operation, problem, (*row.history, exchange)
+            yield from row.differences(listing, listed[row.key], exchange)
             self._confirm(row)
         for row in self._rows_beside(resource):
             if row.key in listed:

@@ -21,8 +21,8 @@ from ..checks.undocumented import other_profiles
 from ..client.http import FORM, NO_TOKEN, SAFE_METHODS, Exchange, Request, header
 from ..fixtures import has_link_values
 from ..judge.oracle import Problem
-from ..judge.row_model import RowModel, is_same_value, number_in_text
-from ..judge.rows import BlamedProblem, RowPlace, RowTracker, duplicate_problem, last_segment
+from ..judge.row_model import BlamedProblem, RowModel, is_same_value, number_in_text
+from ..judge.rows import RowPlace, RowTracker, duplicate_problem, last_segment
 from ..run import Run
 from ..spec.contract import Contract, contract_of
 from ..spec.operation_data import Resource, key_text

@@ -32,7 +32,7 @@ from ..client.rate_limit import is_away
 from ..client.target import Client
 from ..client.transports import Silent
 from ..errors import NotSent
-from ..judge.rows import BlamedProblem
+from ..judge.row_model import BlamedProblem
 from ..judge.verdicts import Accepted, Classified, Outcome, classify, today
 from ..run import Run
 from ..run_options import RunOptions
