@@ -379,7 +379,7 @@ def test_ctrl_c_cleans_up_and_explains_how_to_resume(box, tmp_path):
 
 
 def test_plan_sends_no_requests():
-    result = sarkmock("baseline", "http://127.0.0.1:1/api", "-o", "x.sark", "--plan", "--allow-writes")
+    result = sarkmock("baseline", "http://127.0.0.1:1/api", "--plan", "--allow-writes")
     assert result.returncode == 0
     assert "rules of variables" in result.stdout
     assert "60 requests a minute" in result.stdout.splitlines()[-1]

@@ -16,7 +16,7 @@ import trustme
 from sarkmock_contracts.client.http import Request, Response
 from sarkmock_contracts.client.target import Target
 from sarkmock_contracts.client.transports import Access, Http, Layer
-from sarkmock_contracts.errors import CannotRun
+from sarkmock_contracts.errors import CannotRun, NoAnswer
 from sarkmock_contracts.run import embedded_transport
 from sarkmock_contracts.safety.fingerprint import distinguishing_reads, fingerprint
 from sarkmock_contracts.safety.preflight import PROBE, connection_problem, preflight
@@ -136,6 +136,22 @@ def test_untrusted_certificate_suggests_ca(tls, authority, tmp_path):
         assert connection_problem(url, str(ca)) is None
         assert connection_problem(url, False) is None
         assert preflight(Target(Http(url, Access(ca=str(ca)))), str(ca)).status == 200
+
+
+def test_certificate_of_box_is_trusted_whoever_signed_it(tmp_path):
+    certificate = trustme.CA().issue_cert("127.0.0.1")
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    certificate.configure_cert(context)
+    own, other = tmp_path / "own.pem", tmp_path / "other.pem"
+    certificate.cert_chain_pems[0].write_to_path(own)
+    trustme.CA().cert_pem.write_to_path(other)
+    with server_with({"/api/tenants": (200, "application/json", TENANTS)}, context) as host:
+        url = f"{host}/api"
+        assert connection_problem(url, str(own)) is None
+        assert preflight(Target(Http(url, Access(ca=str(own)))), str(own)).status == 200
+        assert f"check --ca {other}" in connection_problem(url, str(other))
+        with pytest.raises(NoAnswer):
+            Http(url, Access(ca=str(other))).send(Request("GET", "/tenants"))
 
 
 def test_certificate_for_another_host(authority, tmp_path):

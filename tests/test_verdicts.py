@@ -270,6 +270,11 @@ def test_failed_update_keeps_the_file(tmp_path, monkeypatch):
 
 
 @pytest.mark.slow
+def test_update_accepted_without_findings_makes_a_file_for_later_runs(tmp_path):
+    update_accepted(tmp_path / "accepted.yaml", [], DAY)
+    assert read_accepted(tmp_path / "accepted.yaml").entries == ()
+
+
 def test_update_accepted_makes_a_strict_run_pass(tmp_path):
     box = ("--only", "Agents", "--target-profile", "shipped", "--strict", "--accept", "box.yaml")
     assert check(*box, "--update-accepted", cwd=tmp_path).returncode == 0

@@ -173,7 +173,7 @@ def cleanup(ledger: Path, rate: str, login: str | None, password_env: str | None
 
 @click.command()
 @click.argument("url")
-@click.option("-o", "--output", type=FILE_PATH, required=True, metavar="FILE", help="File to write the baseline to.")
+@click.option("-o", "--output", type=FILE_PATH, metavar="FILE", help="File to write to; needed unless --plan is given.")
 @click.option("--depth", type=click.Choice(["quick", "usual", "full"]), default="usual", show_default=True,
               help="How many values to try for each variable.")
 @with_options("limits", "time", "rate")
@@ -181,7 +181,7 @@ def cleanup(ledger: Path, rate: str, login: str | None, password_env: str | None
 @with_options("safety", "access", "login", "header")
 @run_command
 @with_login
-def baseline(url: str, output: Path, depth: str, force: bool, plan: bool, **values: Any) -> int:
+def baseline(url: str, output: Path | None, depth: str, force: bool, plan: bool, **values: Any) -> int:
     """Record how the API at URL behaves, to compare it with later.
 
     A baseline holds behaviour, never values: operations, statuses, fields and their types, every rule with its
@@ -192,19 +192,19 @@ def baseline(url: str, output: Path, depth: str, force: bool, plan: bool, **valu
 
     \b
     Examples:
-        sarkmock baseline https://pbx.example:44300/api --ca pbx.pem -o before.sark
         sarkmock baseline https://pbx.example:44300/api --ca pbx.pem -o before.sark --allow-writes
         sarkmock baseline https://127.0.0.1:44300/api -o quick.sark --allow-writes --depth quick --only Tenants
-        sarkmock baseline https://pbx.example:44300/api -o before.sark --allow-writes --plan
+        sarkmock baseline https://pbx.example:44300/api --allow-writes --plan
     """
     from . import baselines
     from .errors import StaysAway
 
     chosen = recording_options(url, values, depth).with_effective_depth()
     if plan:
-        for line in baselines.recording_plan_lines(chosen):
-            click.echo(line)
+        click.echo("\n".join(baselines.recording_plan_lines(chosen)))
         return 0
+    if output is None:
+        raise click.UsageError("Missing option '-o' / '--output'.")
     try:
         recorded = baselines.record_baseline(chosen, output, force)
     except (KeyboardInterrupt, StaysAway) as ended:

@@ -16,6 +16,7 @@ from .observer import ABSENT_ROW, NOT_ALLOWED, NOT_REACHED, NOT_TESTED, TESTED, 
 from .severity import (
     DIFFERENCE_LEVELS,
     INFORMATIVE,
+    READ,
     Difference,
     FormFacts,
     Unequal,
@@ -24,6 +25,8 @@ from .severity import (
     compare_fields,
     compare_rules,
     compare_stores,
+    shows_nothing,
+    types_by_place,
 )
 
 RULE_KINDS = {"rule tightened", "rule changed", "rule loosened"}
@@ -309,6 +312,9 @@ def compare_parts(op: str, sides: Sides) -> Iterator[Unreached]:
         if status != now and any(moments):
             words = [said or f"returned {code}" for said, code in zip(moments, (status, now), strict=True)]
             yield Unreached(op, of, *words)
+    absent = [shows_nothing(types_by_place(side)) for side in sides.facts(op, "field")]
+    if len(set(absent)) > 1:
+        yield Unreached(op, READ, *("same as for an unknown key" if nothing else TESTED for nothing in absent))
     before, after = sides.facts(op, "part")
     for part in dict.fromkeys(part for part, _ in (*before, *after)):
         parts = [{by: fact.is_ for (of, by), fact in side.items() if of == part} for side in (before, after)]

@@ -114,7 +114,7 @@ def as_text(value: object) -> str:
 
 FormFacts = Mapping[tuple[str, str], Fact]
 THE_ANSWER = "the response itself"
-STANDING = ("read", "unknown key")  # seen in existing rows, not in rows that the recording created
+READ, UNKNOWN = STANDING = ("read", "unknown key")  # seen in existing rows, not in rows that the recording created
 Form = dict[str, list[str]]
 
 
@@ -135,8 +135,9 @@ def compare_fields(op: str, before: FormFacts, after: FormFacts,
     """Yield one difference per field, from the first place that shows it."""
     differences: dict[str, Difference] = {}
     earlier, later = types_by_place(before), types_by_place(after)
+    absent = shows_nothing(earlier) or shows_nothing(later)
     for by in earlier:
-        if by in later:
+        if by in later and not (absent and by == READ):
             for difference in compare_forms(op, earlier[by], later[by], own=by not in STANDING):
                 if not unequal(by).explains(difference):
                     differences.setdefault(difference.of, difference)
@@ -151,10 +152,18 @@ def types_by_place(facts: FormFacts) -> dict[str, Form]:
     return result
 
 
+def shows_nothing(forms: Mapping[str, Form]) -> bool:
+    """Whether a read has the fields of the response to an unknown key: what was read may not be there."""
+    return READ in forms and forms[READ] == forms.get(UNKNOWN)
+
+
 def compare_forms(op: str, before: Form, after: Form, own: bool) -> Iterator[Difference]:
     """Yield fields that are gone, new, or of another type."""
+    unknown = {name for name in before if empty_in_one(name, before, after)}
     for name in dict.fromkeys([*before, *after]):
         parent = parent_field(name)
+        if name in unknown or parent in unknown:
+            continue
         with_parent = parent in before and parent in after
         if parent and not with_parent:
             continue  # its parent is reported
@@ -164,6 +173,13 @@ def compare_forms(op: str, before: Form, after: Form, own: bool) -> Iterator[Dif
                 yield Difference(kind, op, plain_field(name), before.get(name), after.get(name))
         elif before[name] != after[name]:
             yield from type_difference(op, name, before[name], after[name], own)
+
+
+def empty_in_one(name: str, before: Form, after: Form) -> bool:
+    """Whether a field is an object in one form, and in the other an empty list, as PHP writes an empty object."""
+    item = "[]" if name == WHOLE_BODY else f"{name}[]"
+    return any(form.get(name) == ["list"] and item not in form and other.get(name) == ["object"]
+               for form, other in ((before, after), (after, before)))
 
 
 def type_difference(op: str, name: str, before: list[str], after: list[str], own: bool) -> Iterator[Difference]:

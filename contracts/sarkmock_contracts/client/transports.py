@@ -18,6 +18,7 @@ from urllib.parse import SplitResult, unquote_to_bytes, urlsplit
 
 import requests
 import urllib3
+from requests.adapters import HTTPAdapter
 
 from sarkmock.suite_api import Engine, State, api_application, is_loopback, redacted
 
@@ -220,6 +221,29 @@ def header_in_shell(name: str, value: str, token: str) -> str:
     return f"{scheme[0] if scheme else ''}${token}"
 
 
+def tls_context(verify: bool | str) -> ssl.SSLContext:
+    """Return a TLS context that trusts everybody, the default CAs, or the certificates of a file.
+
+    As with curl, the file may hold the certificate of the box itself, whoever signed it.
+    """
+    made = ssl.create_default_context(cafile=verify if isinstance(verify, str) else None)
+    made.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN  # the default from Python 3.13 on
+    if not verify:
+        made.check_hostname, made.verify_mode = False, ssl.CERT_NONE
+    return made
+
+
+class _CaAdapter(HTTPAdapter):
+    """Lets requests trust the certificates of a file as `tls_context` does."""
+
+    def __init__(self, ca: str) -> None:
+        self._ca = ca
+        super().__init__()
+
+    def init_poolmanager(self, *arguments: Any, **settings: Any) -> None:
+        super().init_poolmanager(*arguments, **settings, ssl_context=tls_context(self._ca))
+
+
 class Http:
     """A box behind a URL that ends in the API's base path."""
 
@@ -234,6 +258,8 @@ class Http:
         self._verify = access.verify(str(parts.hostname))
         self._session = requests.Session()
         self._session.trust_env = False  # proxies and CA bundles of the environment are not meant for a PBX
+        if isinstance(self._verify, str):
+            self._session.mount("https://", _CaAdapter(self._verify))
         self._session.cert = (access.cert, access.key) if access.cert and access.key else access.cert
 
     def send(self, request: Request) -> Response:

@@ -79,7 +79,7 @@ def update_accepted(file: Path, found: Iterable[str], today: date) -> int:
     for identity in new:
         fields = {"id": identity, "reason": NO_REASON, "expires": until}
         lines += yaml.safe_dump([fields], sort_keys=False, allow_unicode=True, width=10_000).splitlines()
-    if new or expired:
+    if new or expired or not file.exists():
         write_whole(file, ("\n".join(lines) + "\n").encode("utf-8", "backslashreplace"))
     return len(new) + len(expired)
 

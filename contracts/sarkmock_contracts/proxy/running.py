@@ -30,7 +30,7 @@ from ..baselines.clients import ClientsFile
 from ..client import interrupts
 from ..client.http import Exchange
 from ..client.rate_limit import RateLimit, seconds_each
-from ..client.transports import Access, Http
+from ..client.transports import Access, Http, tls_context
 from ..errors import CannotRun, Unanswered, file_errors
 from ..judge.verdicts import Classified, Outcome
 from ..plugin.verdict import PatientOutput, read_accepted_of
@@ -38,7 +38,6 @@ from ..reports import write_files
 from ..reports.console import write_report
 from ..run_options import RunOptions, options_signed_in
 from ..safety.fingerprint import AUTO
-from ..safety.preflight import tls_context
 from ..state_import import ImportOptions, guarded_reader, progress_bar, read_state, version_behind
 from .guard import ExchangeQueue, TrafficGuard, exchange_of, permitted_hazards
 from .shadow import Shadow, cause_line, shadow_lines, write_shadow

@@ -25,7 +25,7 @@ from ..client.http import ACCEPT, NO_TOKEN, Request, Response, with_json
 from ..client.interrupts import UNADMITTED, Admission
 from ..client.rate_limit import RateLimit
 from ..client.target import Client, Target
-from ..client.transports import LOGIN_TOKEN, Access, Http, InProcess, Layer, Transport
+from ..client.transports import LOGIN_TOKEN, Access, Http, InProcess, Layer, Transport, tls_context
 from ..errors import CannotRun, NoAnswer
 
 PROBE = "/tenants"  # a harmless read of every version
@@ -81,7 +81,8 @@ def connection_problem(url: str, verify: bool | str) -> str | None:
     reason = tls_problem(host, port, tls_context(verify)) if verify else None
     if reason is None:
         return None
-    return f"{url}: its certificate cannot be verified ({reason}); pass its authority with --ca FILE, or use --insecure"
+    remedy = f"check --ca {verify}" if isinstance(verify, str) else "pass its authority with --ca FILE"
+    return f"{url}: its certificate cannot be verified ({reason}); {remedy}, or use --insecure"
 
 
 def tcp_problem(url: str, host: str, port: int) -> str | None:
@@ -97,14 +98,6 @@ def tcp_problem(url: str, host: str, port: int) -> str | None:
     except OSError as error:
         return f"{url} does not respond: {host} port {port}: {error.strerror or error}"
     return None
-
-
-def tls_context(verify: bool | str) -> ssl.SSLContext:
-    """Return a TLS context that trusts as the requests library does: everybody, the default CAs, or a CA file."""
-    made = ssl.create_default_context(cafile=verify if isinstance(verify, str) else None)
-    if not verify:
-        made.check_hostname, made.verify_mode = False, ssl.CERT_NONE
-    return made
 
 
 def tls_problem(host: str, port: int, trust: ssl.SSLContext) -> str | None:
