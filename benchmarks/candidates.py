@@ -14,7 +14,7 @@ from sarkmock import Engine, Journal, create_app
 from sarkmock.http.direct import direct
 from sarkmock.http.engine import Request
 from sarkmock.server.https_server import Server
-from sarkmock.server.tls import CertificatePair
+from sarkmock.server.tls import CertificatePair, context_of
 
 TENANTS = 20
 
@@ -65,7 +65,7 @@ def bare() -> Any:
 
 
 def ours(app: Any, port: int, pair: CertificatePair) -> None:
-    with Server(app, port=port, tls=pair):
+    with Server(app, port=port, tls=context_of(pair)):
         signal.pause()
 
 

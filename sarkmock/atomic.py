@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import shutil
 import stat
 import tempfile
 import time
@@ -13,6 +14,8 @@ from functools import cache
 from pathlib import Path
 
 PRIVATE, USUAL = 0o600, 0o644
+LOCKED = "sarkmock-ca-"  # beginning of the names of temporary directories that their process has locked
+LOCKED_SOON = 60.0  # seconds after which a new one is locked
 PIPE_WAIT = 3.0  # seconds in which a process must open the other end of a named pipe
 
 
@@ -83,6 +86,28 @@ def locked_directory(directory: Path) -> Iterator[None]:
         with suppress(OSError):
             fcntl.flock(handle, fcntl.LOCK_EX)
         yield
+    finally:
+        os.close(handle)
+
+
+@contextmanager
+def temporary_directory() -> Iterator[Path]:
+    """Create a temporary directory. Those that killed processes have left are deleted (not on Windows)."""
+    with tempfile.TemporaryDirectory(prefix=LOCKED) as name, locked_directory(Path(name)):
+        for other in Path(name).parent.glob(f"{LOCKED}*"):
+            with suppress(OSError):  # it is in use, or another user's
+                _delete_abandoned(other)
+        yield Path(name)
+
+
+def _delete_abandoned(directory: Path) -> None:
+    """Delete a directory. OSError if a process has locked it, or if it is not this user's."""
+    if os.name == "nt" or time.time() - directory.stat().st_mtime < LOCKED_SOON:
+        return
+    handle = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+    try:
+        lock_exclusively(handle)
+        shutil.rmtree(directory)
     finally:
         os.close(handle)
 

@@ -11,12 +11,12 @@ from pathlib import Path
 from sarkmock.cli.listening import (
     begin_listening,
     begin_serving,
-    certificate_pair,
     chosen_journal,
     control_access,
     listening_line,
     page_line,
     proxy_hint,
+    server_tls,
 )
 from sarkmock.cli.output import RequestLog, write_line
 from sarkmock.control import MockControl
@@ -66,12 +66,12 @@ def open_proxy(stack: ExitStack, url: str, context: ssl.SSLContext | None, profi
     journal = chosen_journal(engine, listening.journal, listening.no_control, listening.verbose)
     control = control_access(listening.host, listening.no_control, listening.control_token, None)
     app = create_control_app(MockControl(engine, faults, journal, control, upstream=url)) if control else None
-    pair = certificate_pair(stack, listening.host, listening.cert, listening.key, listening.http, "--listen-")
+    tls, authority = server_tls(stack, listening.host, listening.cert, listening.key, listening.http, "--listen-")
     log = RequestLog(journal) if listening.verbose else None
     around = ProxyParts(faults, journal, app, guard, pace, judge, report, log)
-    proxy = Proxy(Upstream(url, context, listening.patience), around, listening.host, listening.port, tls=pair)
+    proxy = Proxy(Upstream(url, context, listening.patience), around, listening.host, listening.port, tls=tls)
     stack.callback(proxy.stop)
-    trust = f"--cacert {pair.authority} " if pair and pair.authority else ""
+    trust = f"--cacert {authority} " if authority else ""
     base = f"{proxy.url}{proxy.upstream.base}"
     return proxy, (f"forwards to   {proxy.upstream.url}\n"
                    f"{listening_line(proxy, proxy.upstream.base)}"

@@ -54,11 +54,13 @@ def run_pytest(pytester: pytest.Pytester, *options: str) -> pytest.RunResult:
 def start() -> str:
     """Start a server that ends with this process, and return its address."""
     import atexit
+    import shutil
     import subprocess
     import tempfile
     from pathlib import Path
 
-    address = f"{tempfile.mkdtemp(prefix='sarkmock-')}/socket"
+    directory = tempfile.mkdtemp(prefix="sarkmock-")
+    address = f"{directory}/socket"
     listener = socket.socket(socket.AF_UNIX)
     listener.bind(address)
     listener.listen()
@@ -66,6 +68,7 @@ def start() -> str:
     server = subprocess.Popen(words, cwd=Path(__file__).parent.parent, stdin=subprocess.PIPE,
                               stdout=subprocess.DEVNULL, pass_fds=[listener.fileno()])
     atexit.register(server.communicate, timeout=10)  # the server ends with its input
+    atexit.register(shutil.rmtree, directory)
     listener.close()
     return address
 

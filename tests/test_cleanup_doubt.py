@@ -1,7 +1,9 @@
 """Clean-up of unreliable targets: foreign rows stay, and created rows stay in the ledger until they are deleted."""
 
 import json
+import tempfile
 import time
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import replace
 from email.utils import formatdate
@@ -10,7 +12,7 @@ import pytest
 from sarkmock_contracts.client.http import Request, Response, with_json
 from sarkmock_contracts.errors import BadLedger, Unanswered, Unavailable, Withheld
 from sarkmock_contracts.safety import CleanUpTarget, ownership
-from sarkmock_contracts.safety.ledger import read_ledger, reopen_ledger
+from sarkmock_contracts.safety.ledger import read_ledger, reopen_ledger, target_lock
 
 from tests.guarded import Box, ended, guarded, guarded_suite
 
@@ -236,6 +238,24 @@ def test_concurrent_runs_cannot_write_to_same_target(tmp_path):
     guarded(box, "shipped", "")
     assert first.end() == []
     assert guarded(box, "shipped", "write operational", tmp_path / "second")[0].end() == []
+
+
+def test_lock_of_target_is_held_once_and_its_file_deleted(tmp_path, monkeypatch):
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    inside, counts = set(), []
+
+    def run(number):
+        for _ in range(200):
+            with suppress(BadLedger), target_lock("http://192.0.2.1/api"):
+                inside.add(number)
+                time.sleep(0)
+                counts.append(len(inside))
+                inside.remove(number)
+
+    with ThreadPoolExecutor() as threads:
+        list(threads.map(run, range(4)))
+    assert set(counts) == {1}
+    assert list(tmp_path.iterdir()) == []
 
 
 def put_renames(box):

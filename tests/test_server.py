@@ -2,9 +2,11 @@
 
 import http.client
 import json
+import os
 import signal
 import socket
 import ssl
+import tempfile
 import threading
 import time
 import urllib.error
@@ -14,9 +16,10 @@ from contextlib import closing, contextmanager, suppress
 import pytest
 
 from sarkmock import SarkMock
+from sarkmock.atomic import temporary_directory
 from sarkmock.server.http11 import Limits
 from sarkmock.server.https_server import CannotListen, Server
-from sarkmock.server.tls import make_certificate, names_of_host
+from sarkmock.server.tls import context_of, make_certificate, names_of_host
 from tests.prefork import PROCESS
 from tests.serving import serving
 
@@ -283,12 +286,26 @@ def test_signal_stops_server_at_once(number):
     assert not authority.parent.exists()
 
 
-def test_killed_server_leaves_no_process():
+def test_killed_server_leaves_neither_process_nor_key(tmp_path, monkeypatch):
     """There is only one process: nothing listens any more."""
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
     with serving(command=PROCESS) as running:
         running.stop(signal.SIGKILL)
         with pytest.raises(OSError, match="refused"):
             socket.create_connection(running.address, timeout=1)
+    assert [file for file in tmp_path.rglob("*") if file.is_file()] == [running.authority]
+
+
+def test_directories_of_killed_servers_are_deleted(tmp_path, monkeypatch):
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    (tmp_path / "sarkmock-ca-killed").mkdir()
+    (tmp_path / "sarkmock-ca-link").symlink_to(tmp_path)
+    os.mkfifo(tmp_path / "sarkmock-ca-pipe")
+    os.utime(tmp_path / "sarkmock-ca-killed", (0, 0))
+    with temporary_directory() as used:
+        os.utime(used, (0, 0))
+        with temporary_directory() as new:
+            assert {file.name[12:] for file in tmp_path.iterdir()} == {"link", "pipe", used.name[12:], new.name[12:]}
 
 
 def test_verbose_logs_requests_to_stderr():
@@ -362,7 +379,8 @@ def test_client_that_closes_tls_gets_a_response(tmp_path):
     """The request and TLS's close_notify may arrive together."""
     pair = make_certificate(tmp_path, "127.0.0.1")
     context = ssl.create_default_context(cafile=pair.authority)
-    with Server(application, tls=pair) as server, socket.create_connection((server.host, server.port), 5) as plain:
+    with Server(application, tls=context_of(pair)) as server, \
+            socket.create_connection((server.host, server.port), 5) as plain:
         incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
         tls = context.wrap_bio(incoming, outgoing, server_hostname="127.0.0.1")
         while True:
@@ -386,7 +404,7 @@ def test_client_that_closes_tls_gets_a_response(tmp_path):
 def test_failed_handshake_frees_its_connection(tmp_path):
     pair = make_certificate(tmp_path, "127.0.0.1")
     context = ssl.create_default_context(cafile=pair.authority)
-    with Server(application, tls=pair, limits=Limits(connections=1, header_timeout=0.5)) as server:
+    with Server(application, tls=context_of(pair), limits=Limits(connections=1, header_timeout=0.5)) as server:
         address = server.host, server.port
         for octets in (b"", b"GET / HTTP/1.1\r\nHost: x\r\n\r\n", b"\x16\x03\x01") * 100:
             with socket.create_connection(address, timeout=5) as plain:

@@ -14,7 +14,7 @@ import pytest
 from sarkmock.http.web_server import PAGE
 from sarkmock.server.http11 import Limits
 from sarkmock.server.https_server import Server
-from sarkmock.server.tls import make_certificate
+from sarkmock.server.tls import generated_context
 
 HOST = b"Host: x\r\n"
 GET = b"GET / HTTP/1.1\r\n" + HOST + b"\r\n"
@@ -45,13 +45,13 @@ class Application:
 
 
 @pytest.fixture(scope="module")
-def pair(tmp_path_factory):
-    return make_certificate(tmp_path_factory.mktemp("certificate"), "127.0.0.1")
+def secure(tmp_path_factory):
+    return generated_context(tmp_path_factory.mktemp("certificate") / "ca.pem", "127.0.0.1")
 
 
 @pytest.fixture(params=["http", "https"])
-def tls(request, pair):
-    return pair if request.param == "https" else None
+def tls(request, secure):
+    return secure if request.param == "https" else None
 
 
 @pytest.fixture
@@ -199,8 +199,8 @@ def test_client_that_does_not_read_does_not_block_others(serve):
         assert statuses(exchange(server, CLOSE)) == [200]
 
 
-def test_incomplete_handshake_does_not_block_others(pair):
-    with (Server(Application(), tls=pair, limits=Limits(header_timeout=0.5)) as server,
+def test_incomplete_handshake_does_not_block_others(secure):
+    with (Server(Application(), tls=secure, limits=Limits(header_timeout=0.5)) as server,
           connect(server, tls=False) as silent, connect(server, tls=False) as wrong):
         wrong.sendall(b"\x16\x03")
         assert statuses(exchange(server, CLOSE)) == [200]

@@ -10,6 +10,7 @@ import shlex
 import socket
 import ssl
 import subprocess
+import tempfile
 import urllib.error
 import urllib.request
 from datetime import UTC, datetime, timedelta
@@ -33,7 +34,7 @@ from sarkmock.proxy.server import Proxy, ProxyParts
 from sarkmock.proxy.upstream import Upstream
 from sarkmock.server.http11 import Limits
 from sarkmock.server.https_server import CannotListen, Server, allow_open_files, most_connections
-from sarkmock.server.tls import checked_pair, make_certificate
+from sarkmock.server.tls import context_of, make_certificate, users_context
 from sarkmock.spec.yaml12 import FileError
 from tests.serving import mistake, proxying, serving
 
@@ -126,7 +127,7 @@ def start_proxy(log, tls):
 @pytest.mark.parametrize("start", [start_server, start_proxy])
 def test_http_request_to_https_port_is_answered_at_once(start, pair):
     served = []
-    with start(served.append, pair) as listener, \
+    with start(served.append, context_of(pair)) as listener, \
             socket.create_connection(("127.0.0.1", listener.port), timeout=60) as client:
         client.sendall(b"DELETE /api/tenants/a HTTP/1.1\r\nHost: x\r\n\r\n")
         response = b"".join(iter(lambda: client.recv(4096), b""))
@@ -171,15 +172,19 @@ KEYS = {
 
 
 @pytest.mark.parametrize("name", KEYS)
-def test_key_type_is_served_or_rejected_at_start(tmp_path, name):
+def test_key_type_is_served_or_rejected_at_start(tmp_path, monkeypatch, name):
+    """The server does not leave a copy of the key."""
+    (tmp_path / "temporary").mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "temporary"))
     make, is_served = KEYS[name]
     certificate, key = self_signed(make(), tmp_path)
     if not is_served:
         with pytest.raises(FileError, match=r"own\.key: is not supported; use RSA of 2048 to 4096 bits"):
-            checked_pair(certificate, key, tmp_path)
+            users_context(certificate, key)
         return
     context = ssl.create_default_context(cafile=certificate)
-    with Server(application, tls=checked_pair(certificate, key, tmp_path)) as server:
+    with Server(application, tls=users_context(certificate, key)) as server:
+        assert not list((tmp_path / "temporary").iterdir())
         assert urllib.request.urlopen(server.url, timeout=5, context=context).status == 200
 
 

@@ -6,8 +6,8 @@ import gc
 import re
 import secrets
 import signal
+import ssl
 import sys
-import tempfile
 from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
@@ -17,6 +17,7 @@ from urllib.request import getproxies, proxy_bypass
 
 import click
 
+from sarkmock.atomic import temporary_directory
 from sarkmock.control import Control
 from sarkmock.faults import Fault, FaultError, Faults, read_faults
 from sarkmock.http.engine import Engine
@@ -24,7 +25,7 @@ from sarkmock.journal import DEFAULT_KEPT, Journal
 from sarkmock.server.addresses import is_loopback, is_wildcard
 from sarkmock.server.http11 import Limits
 from sarkmock.server.https_server import Listener, allow_open_files
-from sarkmock.server.tls import CertificatePair, checked_pair, make_certificate
+from sarkmock.server.tls import generated_context, users_context
 
 ENDINGS = (signal.SIGINT, signal.SIGTERM)
 
@@ -60,19 +61,22 @@ def on_signal(function: Callable[[], Any]) -> None:
         signal.signal(number, lambda *_: function())
 
 
-def certificate_pair(stack: ExitStack, host: str, cert: Path | None, key: Path | None, http: bool,
-                     prefix: str = "--") -> CertificatePair | None:
-    """Return the certificate of the server: the user's own, or one made for this run. None for plain HTTP."""
+def server_tls(stack: ExitStack, host: str, cert: Path | None, key: Path | None, http: bool,
+               prefix: str = "--") -> tuple[ssl.SSLContext | None, Path | None]:
+    """Return the server's SSL context, with the user's certificate or one made for this run, and the latter's CA file.
+
+    Plain HTTP has neither.
+    """
     if bool(cert) != bool(key):
         raise click.UsageError(f"{prefix}cert and {prefix}key go together")
     if http and cert:
         raise click.UsageError(f"{prefix}cert and {prefix}key cannot be used with --http")
     if http:
-        return None
-    directory = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="sarkmock-")))
+        return None, None
     if cert and key:
-        return checked_pair(cert, key, directory)
-    return make_certificate(directory, host)
+        return users_context(cert, key), None
+    authority = stack.enter_context(temporary_directory()) / "ca.pem"
+    return generated_context(authority, host), authority
 
 
 def listening_line(server: Listener, path: str) -> str:

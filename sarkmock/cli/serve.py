@@ -17,12 +17,12 @@ from sarkmock.cli.listening import (
     FaultLine,
     begin_listening,
     begin_serving,
-    certificate_pair,
     chosen_journal,
     control_access,
     listening_line,
     page_line,
     proxy_hint,
+    server_tls,
     set_faults,
 )
 from sarkmock.cli.output import RequestLog, names_or_file
@@ -37,7 +37,6 @@ from sarkmock.pbx.seeds import load_seed, seed_names
 from sarkmock.pbx.state import State
 from sarkmock.server.http11 import Limits
 from sarkmock.server.https_server import Server, unbracketed
-from sarkmock.server.tls import CertificatePair
 from sarkmock.spec.data_files import BASE, openapi_dir
 from sarkmock.spec.loading import clear_cache
 from sarkmock.spec.profiles import overlay_files, profiles
@@ -141,16 +140,16 @@ def serve(host: str, port: int, http: bool, cert: Path | None, key: Path | None,
         program = Program.of(profile)
         storage = storage_of(stack, state, program, salvage)
         engine = Engine(state=initial_state(program, seed, storage, boot_time, api_token), program=program)
-        pair = certificate_pair(stack, host, cert, key, http)
+        tls, ca = server_tls(stack, host, cert, key, http)
         control = control_access(host, no_control, control_token, save_dir, origins)
         kept = chosen_journal(engine, journal, no_control, verbose)
         mock = MockControl(engine, set_faults(engine, fault_file, faults), kept, control, throttle=throttle,
                            web_server=web_server != "none")
         app = Kept(Direct(mock), engine.state, storage, engine.lock) if storage else Direct(mock)
-        server = Server(app, host, port, tls=pair, log=RequestLog(kept) if verbose else None, limits=Limits(**numbers),
+        server = Server(app, host, port, tls=tls, log=RequestLog(kept) if verbose else None, limits=Limits(**numbers),
                         background=CONTROL_PREFIX, probe=HEALTH, takes_long=engine.takes_long)
         stack.callback(server.stop)
-        begin_serving(server, greeting(server, pair, engine, page_line(server.url, control, control_token), api_token))
+        begin_serving(server, greeting(server, ca, engine, page_line(server.url, control, control_token), api_token))
         if watch:
             begin_watching(engine, profile, seed, report_line)
         server.run()
@@ -187,10 +186,9 @@ def initial_state(program: Program, seed: str | None, storage: Storage | None, b
     return state
 
 
-def greeting(server: Server, pair: CertificatePair | None, engine: Engine, control: str,
-             given: str | None) -> str:
+def greeting(server: Server, ca: Path | None, engine: Engine, control: str, given: str | None) -> str:
     """Return what a user needs to send the first request. A token that the user gave is not repeated."""
-    url, trust = server.url, f"--cacert {pair.authority} " if pair and pair.authority else ""
+    url, trust = server.url, f"--cacert {ca} " if ca else ""
     token = engine.state.token and ("..." if given else engine.state.token)
     bearer = f"-H 'Authorization: Bearer {token}' " if token else ""
     kind = f"{'your token' if given else token}   (an administrator's, until that user logs in or out)"

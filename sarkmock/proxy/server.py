@@ -21,7 +21,7 @@ from sarkmock.server.application import Application
 from sarkmock.server.connection import READS, Served, unread
 from sarkmock.server.http11 import BadRequest, Limits
 from sarkmock.server.https_server import BACKLOG, STOP_TIMEOUT, Listener, most_connections
-from sarkmock.server.tls import CertificatePair, Tls
+from sarkmock.server.tls import Tls
 
 
 class Guard(Protocol):
@@ -64,7 +64,7 @@ class Proxy(Listener):
     """A proxy that listens until `stop`; `with Proxy(upstream, around, port=0) as proxy: proxy.url`."""
 
     def __init__(self, upstream: Upstream, around: ProxyParts, host: str = "127.0.0.1", port: int = 0, *,
-                 tls: CertificatePair | ssl.SSLContext | None = None, limits: Limits | None = None) -> None:
+                 tls: ssl.SSLContext | None = None, limits: Limits | None = None) -> None:
         super().__init__(host, port, tls, limits)
         self.upstream, self.faults, self.pace, self.guard = upstream, around.faults, around.pace, around.guard
         self.application = around.application or nowhere

@@ -23,7 +23,7 @@ from sarkmock.server.addresses import is_wildcard
 from sarkmock.server.application import Application, WsgiEnviron
 from sarkmock.server.connection import Connection, Served, Service
 from sarkmock.server.http11 import Limits
-from sarkmock.server.tls import CertificatePair, Tls
+from sarkmock.server.tls import Tls
 
 BACKLOG = 1024
 STOP_TIMEOUT = 1.0  # seconds for requests in progress when a server stops
@@ -38,14 +38,13 @@ class CannotListen(Exception):
 class Listener(ABC):
     """Listen from construction until `stop`. Subclasses implement serving.
 
-    ``tls`` is a certificate and its key, or the server's SSLContext. ``environ`` contains the server's WSGI variables;
+    ``tls`` is the server's SSLContext; None for plain HTTP. ``environ`` contains the server's WSGI variables;
     ``threads`` run requests that should not block others.
     """
 
-    def __init__(self, host: str, port: int, tls: CertificatePair | ssl.SSLContext | None,
-                 limits: Limits | None) -> None:
+    def __init__(self, host: str, port: int, tls: ssl.SSLContext | None, limits: Limits | None) -> None:
         self.host = unbracketed(host)
-        self._context = context_of(tls) if isinstance(tls, CertificatePair) else tls
+        self._context = tls
         self._listener = listen(self.host, port)
         self.port = int(self._listener.getsockname()[1])
         self.limits = limits or Limits()
@@ -96,14 +95,6 @@ class Listener(ABC):
 
     def __exit__(self, *_: object) -> None:
         self.stop()
-
-
-def context_of(pair: CertificatePair) -> ssl.SSLContext:
-    """Return a server's SSL context for a certificate."""
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(pair.certificate, pair.key)
-    context.set_alpn_protocols(["http/1.1"])
-    return context
 
 
 def unbracketed(host: str) -> str:
@@ -175,7 +166,7 @@ class Server(Listener):
     """
 
     def __init__(self, app: Application, host: str = "127.0.0.1", port: int = 0, *,
-                 tls: CertificatePair | ssl.SSLContext | None = None, log: Callable[[Served], None] | None = None,
+                 tls: ssl.SSLContext | None = None, log: Callable[[Served], None] | None = None,
                  limits: Limits | None = None, background: str | None = None, probe: str | None = None,
                  takes_long: Callable[[str, int], bool] | None = None) -> None:
         super().__init__(host, port, tls, limits)

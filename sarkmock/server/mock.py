@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ssl
-import tempfile
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
@@ -11,6 +10,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Self, get_args
 
+from sarkmock.atomic import temporary_directory
 from sarkmock.control import CONTROL_PREFIX, HEALTH, Control, MockControl
 from sarkmock.faults import Fault, Faults
 from sarkmock.http.direct import Direct
@@ -22,7 +22,7 @@ from sarkmock.pbx.seed import Seed
 from sarkmock.pbx.seeds import load_seed
 from sarkmock.pbx.state import State
 from sarkmock.server.https_server import Server, unbracketed
-from sarkmock.server.tls import LOOPBACK, CertificatePair, make_certificate
+from sarkmock.server.tls import LOOPBACK, generated_context
 from sarkmock.spec.data_files import BASE
 from sarkmock.spec.loading import Document
 from sarkmock.suggest import unknown_name
@@ -158,12 +158,10 @@ class SarkMock:
         self.stop()
 
     def _made_server(self, starting: ExitStack) -> Server:
-        tls: CertificatePair | ssl.SSLContext | None
         tls = self._tls if isinstance(self._tls, ssl.SSLContext) else None
         if self._tls is True:
-            directory = Path(starting.enter_context(tempfile.TemporaryDirectory(prefix="sarkmock-")))
-            tls = make_certificate(directory, self._address[0])
-            self._authority = tls.authority
+            self._authority = starting.enter_context(temporary_directory()) / "ca.pem"
+            tls = generated_context(self._authority, self._address[0])
         return Server(self._application, *self._address, tls=tls, background=CONTROL_PREFIX, probe=HEALTH,
                       takes_long=self.engine.takes_long)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import socket
 import ssl
+import tempfile
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
@@ -168,6 +169,28 @@ def make_certificate(directory: Path, host: str) -> CertificatePair:
     leaf.private_key_pem.write_to_path(pair.key)
     authority.cert_pem.write_to_path(directory / "ca.pem")
     return pair
+
+
+def generated_context(authority: Path, host: str) -> ssl.SSLContext:
+    """Return a server's SSL context with a new certificate, and write its CA to a file."""
+    with tempfile.TemporaryDirectory(prefix="sarkmock-") as directory:
+        pair = make_certificate(Path(directory), host)
+        authority.write_bytes((pair.authority or pair.certificate).read_bytes())
+        return context_of(pair)
+
+
+def users_context(certificate: Path, key: Path) -> ssl.SSLContext:
+    """Return a server's SSL context with the user's certificate. FileError names an invalid file."""
+    with tempfile.TemporaryDirectory(prefix="sarkmock-") as directory:
+        return context_of(checked_pair(certificate, key, Path(directory)))
+
+
+def context_of(pair: CertificatePair) -> ssl.SSLContext:
+    """Return a server's SSL context, which no longer needs the files."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(pair.certificate, pair.key)
+    context.set_alpn_protocols(["http/1.1"])
+    return context
 
 
 def names_of_host(host: str) -> list[str]:

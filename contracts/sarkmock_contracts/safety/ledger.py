@@ -65,7 +65,7 @@ class Ledger:
     committed: bool = False
     inventory: Mapping[str, Any] | None = None
     _descriptor: int = -1
-    _target_lock: int = -1
+    _target_lock: contextlib.ExitStack = field(default_factory=contextlib.ExitStack, repr=False, compare=False)
 
     @property
     def is_open(self) -> bool:
@@ -134,10 +134,10 @@ class Ledger:
             self._write(line)
 
     def close(self) -> None:
-        for descriptor in (self._descriptor, self._target_lock):
-            if descriptor >= 0:
-                os.close(descriptor)
-        self._descriptor = self._target_lock = -1
+        if self.is_open:
+            os.close(self._descriptor)
+        self._descriptor = -1
+        self._target_lock.close()
 
     # the file
 
@@ -151,7 +151,8 @@ class Ledger:
                 raise BadLedger(f"{self.file} belongs to a run that was not cleaned up: sarkmock cleanup {self.file}")
         url, self.head = self.head.get("url", EMBEDDED_URL), redacted(dict(self.head))
         try:
-            self._target_lock = lock_target(url)
+            if url != EMBEDDED_URL:  # no other run can reach that
+                self._target_lock.enter_context(target_lock(url))
             self._descriptor = open_locked(self.file, os.O_CREAT, "run", BadLedger)
             self.file.chmod(0o600)  # the file may have existed before
             os.ftruncate(self._descriptor, 0)
@@ -195,15 +196,21 @@ def reopen_ledger(file: Path) -> Ledger:
     return ledger
 
 
-def lock_target(url: str) -> int:
-    """Lock a target for writing and return the descriptor; -1 for an embedded mock, which no other run can reach."""
-    if url == EMBEDDED_URL:
-        return -1
+@contextlib.contextmanager
+def target_lock(url: str) -> Iterator[None]:
+    """Hold the lock on a target for writing."""
     parts = urlsplit(url)
     place = content_digest(f"{parts.netloc.lower()}{parts.path}".encode())[:16]
     user = os.getuid() if hasattr(os, "getuid") else getuser()
-    file = Path(gettempdir()) / f"sarkmock-{user}-{place}.lock"
-    return open_locked(file, os.O_CREAT, f"run at {redacted(url)}", BadLedger)
+    file, holder = Path(gettempdir()) / f"sarkmock-{user}-{place}.lock", f"run at {redacted(url)}"
+    while not os.fstat(descriptor := open_locked(file, os.O_CREAT, holder, BadLedger)).st_nlink:
+        os.close(descriptor)  # another run ended and deleted the file before it was locked here
+    try:
+        yield
+    finally:
+        with contextlib.suppress(OSError):  # Windows does not delete an open file
+            file.unlink()
+        os.close(descriptor)
 
 
 def open_locked(file: Path, flags: int, user: str, problem: type[CannotRun]) -> int:
