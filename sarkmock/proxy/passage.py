@@ -15,7 +15,8 @@ from sarkmock.faults.fault import EFFECT_FUNCTIONS, Fault
 from sarkmock.http.replies import JSON
 from sarkmock.http.wsgi import render, status_line
 from sarkmock.proxy.exchange import AnswerHead, BadAnswer, Field, NoTurn, Record, head_bytes, passed_on, read_lines
-from sarkmock.proxy.upstream import OutgoingRequest, StreamedResponse, UpstreamFailed, read_chunks, read_sized
+from sarkmock.proxy.pool import UpstreamFailed
+from sarkmock.proxy.upstream import OutgoingRequest, StreamedResponse, read_chunks, read_sized
 from sarkmock.server.application import AppResponse, environ_of, run_wsgi
 from sarkmock.server.connection import LINGER, NO_HEAD, Served, encoded
 from sarkmock.server.http11 import FIELD, REQUEST_LINE, BadRequest, Head, ReceivedRequest, check_first_bytes, read_head

@@ -88,7 +88,7 @@ class Proxy(Listener):
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-        self.upstream.close()
+        self.upstream.pool.close()
         await asyncio.sleep(0)  # closes the transports
 
     def _protocol(self) -> asyncio.Protocol:

@@ -1,9 +1,8 @@
-"""The host behind a proxy: connection pool, requests, responses with limits. Redirects are not followed."""
+"""The host behind a proxy: requests, and responses with limits. Redirects are not followed."""
 
 from __future__ import annotations
 
 import asyncio
-import socket
 import ssl
 import time
 from collections.abc import AsyncIterator, Callable
@@ -13,12 +12,10 @@ from itertools import count
 from urllib.parse import urlsplit
 
 from sarkmock.proxy.exchange import CHUNK_SIZE, AnswerHead, BadAnswer, read_answer, read_line, read_lines
+from sarkmock.proxy.pool import HEAD_BYTES, Pool, UpstreamConnection, UpstreamFailed, failure_text, time_limit
 from sarkmock.server.connection import READS
 
-IDLE_SECONDS = 4.0  # maximum idle time of a connection; Apache closes them after 5 seconds
-IDLE = 32  # idle connections that are kept
 BODY_PIECE = 2**16
-HEAD_BYTES = 2**16  # maximum size of a response's head
 INTERIM = 10  # maximum number of interim responses, such as 100 and 103
 EARLY = 0.05  # seconds for the end of a request whose response is there
 SLOW = 2**14  # bytes a second; a body that arrives faster may take longer than ``Timeouts.whole``
@@ -35,47 +32,8 @@ class Timeouts:
     whole: float = 900.0
 
 
-class UpstreamFailed(Exception):
-    """The upstream gave no response: the status for the client (502 or 504) and the reason on one line.
-
-    ``sent``: it may have received the request.
-    """
-
-    def __init__(self, status: int, reason: str, sent: bool = True) -> None:
-        super().__init__(reason)
-        self.status, self.reason, self.sent = status, reason, sent
-
-
 class StaleConnection(Exception):
     """A kept connection was closed in the meantime; no part of a response arrived."""
-
-
-@dataclass(slots=True)
-class UpstreamConnection:
-    """A connection to the upstream."""
-
-    reader: asyncio.StreamReader
-    writer: asyncio.StreamWriter
-    used: bool = False
-    since: float = 0.0
-
-    @property
-    def alive(self) -> bool:
-        idle = time.monotonic() - self.since
-        return (idle < IDLE_SECONDS and not self.reader.at_eof() and not self.writer.is_closing()
-                and not has_surplus(self.reader))
-
-
-def has_surplus(reader: asyncio.StreamReader) -> bool:
-    """Whether an idle connection has data or an error to read, which would be taken for the next response."""
-    reading = reader.read(1)
-    try:
-        reading.send(None)
-    except (StopIteration, OSError):
-        return True
-    finally:
-        reading.close()
-    return False
 
 
 @dataclass(slots=True)
@@ -102,6 +60,7 @@ class StreamedResponse:
     def __init__(self, head: AnswerHead, link: UpstreamConnection, upstream: Upstream, early: bool) -> None:
         self.head, self._link, self._upstream, self.early = head, link, upstream, early
         self.first, self.pieces = b"", self._pieces()
+        upstream.pool.answered(link)
 
     async def begin(self) -> StreamedResponse:
         """Read the first piece of the body, before any of the response is sent to the client."""
@@ -120,7 +79,7 @@ class StreamedResponse:
         try:
             while missing != 0:
                 left = min(self._upstream.patience.piece, deadline - time.monotonic())
-                async with asyncio.timeout(left):
+                async with time_limit(left):
                     piece = await anext(pieces, b"")
                 if not piece:
                     break
@@ -134,7 +93,7 @@ class StreamedResponse:
 
     def end(self, whole: bool) -> None:
         """Return the connection to the pool if the response was read completely, or close it."""
-        self._upstream.give_back(self._link, whole and self.head.keep_alive and not self.early)
+        self._upstream.pool.give_back(self._link, whole and self.head.keep_alive and not self.early)
 
 
 class Upstream:
@@ -148,8 +107,8 @@ class Upstream:
         self.base = parts.path.rstrip("/")
         self.authority = parts.netloc.rpartition("@")[2]
         self.name = f"{parts.scheme}://{self.authority}"
-        self._context = context if parts.scheme == "https" else None
-        self._idle: list[UpstreamConnection] = []
+        context = context if parts.scheme == "https" else None
+        self.pool = Pool(self.host, self.port, context, self.name, self.patience.connect)
 
     async def ask(self, request: OutgoingRequest) -> StreamedResponse:
         """Send a request and return the response; UpstreamFailed if it does not begin.
@@ -159,52 +118,16 @@ class Upstream:
         return await (await self._answer(request)).begin()
 
     async def _answer(self, request: OutgoingRequest) -> StreamedResponse:
-        link = self._kept()
-        if link is not None:
+        link = await self.pool.take()
+        while True:
+            kept = link.used
             try:
                 return await self._ask(link, request)
             except StaleConnection:
-                if not request.repeatable:
-                    raise UpstreamFailed(502, f"{self.name} closed the connection without a response; the request may "
-                                              "have been carried out and is not sent again") from None
-        try:
-            return await self._ask(await self._connect(), request)
-        except StaleConnection:
-            raise UpstreamFailed(502, f"{self.name} closed the connection without a response") from None
-
-    def give_back(self, link: UpstreamConnection, reusable: bool) -> None:
-        """Keep a connection for the next request if it is reusable, or close it."""
-        if not reusable or len(self._idle) >= IDLE or link.writer.is_closing():
-            link.writer.transport.abort()
-            return
-        link.used, link.since = True, time.monotonic()
-        self._idle.append(link)
-
-    def close(self) -> None:
-        for link in self._idle:
-            link.writer.transport.abort()
-        self._idle.clear()
-
-    def _kept(self) -> UpstreamConnection | None:
-        while self._idle:
-            link = self._idle.pop()
-            if link.alive:
-                return link
-            link.writer.transport.abort()
-        return None
-
-    async def _connect(self) -> UpstreamConnection:
-        try:
-            async with asyncio.timeout(self.patience.connect):
-                reader, writer = await asyncio.open_connection(
-                    self.host, self.port, ssl=self._context, limit=HEAD_BYTES,
-                    server_hostname=self.host if self._context else None)
-        except TimeoutError:
-            reason = f"{self.name} accepted no connection in {self.patience.connect:g} s"
-            raise UpstreamFailed(504, reason, sent=False) from None
-        except (OSError, ValueError) as error:  # ValueError: an invalid host name
-            raise UpstreamFailed(502, f"{self.name} {failure_text(error)}", sent=False) from None
-        return UpstreamConnection(reader, writer)
+                if not kept or not request.repeatable:
+                    doubt = "; the request may have been carried out and is not sent again" if kept else ""
+                    raise UpstreamFailed(502, f"{self.name} closed the connection without a response{doubt}") from None
+            link = await self.pool.take_new()
 
     async def _ask(self, link: UpstreamConnection, request: OutgoingRequest) -> StreamedResponse:
         try:
@@ -212,10 +135,10 @@ class Upstream:
                 link.writer.write(request.head + request.body)
                 if request.rest is not None:
                     return await self._streamed(link, request, request.rest)
-                async with asyncio.timeout(self.patience.answer):
+                async with time_limit(self.patience.answer):
                     return StreamedResponse(await read_final(link, request), link, self, early=False)
         except BaseException:
-            link.writer.transport.abort()
+            self.pool.give_back(link, False)
             raise
 
     @asynccontextmanager
@@ -247,8 +170,9 @@ class Upstream:
             early = not sending.done() and not (await asyncio.wait((sending,), timeout=EARLY))[0]
             if not early:
                 await sending
-            async with asyncio.timeout(self.patience.answer):
-                return StreamedResponse(await reading, link, self, early)
+            if not (await asyncio.wait((reading,), timeout=self.patience.answer))[0]:
+                raise TimeoutError
+            return StreamedResponse(reading.result(), link, self, early)
         finally:
             for task in (sending, reading):
                 task.cancel()
@@ -318,24 +242,3 @@ async def chunk_line(reader: asyncio.StreamReader) -> bytes:
         return await read_line(reader)
     except asyncio.LimitOverrunError:
         raise BadAnswer("a line is too long") from None
-
-
-UNKNOWN_AUTHORITY = frozenset((2, 18, 19, 20, 21))  # OpenSSL's codes for a chain without a trusted certificate
-
-
-def failure_text(error: BaseException) -> str:
-    """Describe an error as the end of a sentence that begins with a host."""
-    if isinstance(error, asyncio.IncompleteReadError):
-        return "its end is missing"
-    if isinstance(error, ssl.SSLCertVerificationError):
-        hint = "; pass its authority with --ca FILE" if error.verify_code in UNKNOWN_AUTHORITY else ""
-        return f"has a certificate that is not trusted ({error.verify_message.rstrip('.')}){hint}"
-    if isinstance(error, ssl.SSLError):
-        return f"does not speak TLS as expected: {error.reason or error}"
-    if isinstance(error, ConnectionRefusedError):
-        return "refuses connections"
-    if isinstance(error, ConnectionError):
-        return "closed the connection"
-    if isinstance(error, socket.gaierror):
-        return "is an unknown host"
-    return str(error.strerror or error) if isinstance(error, OSError) else str(error) or type(error).__name__
