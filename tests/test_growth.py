@@ -14,6 +14,7 @@ from sarkmock import State, load_seed
 from sarkmock.export.requests import exported
 from sarkmock.http.engine import Engine, Request
 from sarkmock.http.wsgi import render
+from sarkmock.laravel.php.bodies import json_decode
 from sarkmock.pbx.asterisk import db_put
 from sarkmock.spec import yaml12
 
@@ -65,7 +66,7 @@ def requests() -> Iterator[tuple[str, Sized]]:
         yield f"content {unit!r}", request(MULTIPART, DISPOSITION + b"\r\n\r\n", unit, b"\r\n--x--")
         yield f"name {unit!r}", request(MULTIPART, b"--x\r\nContent-Disposition: form-data; name=", unit, END)
         yield f"upload {unit!r}", request(MULTIPART, UPLOAD, unit, END, "greetings")
-    for unit in (b'"",', b'"a",', b"1,", b'"\\n",', b'"net fw",', b'"?IF 1",'):
+    for unit in (b'"",', b'"a",', b"1,", b"1.5,", b'"\\n",', b'"net fw",', b'"?IF 1",'):
         yield f"rules {unit!r}", request(JSON, b'{"rules": [', unit, b'""]}', "firewalls/ipv4")
     for word in ("boundary", "=", ";", '"', "boundary="):
         yield f"content type {word}", with_content_type(word)
@@ -137,6 +138,14 @@ def test_megabyte_request_is_fast(engines, name):
     for engine in engines:
         handle = partial(engine.handle, made)
         assert min(seconds(lambda run=handle: render(run(), made.method)) for _ in range(3)) < LIMIT
+
+
+@pytest.mark.parametrize("unit", ['"a",', '"",', '" ",', '"é",', "null,"])
+def test_short_rules_take_a_few_times_as_long_as_their_json(unit):
+    engine, body = Engine(), f'{{"rules": [{unit * 200_000}""]}}'.encode()
+    made = Request("POST", "firewalls/ipv4", "", {"Content-Type": JSON}, body)
+    ratios = (seconds(partial(engine.handle, made)) / seconds(partial(json_decode, body)) for _ in range(4))
+    assert min(ratios) < 6
 
 
 @pytest.mark.parametrize("unit", ["1", '"', "\\", "a ", '" '])

@@ -279,11 +279,11 @@ def run_operation(program: Program, state: State, request: Request, read: GivenI
     row = bind_row(operation, path, state)
     context = Context(operation, state, path, everything, post, {}, row, user, request.encoded, program.debug)
     action, checks = program.plans[operation.id]
-    validate(context, checks)
+    validate(context, checks, readable := is_readable(everything))
     reply = action(context)
     if reply.status is None:
         reply = Reply(reply.body, operation.status, reply.headers, reply.content_type)
-    if (state.tables.has_bytes or not is_readable(context.input)) and not is_readable(reply.body):
+    if (state.tables.has_bytes or not readable) and not is_readable(reply.body):
         raise unreadable(operation, reply.body)  # Laravel fails only after the action
     return reply
 
@@ -336,7 +336,7 @@ def _plan(operation: Operation) -> tuple[Action, tuple[AfterCheck, ...]]:
     return action, tuple(AFTER_CHECKS[name] for name in operation.checks)
 
 
-def validate(context: Context, checks: tuple[AfterCheck, ...]) -> None:
+def validate(context: Context, checks: tuple[AfterCheck, ...], readable: bool) -> None:
     """Apply the rules, then every check (even if rules failed, as Laravel's after hooks). Invalid if there are errors.
 
     PhpError for text that is not UTF-8, which JSON cannot contain. With debug pages, the product stores it first.
@@ -346,5 +346,5 @@ def validate(context: Context, checks: tuple[AfterCheck, ...]) -> None:
         check.run(context)
     if context.errors and is_readable(context.errors):
         raise Invalid(context.errors)
-    if context.errors or not context.debug:
+    if not readable and (context.errors or not context.debug):
         context.operation.validator.check_readable(context.input)

@@ -17,16 +17,17 @@ from sarkmock.http.replies import UNPREPARED, Framework, PhpError, Reply
 from sarkmock.laravel.php.large_json import LargeJson, garbage_collection_paused
 from sarkmock.laravel.php.multipart import MOST_FIELDS, FormPart, boundary_of, form_parts
 from sarkmock.laravel.php.values import (
+    HAVE_TEXT,
     IN_ONE_CALL,
     INT_MAX,
     INT_MIN,
-    MAY_HAVE_TEXT,
     MEMORY_EXHAUSTED,
     UploadedFile,
     array_as_list,
     from_bytes,
     is_readable,
     is_truthy,
+    trim_list,
     trim_strings,
 )
 
@@ -109,7 +110,10 @@ def clean(fields: Input, blanks: str = "ascii") -> Input:
     while holders:
         holder = holders.pop()
         members, values = (holder.items(), holder.values()) if type(holder) is dict else (enumerate(holder), holder)
-        for key, member in compress(members, map(MAY_HAVE_TEXT, map(type, values))):
+        kinds = set(map(type, values))
+        if kinds.isdisjoint(HAVE_TEXT) or (type(holder) is list and kinds == {str} and trim_list(holder, blanks)):
+            continue
+        for key, member in compress(members, map(HAVE_TEXT.__contains__, map(type, values))):
             kind = type(member)
             if kind is str and not (member.isascii() and member[:1] > " " and member[-1:] > " "):
                 holder[key] = (trim_strings(member, blanks) or None) if member else None

@@ -20,7 +20,7 @@ TRIMMED = " \t\n\r\0\x0b"  # what trim() removes; not form feed, not Unicode's b
 _UNICODE = "".join(map(chr, (*range(9, 14), 0x20, 0x85, 0xA0, 0x1680, 0x180E, *range(0x2000, 0x200C), 0x2028, 0x2029,
                              0x202F, 0x205F, 0x3000, 0xFEFF)))
 BLANKS_OF_TRIM = {"ascii": TRIMMED, "unicode": _UNICODE, "unicode-marks": _UNICODE + "\u200e\0"}
-MAY_HAVE_TEXT = frozenset((str, list, dict)).__contains__  # of a type
+HAVE_TEXT = frozenset((str, list, dict))  # types
 IN_ONE_CALL = 2**20  # bytes or characters; no other Python thread runs during a call
 INT_MIN, INT_MAX = -(2**63), 2**63 - 1
 MEMORY_EXHAUSTED = "Allowed memory size of 134217728 bytes exhausted (tried to allocate 67108872 bytes)"
@@ -130,6 +130,16 @@ def trim_strings(text: str, blanks: str) -> str:
     return text[start:end].strip(signs)
 
 
+def trim_list(values: list[Any], blanks: str) -> bool:
+    """Trim a list of strings in place, several times as fast as one by one; False if they are long or not UTF-8."""
+    text = "".join(values)
+    if len(text) > IN_ONE_CALL or not is_utf8(text):
+        return False
+    signs = BLANKS_OF_TRIM[blanks]
+    values[:] = [value.strip(signs) or None for value in values]
+    return True
+
+
 def is_truthy(text: str) -> bool:
     return text not in ("", "0")
 
@@ -207,8 +217,11 @@ def is_readable(value: Any, *, names: bool = False) -> bool:
 
 
 def unclear(values: Collection[Any]) -> list[Any]:
-    """Return the values that may contain text beyond ASCII; usually there are few among many."""
-    return [value for value in compress(values, map(MAY_HAVE_TEXT, map(type, values)))
+    """Return the values that may contain text that is not UTF-8; usually there are few among many."""
+    kinds = set(map(type, values))
+    if kinds.isdisjoint(HAVE_TEXT) or (kinds == {str} and is_utf8("".join(values))):
+        return []
+    return [value for value in compress(values, map(HAVE_TEXT.__contains__, map(type, values)))
             if type(value) is not str or not value.isascii()]
 
 

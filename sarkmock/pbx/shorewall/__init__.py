@@ -212,6 +212,8 @@ class Lines:
             self.continued(line)
 
     def continued(self, line: str) -> None:
+        if not (line or self.held):
+            return
         if self.held and self.held[-1].endswith((",", ":")):
             line = line.lstrip(SPACE)
         if "#" in line and ESCAPED_COMMENT.search(line):
