@@ -58,7 +58,7 @@ class Validator:
     def errors(self, data: Mapping[str, Any], tables: Tables) -> Errors:
         """Map each field that breaks a rule to its messages. PhpError if Laravel would crash."""
         errors: Errors = {}
-        for field in self._fields if not is_readable(data) else ():
+        for field in self._fields:
             value = data.get(field.name, MISSING)
             if value is MISSING and not field.if_absent:
                 continue

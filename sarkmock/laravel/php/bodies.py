@@ -9,7 +9,7 @@ import json
 import re
 from collections.abc import Iterable
 from dataclasses import replace
-from itertools import accumulate, compress, islice
+from itertools import accumulate, islice
 from string import hexdigits
 from typing import Any
 
@@ -17,7 +17,7 @@ from sarkmock.http.replies import UNPREPARED, Framework, PhpError, Reply
 from sarkmock.laravel.php.large_json import LargeJson, garbage_collection_paused
 from sarkmock.laravel.php.multipart import MOST_FIELDS, FormPart, boundary_of, form_parts
 from sarkmock.laravel.php.values import (
-    HAVE_TEXT,
+    ARRAY_TYPES,
     IN_ONE_CALL,
     INT_MAX,
     INT_MIN,
@@ -111,14 +111,13 @@ def clean(fields: Input, blanks: str = "ascii") -> Input:
         holder = holders.pop()
         members, values = (holder.items(), holder.values()) if type(holder) is dict else (enumerate(holder), holder)
         kinds = set(map(type, values))
-        if kinds.isdisjoint(HAVE_TEXT) or (type(holder) is list and kinds == {str} and trim_list(holder, blanks)):
+        if kinds.isdisjoint(ARRAY_TYPES) and (str not in kinds or (type(holder) is list and trim_list(holder, blanks))):
             continue
-        for key, member in compress(members, map(HAVE_TEXT.__contains__, map(type, values))):
-            kind = type(member)
-            if kind is str and not (member.isascii() and member[:1] > " " and member[-1:] > " "):
-                holder[key] = (trim_strings(member, blanks) or None) if member else None
-            elif kind is not str:
+        for key, member in members:
+            if type(member) in ARRAY_TYPES:
                 holders.append(member)
+            elif type(member) is str and not (member.isascii() and member[:1] > " " and member[-1:] > " "):
+                holder[key] = (trim_strings(member, blanks) or None) if member else None
     fields.update(untrimmed)
     return fields
 

@@ -78,7 +78,7 @@ def save_rules(family: Family, context: Context) -> Reply:
         rules = []
     if not isinstance(rules, (list, dict)):
         raise PhpError(f"foreach() argument must be of type array|object, {php_type(rules)} given", field="rules")
-    lines = elements(rules)
+    lines = ["" if element is None else element for element in elements(rules)]
     to_text = str if set(map(type, lines)) <= {int, str} else php.to_text
     content = "\n".join([*map(to_text, lines), ""])
     store_files(context.state, {family.path: to_bytes(content)})
