@@ -18,6 +18,7 @@ from urllib.request import getproxies, proxy_bypass
 import click
 
 from sarkmock.atomic import temporary_directory
+from sarkmock.cli.background import BackgroundOutput, background_output
 from sarkmock.control import Control
 from sarkmock.faults import Fault, FaultError, Faults, read_faults
 from sarkmock.http.engine import Engine
@@ -46,13 +47,17 @@ def begin_listening() -> None:
     on_signal(lambda: sys.exit(0))
 
 
-def begin_serving(server: RunnableServer, greeting: str) -> None:
-    """Print the greeting. From then on SIGINT and SIGTERM end `run`, even before it begins."""
+def begin_serving(stack: ExitStack, server: RunnableServer, greeting: str) -> BackgroundOutput:
+    """Print the greeting. From then on SIGINT and SIGTERM end `run`, even before it begins.
+
+    Return standard output, which is written in the background until the end of the stack.
+    """
     gc.freeze()
     gc.enable()
     allow_open_files(server.limits.connections)
     on_signal(server.end)
     click.echo(greeting)
+    return stack.enter_context(background_output())
 
 
 def on_signal(function: Callable[[], Any]) -> None:

@@ -26,7 +26,7 @@ from sarkmock.cli.listening import (
     set_faults,
 )
 from sarkmock.cli.output import RequestLog, names_or_file
-from sarkmock.control import CONTROL_PREFIX, HEALTH, MockControl
+from sarkmock.control import CONTROL_PREFIX, HEALTH, Control, MockControl
 from sarkmock.faults import Fault
 from sarkmock.http.direct import Direct
 from sarkmock.http.engine import Engine, Program, api_token_of
@@ -149,7 +149,7 @@ def serve(host: str, port: int, http: bool, cert: Path | None, key: Path | None,
         server = Server(app, host, port, tls=tls, log=RequestLog(kept) if verbose else None, limits=Limits(**numbers),
                         background=CONTROL_PREFIX, probe=HEALTH, takes_long=engine.takes_long)
         stack.callback(server.stop)
-        begin_serving(server, greeting(server, ca, engine, page_line(server.url, control, control_token), api_token))
+        begin_serving(stack, server, greeting(server, ca, engine, control, control_token, api_token))
         if watch:
             begin_watching(engine, profile, seed, report_line)
         server.run()
@@ -186,7 +186,8 @@ def initial_state(program: Program, seed: str | None, storage: Storage | None, b
     return state
 
 
-def greeting(server: Server, ca: Path | None, engine: Engine, control: str, given: str | None) -> str:
+def greeting(server: Server, ca: Path | None, engine: Engine, control: Control | None, control_token: str | None,
+             given: str | None) -> str:
     """Return what a user needs to send the first request. A token that the user gave is not repeated."""
     url, trust = server.url, f"--cacert {ca} " if ca else ""
     token = engine.state.token and ("..." if given else engine.state.token)
@@ -196,7 +197,7 @@ def greeting(server: Server, ca: Path | None, engine: Engine, control: str, give
             f"{listening_line(server, API_PATH)}"
             + (f"token         {kind}\n" if token else "token         not needed by this profile\n" if given else "") +
             f"try           curl {trust}{bearer}{url}{API_PATH}/tenants\n"
-            f"control       {control}\n"
+            f"control       {page_line(url, control, control_token)}\n"
             f"{proxy_hint(url)}"
             f"docs          sarkmock routes, sarkmock spec, sarkmock serve --help\n"
             f"stop          Ctrl-C")

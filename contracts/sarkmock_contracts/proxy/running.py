@@ -5,11 +5,12 @@ from __future__ import annotations
 import ssl
 import sys
 from collections.abc import Callable, Mapping
-from contextlib import ExitStack, redirect_stdout
+from contextlib import ExitStack
 from dataclasses import fields, replace
+from functools import partial
 from math import isnan
 from pathlib import Path
-from typing import Any, TextIO, cast
+from typing import Any
 
 import click
 from rich.console import Console
@@ -33,7 +34,7 @@ from ..client.rate_limit import RateLimit, seconds_each
 from ..client.transports import Access, Http, tls_context
 from ..errors import CannotRun, Unanswered, file_errors
 from ..judge.verdicts import Classified, Outcome
-from ..plugin.verdict import PatientOutput, read_accepted_of
+from ..plugin.verdict import read_accepted_of
 from ..reports import write_files
 from ..reports.console import write_report
 from ..run_options import RunOptions, options_signed_in
@@ -90,11 +91,9 @@ def run_signed_in(upstream: str, values: Mapping[str, Any]) -> int:
             raise CannotRun(f"--fault: {error}") from None
         guard.prepare()
         sys.setswitchinterval(SWITCHING)
-        begin_serving(proxy, f"{greeting}stop          Ctrl-C")
-        output = PatientOutput(sys.stdout)
-        with redirect_stdout(cast(TextIO, output)):
-            proxy.run()
-            code = judging.end()
+        output = begin_serving(stack, proxy, f"{greeting}stop          Ctrl-C")
+        proxy.run()
+        code = judging.end()
     if output.error is not None and not output.error.is_unread:
         raise output.error
     return code
@@ -198,18 +197,17 @@ class TrafficJudge:
             for line in shadow_lines(self._shadow, watched.target.url):
                 self._say(printable(line))
         problems = []
-        for write in (self._write_reports, self._write_clients):  # both are written, even if one cannot be
+        writers: list[Callable[[], None]] = [partial(self._write_reports, outcome)]
+        if self._clients is not None:
+            writers.append(self._clients.save)
+        for write in writers:  # both, even if one cannot be written
             try:
-                write(outcome)
+                write()
             except CannotRun as problem:
                 problems.append(str(problem))
         if problems:
             raise CannotRun("; ".join(problems))
         return 1 if outcome.failures else 0
-
-    def _write_clients(self, _: Outcome) -> None:
-        if self._clients is not None:
-            self._clients.save()
 
     def _write_reports(self, outcome: Outcome) -> None:
         """Write the files of --report; raise CannotRun if one of them, or the traffic, could not be written."""
