@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from urllib.parse import unquote
+
 import pytest
 
 from sarkmock import Engine, create_app
@@ -64,6 +66,14 @@ def test_paths_outside_laravel_pattern_have_no_cors_headers(client, path):
     environ = {"PATH_INFO": path, "REQUEST_URI": ""}
     assert cors_of(client.get("/", headers={"Origin": PAGE}, environ_overrides=environ)) == {}
     assert client.options("/", headers=PREFLIGHT, environ_overrides=environ).status_code != 204
+
+
+@pytest.mark.parametrize("path", ["/api/tenants/", "/api/tenants/a%2Fb", "/api/tenants/%zz"])
+def test_responses_of_web_server_have_no_cors_headers(client, path):
+    environ = {"PATH_INFO": unquote(path), "REQUEST_URI": path}
+    response = client.get("/", headers={"Origin": PAGE}, environ_overrides=environ)
+    assert response.status_code in (301, 404, 400)
+    assert cors_of(response) == {}
 
 
 def test_every_cross_origin_response_has_cors_headers(client):

@@ -361,6 +361,13 @@ def test_expect_100_continue(serve):
     assert statuses(exchange(server, octets)) == [413]
 
 
+def test_large_response_ends_its_connection_silently(serve, caplog):
+    """And a request behind it is not answered."""
+    received = exchange(serve(), b"GET /large HTTP/1.1\r\n" + HOST + b"Connection: close\r\n\r\n" + GET)
+    assert [(status, len(body)) for status, _, body in responses(received)] == [(200, 20_000_000)]
+    assert caplog.text == ""
+
+
 def test_half_closed_connection_gets_its_responses():
     with Server(Application()) as server, connect(server) as connection:
         connection.sendall(b"GET /late HTTP/1.1\r\n" + HOST + b"\r\n" + GET)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import random
@@ -330,6 +331,18 @@ def test_invalid_file_is_reported(tmp_path, make, message):
 def remove_part(file: Path, part: str) -> None:
     with closing(StateFile(file, version(OLDEST), lambda parts: None)) as state_file:
         state_file.write({}, [(part, 0)])
+
+
+def test_file_of_another_user_is_reported(tmp_path, monkeypatch):
+    """A file that all may write to; only its owner can change its mode."""
+    def refuse(*_):
+        raise PermissionError(errno.EPERM, "Operation not permitted")
+
+    killed(tmp_path / "state")
+    monkeypatch.setattr(os, "fchmod", refuse)
+    monkeypatch.setattr(os, "geteuid", lambda: os.getuid() + 1)
+    with pytest.raises(FileError, match="state: belongs to another user"):
+        Storage(tmp_path / "state")
 
 
 def test_impossible_path_is_reported(tmp_path):

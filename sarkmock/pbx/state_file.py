@@ -67,8 +67,9 @@ class StateFile:
             os.close(self._handle)
             raise FileError(file, None, f"is damaged (incomplete); {UNTOUCHED}") from None
         except OSError as error:
+            theirs = os.fstat(self._handle).st_uid != os.geteuid()
             os.close(self._handle)
-            raise FileError(file, None, error.strerror or str(error)) from None
+            raise FileError(file, None, "belongs to another user" if theirs else error.strerror or str(error)) from None
         except FileError:
             os.close(self._handle)
             raise

@@ -180,7 +180,7 @@ class Connection(asyncio.Protocol):
 
     def _advance(self) -> None:
         """Process the next request if it is complete."""
-        if self.busy or self._discarding or self._transport.is_closing():
+        if self.busy or self._discarding or self._closing or self._transport.is_closing():
             return
         try:
             request = self._reader.next()
@@ -273,7 +273,7 @@ class Connection(asyncio.Protocol):
             return  # `resume_writing` continues
         self._sending = 0
         if self._closing:
-            self._close()
+            self._loop.call_soon(self._close)  # in `resume_writing`, asyncio would close the transport twice
         elif self._reader.buffered or self._ended:
             self._loop.call_soon(self._advance)  # other connections run first
         else:
