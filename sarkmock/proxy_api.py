@@ -61,7 +61,8 @@ def open_proxy(stack: ExitStack, url: str, context: ssl.SSLContext | None, profi
     ``profile`` names the document that explains the journal.
     """
     engine = Engine(profile=profile)
-    active = [*(read_faults(listening.fault_file) if listening.fault_file else ()), *map(Fault.parse, listening.faults)]
+    file, trial = listening.fault_file, Faults(engine, effects=OF_TRAFFIC)
+    active = [*(read_faults(file, trial) if file else ()), *map(Fault.parse, listening.faults)]
     faults = Faults(engine, active, effects=OF_TRAFFIC)
     journal = chosen_journal(engine, listening.journal, listening.no_control, listening.verbose)
     control = control_access(listening.host, listening.no_control, listening.control_token, None)

@@ -300,6 +300,7 @@ def test_unknown_and_duplicate_ids(faults):
 @pytest.mark.parametrize(("text", "line", "message"), [
     ("- {operation: tenants.list, status: 500}\n- {operation: tenants.list, status: 9}\n", 2, "status: 9 is less than"),
     ("- drop\n", 1, "a fault must be a mapping"),
+    ("- latency: 1\n- {operation: tenant.list, drop: before}\n", 2, "unknown operation 'tenant.list'; did you mean"),
     ("operation: tenants.list\n", 1, "expected a list of faults"),
     ("- {operation: [\n", None, ""),
 ])
@@ -307,7 +308,7 @@ def test_mistake_in_fault_file_is_reported_with_line(tmp_path, text, line, messa
     file = tmp_path / "faults.yaml"
     file.write_text(text)
     with pytest.raises(FileError) as caught:
-        read_faults(file)
+        read_faults(file, Faults(Engine()))
     assert caught.value.line == line or line is None
     assert message in str(caught.value)
 

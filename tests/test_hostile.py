@@ -30,7 +30,7 @@ from sarkmock_contracts.safety.ledger import read_ledger
 
 from sarkmock import create_app, profiles
 from sarkmock.control.bodies import endpoints
-from sarkmock.faults import read_faults
+from sarkmock.faults import Faults, read_faults
 from sarkmock.http.engine import Engine, Program
 from sarkmock.journal import Journal
 from sarkmock.pbx.seeds import load_seed
@@ -341,7 +341,7 @@ FILES: dict[str, tuple[str, bytes, Callable[[Path], Any]]] = {
     "HAR of clients": ("x.har", HAR, read_clients),
     "ledger": ("x.jsonl", LEDGER, read_ledger), "baseline": ("x.sark", BASELINE, baselines.read_baseline),
     "allowlist": ("x.yaml", ALLOWLIST, read_accepted), "boxes": ("x.yaml", BOXES, read_boxes),
-    "faults": ("x.yaml", FAULTS, read_faults),
+    "faults": ("x.yaml", FAULTS, lambda file: read_faults(file, Faults(Engine()))),
 }
 
 

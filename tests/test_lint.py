@@ -101,6 +101,11 @@ MISTAKES: list[tuple[str, list[tuple[str, str]], list[str]]] = [
     (OVERLAY, [("x-rules: integer", "x-rule: integer")],
      ["6: /components/schemas/TenantUpdate/properties/callgroup: unkn"]),
     (OVERLAY, [("x-deviation: ours", "x-deviation: other")], ["6: x-deviation 'other' is not listed"]),
+    (SEED, [("demo", "[demo]")], ["1: base: unknown seed"]),
+    (SEED, [("- {pkey: acme, description: Acme}", "- {}"), ("desc: One", "desc: 9223372036854775808")],
+     ["4: tables.cluster.0: needs pkey", "6: tables.ipphone.0.desc: must be a number of at most 64 bits"]),
+    (SEED, [("localhost", "'\0'")], ["7: the character '\\x00' is not allowed in YAML"]),
+    (FAULTS, [("tenants", "tenantz")], ["1: unknown operation 'tenantz.create'; did you mean"]),
     (FAULTS, [("status: 500", "staus: 500"), ("0.5", "never")], ["1: unknown key 'staus'", "2: latency: "]),
     (SEED, [("base:", '"\\e[31m": 1\nbase:')], ["1: \\x1b[31m: unknown key '\\x1b[31m'"]),
     ("", [], ["1: neither a seed (tables, files, astdb, "]),
@@ -152,10 +157,10 @@ def test_every_mistake_is_listed_with_its_line(
 
 
 def test_unreadable_file_is_an_error_of_the_command(tmp_path: Path) -> None:
-    (tmp_path / "latin.yaml").write_bytes(b"base: f\xe4ctory")
+    (tmp_path / "latin.yaml").write_bytes(b"# one\nbase: f\xe4ctory")
     assert mistake("lint", str(tmp_path / "gone.yaml")) == f"{tmp_path}/gone.yaml: No such file or directory"
     assert mistake("lint", str(tmp_path)).endswith("Is a directory")
-    assert "UTF-8" in mistake("lint", str(tmp_path / "latin.yaml"))
+    assert mistake("lint", str(tmp_path / "latin.yaml")) == f"{tmp_path}/latin.yaml:2: not a text file in UTF-8"
     assert "unknown profile" in mistake("lint", "--profile", "nosuch", str(tmp_path / "gone.yaml"))
 
 
@@ -176,6 +181,7 @@ def test_packaged_schema_matches_printed_schema(kind: str, file: Path) -> None:
     assert json.loads(file.read_text()) == schema_of(kind)
 
 
+SEED_SCHEMA = json.loads((SEEDS / "seed.schema.json").read_text())
 VALID_FILES = {"seed": SEED, "overlay": OVERLAY}
 INVALID_FILES = [("seed", "dmeo", "demo"), ("seed", "clutser", "cluster"), ("seed", "dsec", "desc"),
                  ("seed", "maybe", "running"), ("seed", "fiels", "files"), ("seed", "{etc/", "{/etc/"),
@@ -190,6 +196,29 @@ def test_schema_rejects_invalid_file(kind: str, new: str, old: str) -> None:
     assert validator.is_valid(yaml12.parse(VALID_FILES[kind], "file"))
     assert old in VALID_FILES[kind]
     assert not validator.is_valid(yaml12.parse(VALID_FILES[kind].replace(old, new, 1), "file"))
+
+
+VALUES = ["null", "running", "[]", "{}", "0", "false", "''", "[1]", "{a: 1}", "{/a: {base64: '', text: ''}}",
+          "[{from: '1', to: '2'}]", "[{from: a, to: 2}]", "{cluster: [{pkey: acme}]}"]
+
+
+@pytest.mark.parametrize("key", ["tables", "files", "astdb", "calls", "pbx", "unchecked"])
+def test_schema_and_lint_agree_on_types(tmp_path: Path, key: str) -> None:
+    file = tmp_path / "seed.yaml"
+    valid = {}
+    for value in VALUES:
+        file.write_text(f"base: factory\n{key}: {value}\n")
+        valid[value] = jsonschema_rs.validator_for(SEED_SCHEMA).is_valid(yaml12.read(file))
+        assert linted(str(file))[0] == (0 if valid[value] else 1), value
+    assert set(valid.values()) == {True, False}
+
+
+def test_many_mistakes_take_one_pass(tmp_path: Path) -> None:
+    rows = "".join(f"    - {{pkey: t{number}, nosuch: 1}}\n" for number in range(1000))
+    (tmp_path / "seed.yaml").write_text(f"tables:\n  cluster:\n{rows}")
+    _, lines = linted(str(tmp_path / "seed.yaml"))
+    assert len(lines) == 101
+    assert lines[-1] == f"{tmp_path}/seed.yaml: there are more mistakes"
 
 
 def test_schema_has_examples_and_description_of_column() -> None:

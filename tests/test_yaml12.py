@@ -99,7 +99,7 @@ ALIASES = "a: &a [x, x, x, x, x, x, x, x, x, x]\n" + "".join(
     ("a: !!timestamp 2001-01-01\n", 1, "the tag 'tag:yaml.org,2002:timestamp' is not supported here"),
     ("a: !!map [1]\n", 1, "the tag 'tag:yaml.org,2002:map' is not supported here"),
     ("a: [\n", 2, "did not find expected node content"),
-    ("a: \x01", None, "control characters are not allowed"),
+    ("b: ü\na: \x01", 2, "the character '\\x01' is not allowed in YAML"),
     ("a: \ud800", None, "surrogates not allowed"),
 ])
 def test_invalid_yaml_is_reported_with_line(text: str, line: int | None, problem: str) -> None:

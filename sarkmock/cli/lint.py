@@ -11,10 +11,11 @@ from typing import Any
 import click
 
 from sarkmock.cli.output import names_or_file, write_text
+from sarkmock.faults import Faults
 from sarkmock.faults.fault import EFFECTS, Fault, FaultError
-from sarkmock.http.engine import Program
+from sarkmock.http.engine import Engine, Program
 from sarkmock.pbx.database import Database
-from sarkmock.pbx.seed import ROW_ID, SEED_KEYS, Place
+from sarkmock.pbx.seed import PHONE_NUMBER, ROW_ID, SEED_KEYS, Place
 from sarkmock.pbx.seeds import seed_mistakes, seed_names, seed_summary
 from sarkmock.pbx.sql import DATABASES
 from sarkmock.redaction import printable
@@ -27,6 +28,7 @@ from sarkmock.spec.yaml12 import FileError
 from sarkmock.suggest import shortened
 
 DEFINITIONS = {
+    "phone-number": {"type": ["string", "integer"], "pattern": f"^{PHONE_NUMBER.pattern}$"},
     "value": {"type": ["string", "number", "null"]},
     "row-id": {"type": ["string", "integer", "null"], "pattern": "^[-+]?[0-9]{1,18}$"},
     "file": {"anyOf": [{"type": "string"}, {"type": "object", "required": ["base64"], "additionalProperties": False,
@@ -40,7 +42,7 @@ PART_SCHEMAS: Mapping[str, Mapping[str, Any]] = {
                                        "additionalProperties": {"type": ["string", "integer"]}}},
     "calls": {"description": "Calls in progress, which last until they are hung up.", "type": ["array", "null"],
               "items": {"type": "object", "required": ["from", "to"], "additionalProperties": False, "properties": {
-                  "from": {"type": ["string", "integer"]}, "to": {"type": ["string", "integer"]}}}},
+                  "from": {"$ref": "#/$defs/phone-number"}, "to": {"$ref": "#/$defs/phone-number"}}}},
     "pbx": {"description": "Whether Asterisk runs.", "enum": ["running", "stopped"], "default": "running"},
     "unchecked": {"description": "Load rows that the API would reject, too.", "type": "boolean", "default": False},
 }
@@ -103,7 +105,7 @@ SCHEMAS: Mapping[str, Callable[[], dict[str, Any]]] = {"seed": seed_schema, "ove
 @click.command()
 @click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="FILE...")
 @click.option("--profile", default=BASE, show_default=True, metavar="NAME", shell_complete=names_or_file(profiles),
-              help="Profile for checking seeds: a name that `sarkmock profiles` lists, or an overlay file.")
+              help="Profile for checking seeds and faults: a name that `sarkmock profiles` lists, or an overlay file.")
 def lint(files: tuple[Path, ...], profile: str) -> int:
     """Check seeds, overlays and lists of faults, and list every mistake with its line.
 
@@ -144,11 +146,13 @@ def _mistake_lines(file: Path, profile: str) -> list[str]:
     """Return the mistakes in a file, one per line, sorted by line."""
     text = yaml12.text_of(file)
     try:
-        problems = list(islice(_problems(file, yaml12.parse(text, file), profile), MOST_MISTAKES))
+        problems = list(islice(_problems(file, yaml12.parse(text, file), profile), MOST_MISTAKES + 1))
     except FileError as error:
         return [str(error)]
-    placed = sorted((yaml12.line_in(text, place) or 1, problem) for place, problem in problems)
-    return [f"{file}:{line}: {problem}" for line, problem in dict.fromkeys(placed)]
+    lines = yaml12.lines_in(text, (place for place, _ in problems[:MOST_MISTAKES]))
+    placed = sorted((line or 1, problem) for line, (_, problem) in zip(lines, problems, strict=False))
+    more = [f"{file}: there are more mistakes"] if len(problems) > MOST_MISTAKES else []
+    return [f"{file}:{line}: {problem}" for line, problem in dict.fromkeys(placed)] + more
 
 
 def _problems(file: Path, content: Any, profile: str) -> Mistakes:
@@ -160,17 +164,18 @@ def _problems(file: Path, content: Any, profile: str) -> Mistakes:
     entries = content if isinstance(content, list) else [content]
     keys = {key: None for entry in entries if isinstance(entry, dict) for key in entry}
     if isinstance(content, list) and (not content or keys.keys() & {"latency", *EFFECTS}):
-        return _of_faults(content)
+        return _of_faults(content, Engine(load(profile)))
     found = f"its keys are {', '.join(map(str, keys))}" if keys else "it has no keys"
     kinds = (f"neither a seed ({', '.join(SEED_KEYS)}), nor an overlay ({', '.join(OVERLAY_KEYS)}), "
              f"nor a list of faults (latency, {', '.join(EFFECTS)})")
     return iter([((), f"{kinds}: {shortened(found)}")])
 
 
-def _of_faults(content: list[Any]) -> Mistakes:
+def _of_faults(content: list[Any], engine: Engine) -> Mistakes:
+    faults = Faults(engine)
     for index, item in enumerate(content):
         try:
-            Fault.of(item)
+            faults.add(Fault.of(item))
         except FaultError as error:
             yield (index,), str(error)
 

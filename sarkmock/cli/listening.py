@@ -117,7 +117,7 @@ class FaultLine(click.ParamType):  # type: ignore[type-arg]  # generic only in i
 def set_faults(engine: Engine, file: Path | None, faults: tuple[Fault, ...]) -> Faults:
     """Return the faults of a file, then those of the command line."""
     try:
-        return Faults(engine, [*(read_faults(file) if file else ()), *faults])
+        return Faults(engine, [*(read_faults(file, Faults(engine)) if file else ()), *faults])
     except FaultError as error:
         raise click.BadParameter(str(error), param_hint="--fault") from None
 

@@ -212,8 +212,11 @@ def fault_from(fault: Fault | Mapping[str, Any] | str, content: Mapping[str, Any
     return Fault.of({"operation": fault, **content})
 
 
-def read_faults(file: Path) -> list[Fault]:
-    """Read the faults in a YAML file, a list of mappings. FileError with file and line of the first error."""
+def read_faults(file: Path, trial: Faults) -> list[Fault]:
+    """Read the faults in a YAML file, a list of mappings. FileError with file and line of the first error.
+
+    They are added to ``trial`` to find those that cannot occur.
+    """
     content = yaml12.read(file)
     if not isinstance(content, list):
         raise FileError(file, 1, "expected a list of faults, such as - {operation: tenants.create, status: 500}")
@@ -221,6 +224,7 @@ def read_faults(file: Path) -> list[Fault]:
     for index, item in enumerate(content):
         try:
             faults.append(Fault.of(item))
+            trial.add(faults[-1])
         except FaultError as error:
             raise FileError(file, yaml12.line_of(file, (index,)), str(error)) from None
     return faults

@@ -179,7 +179,8 @@ class Database:
         try:
             self.insert(table, row or {self._columns[table][0]: None})
         except (sqlite3.Error, OverflowError) as error:
-            return f"the database rejects it: {error}"
+            missing = re.fullmatch(r"NOT NULL constraint failed: \w+\.(\w+)", str(error))
+            return f"needs {missing[1]}" if missing else f"the database rejects it: {error}"
         return None
 
     def update(self, table: str, column: str, value: Any, changes: Mapping[str, Any]) -> int:

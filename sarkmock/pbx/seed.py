@@ -170,14 +170,15 @@ def shape_problems(content: Any, database: str) -> Iterator[tuple[Place, str]]:
         yield ("pbx",), "must be running or stopped"
     if not isinstance(content.get("unchecked", False), bool):
         yield ("unchecked",), "must be true or false"
-    yield from _call_problems(content.get("calls") or [])
+    if content.get("calls") is not None:
+        yield from _call_problems(content["calls"])
     checks: dict[str, Callable[[dict[Any, Any]], Iterator[tuple[Place, str]]]] = {
         "tables": partial(_table_problems, Database(database)), "files": _file_problems, "astdb": _astdb_problems}
     for key, problems in checks.items():
-        value = content.get(key) or {}
+        value = content.get(key)
         if isinstance(value, dict):
             yield from problems(value)
-        else:
+        elif value is not None:
             yield (key,), "must be a mapping"
 
 
@@ -229,6 +230,8 @@ def _value_problem(kind: str, value: Any) -> str | None:
         return None if INTEGER.fullmatch(number_text(value)) else "must be an integer or null"
     if isinstance(value, float) and not isfinite(value):
         return "must be a finite number"
+    if isinstance(value, int) and value.bit_length() > 63:
+        return "must be a number of at most 64 bits; quote it if you mean the text"
     if isinstance(value, (str, int, float)):
         return None if _is_writable(number_text(value)) else "must be text that can be encoded in UTF-8"
     return "must be text, a number or null"
@@ -283,6 +286,8 @@ def _bytes(value: Any) -> bytes:
     """Return the bytes of a file; base64 may span several lines."""
     if isinstance(value, str):
         return value.encode()
+    if value.keys() != {"base64"}:
+        raise KeyError
     return base64.b64decode("".join(value["base64"].split()), validate=True)
 
 

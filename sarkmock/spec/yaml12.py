@@ -66,32 +66,35 @@ def text_of(file: Path) -> str:
     """Return the text of a file. FileError if it cannot be read."""
     try:
         return read_whole(file).decode("utf-8-sig")
-    except UnicodeDecodeError:
-        raise FileError(file, None, "not a text file in UTF-8") from None
+    except UnicodeDecodeError as error:
+        raise FileError(file, error.object.count(b"\n", 0, error.start) + 1, "not a text file in UTF-8") from None
     except OSError as error:
         raise FileError(file, None, error.strerror or str(error)) from None
 
 
 def parse(text: str, file: Path | str) -> Any:
     """Parse YAML text; ``file`` is its source for error messages. FileError as for `read`."""
-    with _mistakes(file):
+    with _mistakes(file, text):
         return document_value(yaml.parse(text, _Base))
 
 
 def tree(file: Path) -> Any:
     """Return the root node of a YAML file, with positions; None for an empty file. FileError as for `read`."""
     text = text_of(file)
-    with _mistakes(file):
+    with _mistakes(file, text):
         return yaml.compose(text, Loader)
 
 
 @contextmanager
-def _mistakes(file: Path | str) -> Iterator[None]:
+def _mistakes(file: Path | str, text: str) -> Iterator[None]:
     try:
         yield
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         raise FileError(file, mark.line + 1 if mark else None, error.problem or str(error)) from None
+    except yaml.reader.ReaderError as error:
+        line = text.encode().count(b"\n", 0, error.position) + 1  # libyaml counts bytes
+        raise FileError(file, line, f"the character {chr(error.character)!r} is not allowed in YAML") from None
     except (yaml.YAMLError, UnicodeEncodeError) as error:
         raise FileError(file, None, " ".join(str(error).split())) from None
 
@@ -111,11 +114,16 @@ def line_of(file: Path, path: tuple[str | int, ...]) -> int | None:
 
 def line_in(text: str, path: Iterable[str | int]) -> int | None:
     """Return the line in a text as `line_of` does; None if the text is not YAML (some JSON is not)."""
+    return lines_in(text, [path])[0]
+
+
+def lines_in(text: str, paths: Iterable[Iterable[str | int]]) -> list[int | None]:
+    """Return the same for several paths."""
     try:
         node = yaml.compose(text, Loader)
     except yaml.YAMLError:
-        return None
-    return None if node is None else _line_number(node, path)
+        node = None
+    return [None if node is None else _line_number(node, path) for path in paths]
 
 
 def _line_number(node: yaml.Node, path: Iterable[str | int]) -> int:

@@ -113,7 +113,7 @@ def on_base(content: Any, database: str) -> tuple[Seed, Origins | None]:
     """Build the seed of a mapping on top of the base that it names, if any."""
     if not isinstance(content, dict) or "base" not in content:
         return Seed.of(content, database), None
-    if content["base"] not in NAMED_SEEDS:
+    if str(content["base"]) not in NAMED_SEEDS:
         raise SeedError(("base",), unknown_name("seed", content["base"], NAMED_SEEDS))
     own = Seed.of({key: value for key, value in content.items() if key != "base"}, database)
     return merged_seeds(named_seed(content["base"], database), own, stated="pbx" in content)
@@ -121,11 +121,12 @@ def on_base(content: Any, database: str) -> tuple[Seed, Origins | None]:
 
 def seed_mistakes(content: Any, document: Document) -> Iterator[tuple[Place, str]]:
     """Yield place and problem of each mistake in a seed file's shape, or, if there is none, in its values."""
-    database = database_of(document)
+    database, sound = database_of(document), True
     own = {key: value for key, value in content.items() if key != "base"} if isinstance(content, dict) else content
-    shape = list(shape_problems(own, database))
-    yield from shape
-    if shape:
+    for mistake in shape_problems(own, database):
+        yield mistake
+        sound = False
+    if not sound:
         return
     try:
         seed, origins = on_base(content, database)
