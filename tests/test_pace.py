@@ -195,9 +195,18 @@ def test_long_retry_after_is_not_waited_for():
     assert box.time.slept == []
 
 
-def test_retry_after_can_be_a_date():
-    assert retry_after(Response(429, (("Retry-After", "Wed, 21 Oct 2015 07:28:00 GMT"),))) == 0
-    assert retry_after(Response(429, (("Retry-After", "soon"),))) == 60
+@pytest.mark.parametrize(("text", "seconds"), [
+    ("Wed, 21 Oct 2015 07:28:00 GMT", 0), ("soon", 60), ("", 60), ("-1", 60), ("1.5", 60), ("1e308", 60), ("nan", 60),
+    ("Mon, 01 Jan 99999 00:00:00 GMT", 60), ("Wed, 21 Oct 2095 07:28:00 +9999", 60), ("\u0663", 60), ("9" * 5000, 1e9)])
+def test_odd_retry_after_is_a_bounded_number(text, seconds):
+    assert retry_after(Response(429, (("Retry-After", text),))) == seconds
+
+
+def test_long_waits_are_announced(capsys):
+    box = Box()
+    box.script = [(Response(429, (("Retry-After", seconds),), b""), False) for seconds in ("1", "-1")]
+    box.paced().send(TENANTS)
+    assert capsys.readouterr().err == "waiting 1:00 min for the target\n"
 
 
 def create_request(suite):

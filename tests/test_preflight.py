@@ -186,6 +186,23 @@ def test_command_reports_preflight_error_before_any_check():
     assert "Traceback" not in result.stdout + result.stderr
 
 
+@pytest.mark.parametrize("command", ["check", "import"])
+@pytest.mark.parametrize("body", ["[]", TENANTS])
+def test_server_that_responds_alike_to_all_requests_is_no_sark(command, body, tmp_path):
+    with server_with({}, default=(200, "application/json", body)) as host:
+        output = ["-o", str(tmp_path / "seed.yaml")] if command == "import" else []
+        result = subprocess.run([*COMMAND, command, f"{host}/api", "--rate", "1000/s", *output], capture_output=True,
+                                text=True, timeout=60, check=False)
+    assert result.returncode == 2
+    message, *further = result.stderr.splitlines()
+    assert message.startswith(f"sarkmock: {host}/api: this does not look like a SARK API: 9 of 9 reads were not")
+    assert "GET /agents/zznosuchkey returned 200 application/json, expected 404 reason: Not Found!" in message
+    assert message.endswith("check host and base path, which usually is /api")
+    assert further == []
+    assert result.stdout == ""
+    assert list(tmp_path.iterdir()) == []
+
+
 # the version recognised
 
 

@@ -339,4 +339,6 @@ def version_of(run: Run, client: Client) -> Fingerprint:
     verify = options.caution.access.verify(urlsplit(options.url).hostname or "") if options.url else False
     with run.budget.removing():
         first = preflight(run.target, verify, client)
-        return fingerprint(client, first) if options.url else Fingerprint(options.target_profile or options.profile)
+        if options.url:
+            return fingerprint(client, first).check(options.url)
+    return Fingerprint(options.target_profile or options.profile)

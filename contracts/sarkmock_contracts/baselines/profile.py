@@ -144,7 +144,7 @@ def choose_deviations(box: Baseline, profile: str = AUTO, on_step: OnStep = lamb
             if deviation_concerns(deviation, best.comparison):
                 on_step(f"whether it shows {deviation.id}")
                 best = improved_choice(best, deviation, box)
-    return best
+    return best if best.taken else replace(best, profile=BASE)
 
 
 def improved_choice(choice: Choice, deviation: Deviation, box: Baseline, further: bool = True) -> Choice:
@@ -293,8 +293,7 @@ def write_profile(profile: RecordedProfile, file: Path) -> None:
 
 def profile_lines(profile: RecordedProfile) -> Iterator[str]:
     """Yield the summary lines of a recorded profile."""
-    nearest = profile.choice.profile if profile.choice.taken else BASE
-    yield (f"nearest to {nearest}: {len(profile.choice.taken)} of its deviations, "
+    yield (f"nearest to {profile.choice.profile}: {len(profile.choice.taken)} of its deviations, "
            f"{len(profile.expressed.deviations)} of the box's own")
     for difference in profile.left:
         yield f"missing from the profile: {difference.op}: {difference.kind} {difference.of}".rstrip()

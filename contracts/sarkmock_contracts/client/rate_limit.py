@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 
+import click
+
 from sarkmock.suite_api import counted
 
 from ..errors import CannotRun, Lost, NoAnswer, StaysAway
@@ -28,6 +30,7 @@ LONGEST_WAIT = 900.0  # a longer Retry-After is not waited for
 REJECTIONS = 10  # responses with 429 until a request is given up
 BACKOFF = (1.0, 2.0, 4.0, 8.0, 15.0, 30.0)
 AWAY = {502, 503, 504}
+NOTICED = 2.0  # seconds of waiting that are shown
 
 
 @dataclass(frozen=True)
@@ -48,8 +51,10 @@ def seconds_each(rate: str) -> float:
     return UNITS[match[2]] / int(match[1])
 
 
-def ignore(_: object) -> None:
-    """Ignore a wait: the default callback."""
+def announce_wait(seconds: float) -> None:
+    """Tell on stderr that a command waits for long."""
+    if seconds > NOTICED:
+        click.echo(f"waiting {interrupts.duration_text(seconds)} for the target", err=True)
 
 
 class Window:
@@ -89,7 +94,8 @@ class RateLimit(Layer):
     """
 
     def __init__(self, inner: Transport, rate: str = "auto", clock: Timer | None = None,
-                 may_repeat: Callable[[Request], bool] = is_read, waiting: Callable[[float], None] = ignore) -> None:
+                 may_repeat: Callable[[Request], bool] = is_read,
+                 waiting: Callable[[float], None] = announce_wait) -> None:
         super().__init__(inner)
         self.clock = clock or Timer()
         self.window = Window()
@@ -121,8 +127,8 @@ class RateLimit(Layer):
             self.rejections += 1
             seconds = retry_after(response)
             if rejected >= REJECTIONS or seconds > LONGEST_WAIT:
-                text = f"{self.url} returned 429 {rejected} times in a row, the last with Retry-After {seconds:.0f}"
-                raise self._away(text)
+                times = counted(rejected, "time")
+                raise self._away(f"{self.url} returned 429 {times} in a row, the last with Retry-After {seconds:.0f}")
             self.window.rejected(seconds, self.clock.now())
 
     def _persist(self, request: Request) -> Response:

@@ -16,6 +16,7 @@ from sarkmock.suite_api import OutputError, counted, printable
 
 from ..checks import BY_NAME, CHECKS
 from ..client.interrupts import duration_text
+from ..client.rate_limit import NOTICED
 from ..client.transports import LOGIN_TOKEN
 from ..errors import CannotRun, NewFindings
 from ..judge.verdicts import Accepted, Outcome, read_accepted, today, update_accepted
@@ -193,9 +194,6 @@ def safety_lines(run: Run) -> Iterator[str]:
     if run.safety.troubles and run.safety.begun:
         again = " --login USER" if run.options.caution.access.token_env == LOGIN_TOKEN else ""
         yield f"sarkmock cleanup {run.safety.ledger.file}{again} to try again"
-
-
-NOTICED = 2.0  # seconds of waiting after which the reason is shown
 
 
 class PatientOutput:

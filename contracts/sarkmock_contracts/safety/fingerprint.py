@@ -17,9 +17,10 @@ from sarkmock.suite_api import Engine, Operation, profiles
 from ..client.http import Exchange, Request, Response, fill_path
 from ..client.target import Client
 from ..client.transports import SignedIn, embedded_mock
-from ..errors import Withheld
+from ..errors import CannotRun, Withheld
 from ..spec.contract import contract_of
 
+LEAST_FITTING = 0.25  # share of the reads that a SARK of any version answers as the nearest published one
 AUTO = "auto"  # as a profile name: that of the detected version
 MOST_READS = 9  # leaves most of the limit of 60 requests a minute to the run
 UNKNOWN_PATH_KEY = "zznosuchkey"
@@ -60,15 +61,29 @@ class Fingerprint:
 
     def lines(self) -> list[str]:
         """Describe the detected version in text lines: a published version, or the differences from the nearest one."""
-        near, count = self.nearest, len(self.facts)
-        strange = [fact for fact in self.facts if near not in fact.versions]
-        if not strange:
+        count, differences = len(self.facts), self._differences()
+        if not differences:
             return [f"recognised as {self}"]
-        expected = {fact.request: answers_to(request)[near] for fact in strange for request in distinguishing_reads()
-                    if fact.request == f"{request.method} {request.path}"}
-        return [f"matches no published version; {near} is the nearest ({count - len(strange)} of {count} facts)",
-                *(f"  {fact.request} returned {fact.response}, expected {expected[fact.request]}" for fact in strange),
+        fitting = count - len(differences)
+        return [f"matches no published version; {self.nearest} is the nearest ({fitting} of {count} facts)",
+                *(f"  {difference}" for difference in differences),
                 "  sarkmock baseline and sarkmock overlay turn it into a profile"]
+
+    def _differences(self) -> list[str]:
+        """Describe the responses that differ from those of the nearest version."""
+        near = self.nearest
+        expected = {f"{request.method} {request.path}": answers_to(request)[near] for request in distinguishing_reads()}
+        return [f"{fact.request} returned {fact.response}, expected {expected[fact.request]}" for fact in self.facts
+                if near not in fact.versions]
+
+    def check(self, url: str) -> Fingerprint:
+        """Return this; raise CannotRun if the target responds as no version of SARK would."""
+        count, differences = len(self.facts), self._differences()
+        if count - len(differences) >= LEAST_FITTING * count:
+            return self
+        raise CannotRun(f"{url}: this does not look like a SARK API: {len(differences)} of {count} reads were not "
+                        f"answered as expected, such as {differences[0]}; check host and base path, "
+                        "which usually is /api")
 
     def described(self) -> dict[str, Any]:
         facts = [vars(fact) | {"versions": list(fact.versions)} for fact in self.facts]

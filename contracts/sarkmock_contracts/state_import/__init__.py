@@ -141,7 +141,7 @@ def version_behind(reader: StateReader, access: Access) -> Fingerprint:
     """Detect the version of a reader's box; raise CannotRun if it is not a SARK."""
     url = reader.target.url
     first = preflight(reader.target, access.verify(access.check(url).hostname or ""))
-    return fingerprint(reader.target, first)
+    return fingerprint(reader.target, first).check(url)
 
 
 def guarded_reader(transport: Transport, on_progress: OnProgress = lambda *_: None) -> StateReader:
