@@ -29,6 +29,8 @@ CASES = Path(__file__).parent / "cases" / "multipart.yaml"
     ('{"a": 9223372036854775807}', {"a": 2**63 - 1}), ('{"a": 9223372036854775808}', {"a": 2.0**63}),
     ('{"a": 1e20}', {"a": 1e20}),
     ('{"a": "\\ud83d\\ude42"}', {"a": "🙂"}), ('{"a": "\\ud83d"}', {}), ('{"\\udc00": 1}', {}),
+    ('{"a": "\\ud83d", "a": 1}', {}), ('{"a": "\\\\ud83d"}', {"a": "\\ud83d"}), ('{"a": "\\\\\\ud83d"}', {}),
+    ('{"a": "\\ud83d\\\\\\ude42"}', {}), ('{"a": "\\ud83d\\ude42\\ude42"}', {}),
     ('{"a": "\\u0000x"}', {"a": "x"}),
     ('{"": 1, "a.b": 2}', {"": 1, "a.b": 2}),
     ('{"password": " x ", "password_confirmation": ""}', {"password": " x ", "password_confirmation": None}),
@@ -90,6 +92,7 @@ def test_limits_of_forms():
     assert read_input("POST", FORM, "", b"&" * 999 + b"a=1&b=2&c=3")[0] == {"a": "1", "b": "2"}
     assert read_input("POST", FORM, "", b"a" + b"[x]" * 65 + b"=1&b=2")[0] == {"b": "2"}
     assert read_input("POST", FORM, "", b"a" + b"[x]" * 64 + b"=1")[0].keys() == {"a"}
+    assert read_input("POST", FORM, "", b"a=1&b=2&a" + b"[x]" * 65 + b"=1")[0] == {"b": "2"}
 
 
 @pytest.mark.parametrize(("method", "content_type"), [

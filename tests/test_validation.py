@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from sarkmock.http.replies import PhpError
-from sarkmock.laravel.validation import RuleError, Validator, check_names, display_name
+from sarkmock.laravel.php import UploadedFile
+from sarkmock.laravel.validation import LARAVEL_7, RuleError, Validator, check_names, display_name
 from sarkmock.pbx.database import Database
 
 VERDICTS = Path(__file__).parent / "cases" / "laravel-rules.jsonl.gz"
@@ -20,10 +21,10 @@ def verdicts():
         return [json.loads(line) for line in lines]
 
 
-def verdict(rules, data):
+def verdict(rules, data, wording=LARAVEL_7):
     """Errors in order, or the message of the crash, in the format of the recording."""
     try:
-        return {"errors": list(Validator(rules).errors(data, NO_TABLES).items())}
+        return {"errors": list(Validator(rules, wording).errors(data, NO_TABLES).items())}
     except PhpError as crash:
         return {"crash": crash.message}
 
@@ -38,6 +39,32 @@ def test_verdicts_match_laravel():
         if got != expected:
             wrong.append(f"{case['rules']} on {case['data']}: Laravel {expected}, we {got}")
     assert not wrong, f"{len(wrong)} verdicts differ:\n" + "\n".join(wrong[:20])
+
+
+NOT_INTEGER, TOO_LARGE = "The passwd field must be an integer.", "The passwd field must not be greater than 9999."
+
+
+@pytest.mark.parametrize(("value", "messages"), [
+    (9999.000000000002, []),  # compared as PHP prints it
+    ("9999.00000000000000000001", [NOT_INTEGER, TOO_LARGE]), ("1e1000", [NOT_INTEGER, TOO_LARGE])])
+def test_laravel_10_compares_exact_numbers(value, messages):
+    errors = [("passwd", messages)] if messages else []
+    assert verdict({"passwd": "integer|max:9999"}, {"passwd": value}, "laravel-10") == {"errors": errors}
+
+
+@pytest.mark.parametrize(("value", "crash"), [
+    ("1e1001", "Scientific notation exponent outside of allowed range."),
+    ("1E-01001", "Scientific notation exponent outside of allowed range."),
+    (float("-inf"), 'The given value "-INF" does not represent a valid number.')])
+def test_laravel_10_crashes_for_numbers_beyond_its_limits(value, crash):
+    assert verdict({"passwd": "integer|max:9999"}, {"passwd": value}, "laravel-10") == {"crash": crash}
+
+
+@pytest.mark.parametrize(("wording", "accepted"), [("laravel-7", True), ("laravel-10", False)])
+def test_extensions_of_later_php_scripts_are_blocked_since_laravel_10(wording, accepted):
+    upload = UploadedFile("a.PHP8", "", b"\0\1")
+    errors = Validator({"a": "mimetypes:application/octet-stream"}, wording).errors({"a": upload}, NO_TABLES)
+    assert (errors == {}) == accepted
 
 
 def test_errors_are_in_the_order_of_the_rules():

@@ -10,6 +10,7 @@ import re
 import unicodedata
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from decimal import Decimal
 from functools import partial
 from typing import Any
 
@@ -114,9 +115,11 @@ def in_rule(rule: Rule) -> Test:
     return passes
 
 
-def laravel_size(value: Any, numeric: bool) -> int | float:
+def laravel_size(value: Any, rule: Rule) -> float | Decimal:
     """Return a number's value, a text's length, an array's count or a file's size in kilobytes."""
-    if numeric and is_numeric(value):
+    if rule.numeric and is_numeric(value):
+        if not rule.laravel_7:
+            return exact_number(to_text(value))
         return to_number(value) or 0 if isinstance(value, str) else value
     if isinstance(value, (list, dict)):
         return len(value)
@@ -125,13 +128,25 @@ def laravel_size(value: Any, numeric: bool) -> int | float:
     return mb_strlen(to_text(value))
 
 
+def exact_number(text: str) -> Decimal:
+    """Return the number that Laravel 10 compares. PhpError for infinity and for exponents beyond its limit."""
+    exponent = text.upper().partition("E")[2].lstrip("+-0")
+    if len(exponent) > len(str(LARGEST_EXPONENT)) or int(exponent or 0) > LARGEST_EXPONENT:
+        raise PhpError("Scientific notation exponent outside of allowed range.",
+                       "Illuminate\\Support\\Exceptions\\MathException")
+    if "N" in text:
+        raise PhpError(f'The given value "{text}" does not represent a valid number.',
+                       "Brick\\Math\\Exception\\NumberFormatException")
+    return Decimal(text)
+
+
 def _compared(rule: Rule, holds: Callable[[Any, Any], bool]) -> Test:
     """Compare a size with the parameter; as text if the parameter is not a number, as PHP does."""
     text = rule.parameters[0]
     limit = to_number(text)
     if limit is None:
-        return lambda value, tables: holds(to_text(laravel_size(value, rule.numeric)), text)
-    return lambda value, tables: holds(laravel_size(value, rule.numeric), limit)
+        return lambda value, tables: holds(to_text(laravel_size(value, rule)), text)
+    return lambda value, tables: holds(laravel_size(value, rule), limit)
 
 
 def missing_method(name: str) -> Maker:
@@ -147,17 +162,19 @@ def missing_method(name: str) -> Maker:
     return make
 
 
+LARGEST_EXPONENT = 1000
 BLOCKED_UPLOADS = {"php", "php3", "php4", "php5", "phtml", "phar"}
+BLOCKED_LATER = BLOCKED_UPLOADS | {"php7", "php8"}
 
 
 def mimes_rule(rule: Rule) -> Test:
     wanted = set(rule.parameters) | ({"jpg", "jpeg"} if {"jpg", "jpeg"}.intersection(rule.parameters) else set())
-    return lambda value, tables: is_allowed_upload(value, rule.parameters) and extension_of(value.content) in wanted
+    return lambda value, tables: is_allowed_upload(value, rule) and extension_of(value.content) in wanted
 
 
 def mimetypes_rule(rule: Rule) -> Test:
     def passes(value: Any, tables: Tables) -> bool:
-        if not is_allowed_upload(value, rule.parameters):
+        if not is_allowed_upload(value, rule):
             return False
         kind = mime_type(value.content)
         return kind in rule.parameters or f"{kind.partition('/')[0]}/*" in rule.parameters
@@ -165,11 +182,12 @@ def mimetypes_rule(rule: Rule) -> Test:
     return passes
 
 
-def is_allowed_upload(value: Any, parameters: Iterable[str]) -> bool:
+def is_allowed_upload(value: Any, rule: Rule) -> bool:
     """Whether the value is an uploaded file without a PHP script's extension, unless the rule allows ``php``."""
     if not isinstance(value, UploadedFile):
         return False
-    return "php" in parameters or value.name.rpartition(".")[2].strip().lower() not in BLOCKED_UPLOADS
+    blocked = BLOCKED_UPLOADS if rule.laravel_7 else BLOCKED_LATER
+    return "php" in rule.parameters or value.name.rpartition(".")[2].strip().lower() not in blocked
 
 
 def exists_rule(rule: Rule) -> Test:

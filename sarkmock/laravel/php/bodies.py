@@ -14,7 +14,7 @@ from string import hexdigits
 from typing import Any
 
 from sarkmock.http.replies import UNPREPARED, Framework, PhpError, Reply
-from sarkmock.laravel.php.large_json import LargeJson, garbage_collection_paused
+from sarkmock.laravel.php.large_json import LargeJson, garbage_collection_paused, has_half_pair
 from sarkmock.laravel.php.multipart import MOST_FIELDS, FormPart, boundary_of, form_parts
 from sarkmock.laravel.php.values import (
     ARRAY_TYPES,
@@ -25,7 +25,6 @@ from sarkmock.laravel.php.values import (
     UploadedFile,
     array_as_list,
     from_bytes,
-    is_readable,
     is_truthy,
     trim_list,
     trim_strings,
@@ -166,7 +165,7 @@ def json_decode(body: bytes) -> Any:
                 value = LargeJson(text, hook, _no_constant).decode()
     except (ValueError, RecursionError):
         return None
-    if b"\\u" in body and not is_readable(value, names=True):
+    if b"\\u" in body and has_half_pair(body):
         return None
     return None if arrays > JSON_DEPTH and depth(value) > JSON_DEPTH else value
 
@@ -309,7 +308,9 @@ def assemble(pairs: Iterable[tuple[str, Any]]) -> Input:
     fields = _Array()
     for name, value in pairs:
         path = _path(name)
-        if path and len(path) <= NESTING + 1:
+        if len(path) > NESTING + 1:
+            fields.pop(str(path[0]), None)
+        elif path:
             _assign(fields, path, value)
     return {name: array_as_list(value) for name, value in fields.items()}
 

@@ -39,13 +39,15 @@ OPEN_XML = "application/vnd.openxmlformats-officedocument"
 OFFICE = {b"word/": f"{OPEN_XML}.wordprocessingml.document", b"ppt/": f"{OPEN_XML}.presentationml.presentation",
           b"xl/": f"{OPEN_XML}.spreadsheetml.sheet", b"visio/": "application/vnd.ms-visio.drawing.main+xml"}
 IOS_APP = re.compile(rb"Payload/.{0,64}\.app/", re.DOTALL)
-ELF = {b"\2\0": "application/x-executable", b"\3\0": "application/x-sharedlib"}
+ELF = {1: "application/x-object", 2: "application/x-executable", 3: "application/x-sharedlib",
+       4: "application/x-coredump"}
+BYTE_ORDERS: dict[int, Literal["little", "big"]] = {1: "little", 2: "big"}
 LONGEST_LOOK = 1 << 20
 LONGEST_TEXT = 1 << 16  # libmagic tells text by its beginning
 ZIP_ENOUGH = 149  # libmagic looks for a name within this many bytes
 ZIP_KIND = 11  # bytes that identify an archive whose first member is `mimetype`
 AU_KINDS = {**dict.fromkeys(range(1, 8), "audio/basic"), 23: "audio/x-adpcm"}
-TGA_KINDS, TGA_DEPTHS = (1, 2, 3, 9, 10, 11), (1, 8, 15, 16, 24, 32)
+TGA_DEPTHS = (1, 8, 15, 16, 24, 32)
 
 
 @dataclass(frozen=True)
@@ -77,7 +79,7 @@ def mime_type(content: bytes) -> str:
         return OCTETS if content else EMPTY
     content = content[:LONGEST_LOOK]
     kind = (_archive(content) or _structured(content) or _mpeg_audio(content) or _chunked(content) or _signed(content)
-            or (PLAIN_TEXT if is_text(content) else OCTETS))
+            or (PLAIN_TEXT if is_text(content) else _targa(content) or OCTETS))
     return ZIP if _ends_as_zip(content) and not _is_before_zip(content, kind) else kind
 
 
@@ -182,7 +184,7 @@ def _mpeg_audio(content: bytes) -> str | None:
 
 
 def _chunked(content: bytes) -> str | None:
-    """Detect containers with a header (RIFF, AU, MP4), scripts, TGA, ELF, and content after an ID3 tag."""
+    """Detect containers with a header (RIFF, AU, MP4), scripts, ELF, and content after an ID3 tag."""
     head, kind = content[:4], content[8:12]
     if head == b"RIFF":
         return _file_types().riff.get(kind.decode("latin-1"))
@@ -195,15 +197,21 @@ def _chunked(content: bytes) -> str | None:
         interpreter = script[1].decode()
         is_script = interpreter in BINARY_SCRIPTS or is_text(content)
         return _file_types().interpreters.get(interpreter) if is_script else None
-    if len(content) > 17 and content[1] <= 1 and content[2] in TGA_KINDS and content[16] in TGA_DEPTHS:
-        return "image/x-tga" if any(content[12:14]) and any(content[14:16]) else None
-    if head == b"\x7fELF" and content[5:6] == b"\1" and content[16:18] in ELF:
-        return ELF[content[16:18]]
+    if head == b"\x7fELF" and len(content) > 17 and content[5] in BYTE_ORDERS:
+        return ELF.get(int.from_bytes(content[16:18], BYTE_ORDERS[content[5]]))
     if head[:3] == b"ID3" and len(content) > 10:
         size = sum((byte & 0x7F) << shift for byte, shift in zip(content[6:10], (21, 14, 7, 0), strict=True))
         rest = content[10 + size:] if max(content[6:10]) < 0x80 else b""
-        return (_mpeg_audio(rest) or _chunked(rest) or _signed(rest)) if len(rest) > 1 else None
+        return (_mpeg_audio(rest) or _chunked(rest) or _signed(rest) or _targa(rest)) if len(rest) > 1 else None
     return None
+
+
+def _targa(content: bytes) -> str | None:
+    """Detect TGA, which has no signature, by plausible fields of its header."""
+    kind = content[2] if len(content) > 17 else 0
+    is_header = (content[1] <= 1 and 0 < kind < 34 and not kind & 0xC4 and content[7] < 64
+                 and content[16] in TGA_DEPTHS and content[17] < 192 and content[17] & 15 != 11)
+    return "image/x-tga" if is_header else None
 
 
 def _signed(content: bytes) -> str | None:

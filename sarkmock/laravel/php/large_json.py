@@ -20,6 +20,9 @@ BLANKS = re.compile(r"[ \t\n\r]*")
 # A part of a string that does not split an escape or a surrogate pair.
 STRING_PART = re.compile(r'(?:[^"\\]{1,1024}|\\[^u]|\\u[dD][89abAB][0-9A-Fa-f]{2}\\u[dD][c-fC-F][0-9A-Fa-f]{2}'
                          r"|\\u[0-9A-Fa-f]{4}){0,1024}")
+# An escape that is half a surrogate pair, if there are no escaped backslashes.
+HALF_PAIR = re.compile(rb"\\u[dD](?:[89abAB]..(?!\\u[dD][c-fC-F])|(?<!\\u[dD][89abAB]..\\u[dD])[c-fC-F])", re.DOTALL)
+SURROGATE_PAIR = len(rb"\ud83d\ude00")
 ENDS = ("},", "],", '",', ",")  # after these, an array or object can be cut
 NOT_WHOLE = object()
 
@@ -150,3 +153,11 @@ def garbage_collection_paused() -> Iterator[None]:
     finally:
         if enabled:
             gc.enable()
+
+
+def has_half_pair(body: bytes) -> bool:
+    """Whether a JSON text escapes half a surrogate pair, which PHP rejects even if a later key replaces the value."""
+    text = body.replace(rb"\\", b"--")
+    found = ((end, HALF_PAIR.search(text, end - ONE_CALL, end + SURROGATE_PAIR))
+             for end in range(ONE_CALL, len(text) + ONE_CALL, ONE_CALL))
+    return any(half is not None and half.start() < end for end, half in found)

@@ -6,7 +6,7 @@ A delimiter is a whole line; any other line is content. Unreadable parts are ski
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import islice
 
@@ -17,7 +17,9 @@ MOST_UPLOADS, MOST_FIELDS = 20, 1000  # php.ini's max_file_uploads and max_input
 MOST_PARTS = MOST_UPLOADS + MOST_FIELDS  # max_multipart_body_parts; only parts with a disposition count
 MOST_DELIMITERS = 20_000  # PHP has no such limit, but no client sends that many parts without a disposition
 MOST_WORDS = 10_000
-_BLANK_LINE = re.compile(rb"\n\r?\n")
+_END_OF_LINE = rb"(?:\r?|\0[^\n]*)\n"  # PHP reads a line up to its first NUL
+_BLANK_LINE = re.compile(rb"\n" + _END_OF_LINE)
+_FROM_NUL = re.compile(rb"\0[^\n]*")
 # Repetitions are bounded, as Python keeps 100 bytes for each; the caller repeats the match.
 # Continuation lines of a header: they start with a blank or have no colon.
 _MORE_LINES = re.compile(rb"(?:\n(?:[ \t\r\v\f].*+|[^:\n]++)$){1,1024}", re.MULTILINE)
@@ -59,13 +61,13 @@ def boundary_of(content_type: str) -> bytes | None:
 def form_parts(body: bytes, boundary: bytes) -> Iterator[FormPart]:
     """Yield the parts in order. Skip uploads beyond the limit, and all from the first whose name PHP rejects."""
     content, closing = b"\n" + body, b"\n--" + boundary
-    after_line = _line_finder(content, closing)
+    delimiter = re.compile(re.escape(closing) + _END_OF_LINE)
     position, limit, uploads, nameless, largest = 0, MOST_PARTS, MOST_UPLOADS, 0, 0
     for _ in range(MOST_DELIMITERS):
-        end_of_line = after_line(position)
-        if end_of_line is None:
+        line = delimiter.search(content, position)
+        if line is None:
             return
-        disposition, content_type, start = _part_headers(content, end_of_line)
+        disposition, content_type, start = _part_headers(content, line.end() - 1)
         position = start - 1  # a delimiter may follow directly, unless there is content to read
         if disposition is None:
             continue
@@ -102,21 +104,6 @@ def _leading_integer(value: bytes) -> int:
     return int(found[1]) if found else 0
 
 
-def _line_finder(content: bytes, line: bytes) -> Callable[[int], int | None]:
-    """Return a function from a position to the last byte of the next such line. Positions must not decrease."""
-    ends = line + b"\n", line + b"\r\n"
-    nearest = [content.find(end) for end in ends]
-
-    def after(place: int) -> int | None:
-        for index, end in enumerate(ends):
-            if 0 <= nearest[index] < place:
-                nearest[index] = content.find(end, place)
-        ends_at = (start + len(end) - 1 for start, end in zip(nearest, ends, strict=True) if start >= 0)
-        return min(ends_at, default=None)
-
-    return after
-
-
 def _before(content: bytes, start: int, end: int, closing: bytes) -> bytes:
     """Return the content before a delimiter, which may be cut off; all the rest if there is none."""
     if end < 0:
@@ -131,7 +118,7 @@ def _part_headers(content: bytes, position: int) -> tuple[bytes | None, bytes, i
     """Return a part's disposition, its type and the start of its content; ``position`` is the preceding line end."""
     blank = _BLANK_LINE.search(content, position)
     end = blank.start() if blank else content.rfind(b"\n", position)  # without a blank line, all whole lines
-    block = content[position:end]
+    block = _FROM_NUL.sub(b"", content[position:end])
     names = block.lower()
     kind = (_header(block, names, b"content-type") or b"").partition(b";")[0]
     return _header(block, names, b"content-disposition"), kind, blank.end() if blank else end + 1
@@ -152,7 +139,7 @@ def _header(block: bytes, names: bytes, name: bytes) -> bytes | None:
 def _parameters(disposition: bytes) -> dict[bytes, bytes]:
     """Return the name and file name: ``form-data; name="a"`` -> {b"name": b"a"}."""
     result = {}
-    for word in islice(_words(disposition.partition(b"\0")[0]), MOST_WORDS):
+    for word in islice(_words(disposition), MOST_WORDS):
         key, equals, value = word.lstrip(HEADER_BLANKS).partition(b"=")
         if equals and key.lower() in (b"name", b"filename"):
             result[key.lower()] = _unquoted(value.lstrip(b"=").lstrip(HEADER_BLANKS))

@@ -198,8 +198,8 @@ def is_utf8(text: str) -> bool:
     return True
 
 
-def is_readable(value: Any, *, names: bool = False) -> bool:
-    """Whether all text in a value is UTF-8; with ``names``, including the keys."""
+def is_readable(value: Any) -> bool:
+    """Whether all text in a value is UTF-8, apart from keys."""
     pending = [value]
     while pending:
         member = pending.pop()
@@ -208,8 +208,6 @@ def is_readable(value: Any, *, names: bool = False) -> bool:
                 return False
         elif isinstance(member, dict):
             pending += unclear(member.values())
-            if names:
-                pending += unclear(member)
         elif isinstance(member, list):
             pending += unclear(member)
     return True
