@@ -37,11 +37,9 @@ def quoted_name(name: str) -> str:
     return repr(name) if len(name) <= LONGEST else f"{name[:LONGEST]!r}... ({len(name)} characters)"
 
 
-def shortened(message: str) -> str:
+def shortened(message: str, longest: int = LONGEST_MESSAGE) -> str:
     """Return the message of a schema error without the middle of a long value: its end says what is wrong."""
-    if len(message) <= LONGEST_MESSAGE:
-        return message
-    return f"{message[:LONGEST_MESSAGE - LONGEST]} ... {message[-LONGEST:]}"
+    return message if len(message) <= longest else f"{message[:longest - LONGEST]} ... {message[-LONGEST:]}"
 
 
 def nearest_names(name: object, known: Iterable[str], most: int = 1) -> list[str]:

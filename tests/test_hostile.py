@@ -362,6 +362,21 @@ def test_damaged_files_raise_documented_errors(kind, tmp_path):
             raise
 
 
+@pytest.mark.parametrize("kind", FILES)
+def test_long_values_in_files_give_short_errors(kind, tmp_path):
+    name, text, read = FILES[kind]
+    words = [found.span() for found in re.finditer(rb"[\w.:/-]+", text[:5000])]
+    messages = []
+    for number, (start, end) in enumerate(random.Random(SEED).choices(words, k=10)):
+        file = tmp_path / f"{number}-{name}"
+        file.write_bytes(text[:start] + b"a." * 50_000 + text[end:])
+        try:
+            read(file)
+        except (yaml12.FileError, SuiteError) as error:
+            messages.append(str(error))
+    assert all(len(message) < 1500 for message in messages), [message[:200] for message in messages]
+
+
 def test_clean_up_with_damaged_ledger(tmp_path):
     rng, head, *lines = random.Random(SEED), *LEDGER.splitlines(True)
     with serving("--http", "--profile", "shipped") as server:

@@ -24,6 +24,7 @@ from sarkmock.spec.yaml_values import (
     plain_scalar,
     too_deep,
 )
+from sarkmock.suggest import shortened
 
 try:
     from yaml import CSafeLoader as _Base
@@ -31,11 +32,15 @@ except ImportError:  # pragma: no cover - PyYAML without libyaml
     from yaml import SafeLoader as _Base  # type: ignore[assignment]
 
 
+LONGEST_LINE = 1000  # characters of a problem
+
+
 class FileError(Exception):
     """An error in a user's file, with its path, line and problem."""
 
     def __init__(self, file: Path | str, line: int | None, problem: str) -> None:
         place = f"{file}:{line}" if line else str(file)
+        problem = "\n".join(shortened(text, LONGEST_LINE) for text in problem.split("\n"))
         super().__init__(f"{place}: {problem}" if place else problem)
         self.file, self.line, self.problem = str(file), line, problem
 

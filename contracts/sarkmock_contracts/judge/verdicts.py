@@ -13,7 +13,7 @@ from typing import Any
 
 import yaml
 
-from sarkmock.suite_api import Deviation, FileError, keys_of, unknown_name, write_whole, yaml12
+from sarkmock.suite_api import Deviation, FileError, keys_of, shortened, unknown_name, write_whole, yaml12
 
 from ..errors import CannotRun
 from ..spec.contract import Contract
@@ -61,7 +61,7 @@ def read_accepted(file: Path, missing_is_empty: bool = False) -> Accepted:
     for node in _items(file):
         entry = _entry(file, node)
         if any(entry.id == other.id for other in entries):
-            raise CannotRun(f"{file}:{entry.line}: id: {entry.id} is listed twice")
+            raise CannotRun(f"{file}:{entry.line}: id: {shortened(entry.id)} is listed twice")
         entries.append(entry)
     return Accepted(tuple(entries))
 
@@ -134,7 +134,7 @@ def _day(place: str, text: str) -> None:
     try:
         date.fromisoformat(text)
     except ValueError:
-        raise CannotRun(f"{place}: {text!r} is not a date such as 2027-01-31") from None
+        raise CannotRun(f"{place}: {shortened(repr(text))} is not a date such as 2027-01-31") from None
 
 
 @dataclass(frozen=True)
