@@ -27,7 +27,8 @@ from sarkmock.journal import Journal
 from sarkmock.proxy.exchange import OnPassed, Pace, Passed, Record
 from sarkmock.proxy.server import Guard, Proxy, ProxyParts
 from sarkmock.proxy.upstream import Timeouts, Upstream
-from sarkmock.server.https_server import listen
+from sarkmock.server.addresses import is_same_address
+from sarkmock.server.https_server import CannotListen, listen, unbracketed
 
 OF_TRAFFIC = ("status", "html", "drop", "truncate", "throttle")  # faults that need no mock
 
@@ -49,9 +50,12 @@ class ProxyListener:
     verbose: bool = False
     patience: Timeouts = field(default_factory=Timeouts)
 
-    def check(self) -> None:
-        """Raise CannotListen if the address cannot be used now."""
+    def check(self, upstream: str) -> None:
+        """Raise CannotListen if the address cannot be used now, or is that of the upstream."""
         listen(self.host, self.port).close()
+        target = Upstream(upstream, None)
+        if target.port == self.port and is_same_address(target.host, unbracketed(self.host)):
+            raise CannotListen(f"{upstream} is the address of the proxy itself; choose another with --port")
 
 
 def open_proxy(stack: ExitStack, url: str, context: ssl.SSLContext | None, profile: str, listening: ProxyListener,

@@ -66,6 +66,7 @@ def test_compose_and_devcontainer_commands_are_valid():
     places = [volume.split(":")[1] for volume in SERVICES["proxy"]["volumes"]]
     assert places == [str(watching["clients"].parent), watching["ca"]]
     assert str(watching["clients"].parent) == last("WORKDIR")
+    assert SERVICES["proxy"]["stop_grace_period"] == "1m"
     start = json.loads((ROOT / "ci" / "devcontainer.json").read_text())["postStartCommand"]
     words = shlex.split(start.partition("> ")[0])
     assert options(words[words.index(".venv/bin/sarkmock") + 1:])["seed"] == "demo"

@@ -11,6 +11,9 @@ from contextlib import contextmanager
 import pytest
 
 from sarkmock.proxy.upstream import Timeouts
+from sarkmock.proxy_api import ProxyListener
+from sarkmock.server.addresses import is_same_address
+from sarkmock.server.https_server import CannotListen
 from tests.proxied import EMPTY_LIST, Wire, proxied, read_request
 
 CONTEXT = ssl.create_default_context()
@@ -103,3 +106,18 @@ def test_refused_connections_are_told_to_all_clients():
         url = f"http://127.0.0.1:{closed.getsockname()[1]}/api"
     with proxied(url) as proxy:
         assert responses_of(proxy.url, 50) == [b"HTTP/1.1 502 Bad Gateway"] * 50
+
+
+@pytest.mark.parametrize(("host", "listening", "same"), [
+    ("localhost", "127.0.0.1", True), ("127.0.0.1", "127.0.0.2", False), ("127.0.0.1", "0.0.0.0", True),
+    ("::1", "::", True), ("127.0.0.1", "::1", False), ("192.0.2.1", "0.0.0.0", False), ("x..", "127.0.0.1", False)])
+def test_address_of_the_proxy_itself_is_recognised(host, listening, same):
+    assert is_same_address(host, listening) == same
+
+
+def test_proxy_before_itself_is_an_error():
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    ProxyListener(port=port).check(f"http://localhost:{port + 1}/api")
+    with pytest.raises(CannotListen, match="/api is the address of the proxy itself; choose another with --port"):
+        ProxyListener(port=port).check(f"http://localhost:{port}/api")

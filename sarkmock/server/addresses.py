@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ipaddress
+import socket
+from contextlib import suppress
 
 
 def is_wildcard(host: str) -> bool:
@@ -19,3 +21,23 @@ def is_loopback(host: str) -> bool:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
         return host == "localhost"
+
+
+def is_same_address(host: str, listening: str) -> bool:
+    """Whether a listener at an address, or at all addresses of this machine, can be reached at a host."""
+    addresses = addresses_of(host)
+    return any(map(is_own_address, addresses)) if is_wildcard(listening) else bool(addresses & addresses_of(listening))
+
+
+def addresses_of(host: str) -> set[str]:
+    """Return the IP addresses of a host; none if it is unknown."""
+    with suppress(OSError, UnicodeError):
+        return {str(found[4][0]) for found in socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)}
+    return set()
+
+
+def is_own_address(address: str) -> bool:
+    with suppress(OSError), socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET) as attempt:
+        attempt.bind((address, 0))
+        return True
+    return False

@@ -78,7 +78,7 @@ def run_signed_in(upstream: str, values: Mapping[str, Any]) -> int:
     guard = TrafficGuard(base, permitted_hazards(values["read_only"], values["allow_disruptive"]))
     listening, pace, context = listening_of(values), pace_of(values), upstream_context(upstream, access)
     accepted, clients = read_accepted_of(options), ClientsFile(values["clients"]) if values["clients"] else None
-    listening.check()  # before a shadow reads the state, which may take minutes
+    listening.check(upstream)  # before a shadow reads the state, which may take minutes
     shadow = open_shadow(values["shadow"], upstream, access, values["rate"] or "auto", str(options.target_profile),
                          write_line) if values["shadow"] else None
     watched = WatchedRun(options, base, accepted, values["exclusive"])
