@@ -13,7 +13,7 @@ from sarkmock_contracts.errors import NewFindings
 from sarkmock_contracts.judge.judge import Judged
 from sarkmock_contracts.run import Run, Watcher
 from sarkmock_contracts.run_options import RunOptions
-from sarkmock_contracts.spec.contract import Contract
+from sarkmock_contracts.spec.contract import contract_of
 
 from sarkmock import Engine, Seed, State
 from sarkmock.suite_api import load
@@ -40,7 +40,7 @@ def suite_of(judge: str, target: str, state: State | None = None, watcher: Watch
     engine = Engine(document, state or State(seed, now=NOW, token=TOKEN))
     options = {"max_examples": 6, **options}
     transport = embedded_mock(engine)
-    return Run(Contract(load(judge)), transport, RunOptions(judge, target, **options), watcher=watcher)
+    return Run(contract_of(judge), transport, RunOptions(judge, target, **options), watcher=watcher)
 
 
 def run(suite: Run, random_examples: int = 0) -> Run:

@@ -16,7 +16,7 @@ from sarkmock_contracts.judge.agreement import differing_parts
 from sarkmock_contracts.judge.judge import Judged
 from sarkmock_contracts.run import Run, Watcher
 from sarkmock_contracts.run_options import RunOptions
-from sarkmock_contracts.spec.contract import Contract
+from sarkmock_contracts.spec.contract import contract_of
 
 from sarkmock import Engine, Seed, State
 from sarkmock.suite_api import Document, load, load_toggled
@@ -48,7 +48,7 @@ class Cell(Watcher):
         self.judge, self.target = judge, target
         self.sent = Heard(mock_of(load(target)))
         self._foreign: dict[int, set[str]] = {}  # the differences from responses of the judging profile's mock
-        self.run = Run(Contract(load(judge)), self.sent, RunOptions(judge, target, max_examples=6), watcher=self)
+        self.run = Run(contract_of(judge), self.sent, RunOptions(judge, target, max_examples=6), watcher=self)
         run_cases(self.run, (case for check in CHECKS if check.name not in left_out for case in check.cases(self.run)))
         self.outcome = self.run.outcome()
 

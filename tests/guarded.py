@@ -16,7 +16,7 @@ from sarkmock_contracts.run import Run
 from sarkmock_contracts.run_options import RunOptions
 from sarkmock_contracts.safety import Caution, Safety
 from sarkmock_contracts.safety.gate import Permissions
-from sarkmock_contracts.spec.contract import Contract
+from sarkmock_contracts.spec.contract import contract_of
 from sarkmock_contracts.spec.operation_data import LiveTables
 
 from sarkmock import Engine, Seed, State
@@ -89,7 +89,7 @@ class Guarded(Client):
     """A client whose requests pass the gate."""
 
     def __init__(self, box: Box, judge: str, caution: Caution) -> None:
-        contract = Contract(load(judge))
+        contract = contract_of(judge)
         self.safety = Safety(contract, box.wire.url, caution, judge, self)
         self.gate, self.ledger = self.safety.gate(box.wire), self.safety.ledger
         self.target = Target(self.gate)
@@ -110,7 +110,7 @@ def guarded_suite(box: Box, judge: str, hazards: str, ledger: Path, **settings: 
     """A started run at the box with these permitted hazards."""
     caution = Caution(Permissions(frozenset({"read", *hazards.split()})), ledger=str(ledger))
     options = RunOptions(profile=judge, url=box.wire.url, caution=caution, **settings)
-    suite = Run(Contract(load(judge)), box.wire, options, clock=Timer())
+    suite = Run(contract_of(judge), box.wire, options, clock=Timer())
     with suite.budget.removing():
         suite.safety.begin()
     return suite

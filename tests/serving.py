@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
+import gc
+import io
 import os
 import re
 import signal
 import ssl
 import subprocess
+import sys
 import threading
 import time
 import urllib.request
 from collections.abc import Iterable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, redirect_stderr, redirect_stdout
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from tests.prefork import COMMAND
+import pytest
+
+from sarkmock.cli import main
+from tests.prefork import COMMAND, PASSED_ON
 
 PATIENCE = 20
 
@@ -103,9 +109,31 @@ def sarkmock(*arguments: str, **environment: str) -> subprocess.CompletedProcess
 
 
 def mistake(*arguments: str) -> str:
-    """Run a command that must fail, and return its one-line error message."""
-    result = sarkmock(*arguments)
-    assert (result.returncode, result.stdout) == (2, ""), result
-    line, = result.stderr.splitlines()
+    """Run a command in this process, which must fail, and return its one-line error message."""
+    errors, output = io.StringIO(), io.StringIO()
+    with redirect_stderr(errors), redirect_stdout(output), pytest.MonkeyPatch.context() as patch, ended_after(60):
+        patch.setattr(sys, "argv", ["sarkmock", *arguments])
+        with pytest.raises(SystemExit) as ended:
+            main()
+    assert (ended.value.code, output.getvalue()) == (2, ""), errors.getvalue()
+    line, = errors.getvalue().splitlines()
     assert line.startswith("sarkmock: ")
     return line.removeprefix("sarkmock: ")
+
+
+@contextmanager
+def ended_after(seconds: float) -> Iterator[None]:
+    """Fail if the block takes longer, as a server that was not rejected does. Undo what a server sets."""
+    def fail(*_: object) -> None:
+        raise AssertionError(f"not ended after {seconds} s")
+
+    handlers = {number: signal.getsignal(number) for number in (*PASSED_ON, signal.SIGALRM)}
+    signal.signal(signal.SIGALRM, fail)
+    signal.setitimer(signal.ITIMER_REAL, seconds)
+    try:
+        yield
+    finally:
+        gc.enable()
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        for number, handler in handlers.items():
+            signal.signal(number, handler)

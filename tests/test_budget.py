@@ -17,9 +17,9 @@ from sarkmock_contracts.run import Run, embedded_transport, open_run
 from sarkmock_contracts.run_options import RunOptions
 from sarkmock_contracts.safety import Caution
 from sarkmock_contracts.safety.gate import Permissions
-from sarkmock_contracts.spec.contract import Contract, contract_of
+from sarkmock_contracts.spec.contract import contract_of
 
-from sarkmock.suite_api import deviations_of, load
+from sarkmock.suite_api import deviations_of
 from tests.contract_runs import Listener
 from tests.guarded import ended
 from tests.mutants.generated import Mutated, Mutation
@@ -120,7 +120,7 @@ def test_partial_run_has_no_new_findings(product):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("section", [None, *Contract(load()).sections])
+@pytest.mark.parametrize("section", [None, *contract_of("documented").sections])
 def test_product_has_no_new_findings_and_no_fixed_deviations(section):
     suite = open_run(RunOptions(target_profile="shipped", only=section))
     run(suite, cases(suite))
@@ -199,7 +199,7 @@ def test_plan_predicts_time_at_rate_limit(tmp_path):
     """A run at 60 requests a minute has no rejection and no finding, and takes the predicted time."""
     box = Box(throttle=60)
     caution = Caution(Permissions(frozenset({"read", "write", "operational"})), ledger=str(tmp_path / "ledger"))
-    suite = Run(Contract(load("documented")), box, RunOptions(url=box.url, caution=caution), clock=box.time.clock)
+    suite = Run(contract_of("documented"), box, RunOptions(url=box.url, caution=caution), clock=box.time.clock)
     with suite.budget.removing():
         suite.get("/tenants")
     chosen = cases(suite, "reads", "rules", "scenarios", "long-scenarios")
@@ -248,7 +248,7 @@ def test_clean_up_is_allowed_beyond_budget():
         suite.get("/tenants")
 
 
-@pytest.mark.parametrize("path", [operation.path for operation in Contract(load()).operations
+@pytest.mark.parametrize("path", [operation.path for operation in contract_of("documented").operations
                                   if operation.method == "GET" and operation.hazard != "read"])
 def test_get_that_creates_a_row_reserves_budget_for_removal(path):
     suite = open_run(RunOptions(budget=WRITE_RESERVE))  # already used by the first request to the target
@@ -323,7 +323,7 @@ def test_value_missing_from_enum_is_found_within_1200_requests():
     mutation = Mutation("value lost", "Page", frozenset({"ringgroups.create", "ringgroups.update"}), "grouptype",
                         without_page)
     options = RunOptions(profile="shipped", target_profile="a box", budget=BOUNDARIES)
-    suite = Run(Contract(load("shipped")), Mutated("shipped", mutation), options)
+    suite = Run(contract_of("shipped"), Mutated("shipped", mutation), options)
     run(suite, cases(suite))
     assert {finding.identity.field for finding in suite.findings} == {"grouptype"}
 

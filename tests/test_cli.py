@@ -255,8 +255,8 @@ def test_pipe_without_writer_is_reported(tmp_path):
     os.mkfifo(pipe)
     commands = ["serve", "--seed"], ["serve", "--cert", pipe, "--key"], ["compare", "shipped", "L10", "--clients"]
     with ThreadPoolExecutor(len(commands)) as pool:  # each waits for a writer
-        message = {*pool.map(lambda words: mistake(*words, pipe), commands)}
-    assert message == {f"{pipe}: a pipe to which nothing is written"}
+        errors = {result.stderr for result in pool.map(lambda words: sarkmock(*words, pipe), commands)}
+    assert errors == {f"sarkmock: {pipe}: a pipe to which nothing is written\n"}
 
 
 def test_input_file_may_be_a_pipe(tmp_path):

@@ -13,7 +13,7 @@ from sarkmock_contracts.judge.findings import operations_changed_by
 from sarkmock_contracts.run import Run
 from sarkmock_contracts.run_options import RunOptions
 from sarkmock_contracts.safety.fingerprint import Fingerprint
-from sarkmock_contracts.spec.contract import Contract, contract_of
+from sarkmock_contracts.spec.contract import contract_of
 
 from sarkmock import Engine, State, profiles
 from sarkmock.suite_api import PbxFile, Seed, api_application, deviations_of, load, load_seed, load_toggled, pbx_files
@@ -272,7 +272,7 @@ def test_crash_is_not_evidence_about_rules() -> None:
     body = {"pkey": "02071000001", "cluster": "default", "carrier": "DiD", "tag": "a b", "openroute": 0}
     crash = suite.send(with_json("POST", "/inboundroutes", body))
     assert crash.response.status == 500
-    assert not suite.judge.witnesses.contradicts(Contract(load("L11")), crash, "tag")
+    assert not suite.judge.witnesses.contradicts(contract_of("L11"), crash, "tag")
 
 
 @pytest.mark.parametrize(("judge", "target"), [
@@ -316,7 +316,7 @@ def test_shipped_differs_from_the_documentation_by_all_listed_deviations() -> No
     suite = run(suite_of("documented", "shipped", box_with_an_ivr()))
     assert new(suite) == []
     met = {item.deviation.id for item in suite.outcome().deviations("known")}
-    shipped = Contract(load("shipped"))
+    shipped = contract_of("shipped")
     assert [item.id for item in deviations_of("shipped")
             if item.id not in met and not item.unseen and not out_of_sight(suite.contract, shipped, item)] == []
 

@@ -12,7 +12,7 @@ from sarkmock_contracts.client.transports import InProcess
 from sarkmock_contracts.errors import CannotRun, Lost, NoAnswer, StaysAway
 from sarkmock_contracts.plugin.plan import Planning
 from sarkmock_contracts.run import Run
-from sarkmock_contracts.spec.contract import Contract
+from sarkmock_contracts.spec.contract import contract_of
 
 from sarkmock import Engine, create_app
 from sarkmock.pbx.state import State
@@ -70,7 +70,7 @@ class Box:
 
     def suite(self, settings=None):
         self.limit = RateLimit(self, "auto", self.time.clock, lambda request: bool(suite._may_repeat(request)))
-        suite = Run(Contract(load("documented")), self.limit, settings)
+        suite = Run(contract_of("documented"), self.limit, settings)
         suite.get("/tenants")
         return suite
 

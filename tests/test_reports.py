@@ -23,9 +23,9 @@ from sarkmock_contracts.reports import WRITERS, as_sarif, write_files
 from sarkmock_contracts.reports.data import users_file
 from sarkmock_contracts.run import Run, embedded_transport
 from sarkmock_contracts.run_options import RunOptions
-from sarkmock_contracts.spec.contract import Contract
+from sarkmock_contracts.spec.contract import contract_of
 
-from sarkmock.suite_api import load, source_of
+from sarkmock.suite_api import source_of
 from tests.prefork import COMMAND
 
 ROOT = Path(__file__).parent.parent
@@ -39,7 +39,8 @@ BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "
 def reports(tmp_path_factory):
     """A small run with one finding of each kind; some contain secrets and hostile text."""
     directory = tmp_path_factory.mktemp("report")
-    suite = Run(Contract(load()), embedded_transport("shipped"), RunOptions(target_profile="shipped", report=directory))
+    options = RunOptions(target_profile="shipped", report=directory)
+    suite = Run(contract_of("documented"), embedded_transport("shipped"), options)
     suite.get("/tenants")
     suite.get("/globals")
     body = {"pkey": "8001", "passwd": SECRET, "name": "</script><b>\x01|`", "cluster": "default"}

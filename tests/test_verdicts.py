@@ -22,9 +22,9 @@ from sarkmock_contracts.judge.verdicts import (
 )
 from sarkmock_contracts.run import Run, embedded_transport
 from sarkmock_contracts.run_options import RunOptions
-from sarkmock_contracts.spec.contract import Contract
+from sarkmock_contracts.spec.contract import contract_of
 
-from sarkmock.suite_api import deviations_of, load, product
+from sarkmock.suite_api import deviations_of, product
 from tests.prefork import COMMAND
 
 DAY = date(2026, 6, 1)
@@ -40,7 +40,7 @@ ENTRY = "- id: {}\n  reason: {}\n  expires: {}\n"
 
 def suite(target="documented", profile="documented"):
     options = RunOptions(profile, "unknown box")
-    return Run(Contract(load(profile)), embedded_transport(target), options)
+    return Run(contract_of(profile), embedded_transport(target), options)
 
 
 def report_problem(suite, operation, check, field="", kind="", *evidence):
@@ -193,7 +193,7 @@ def accepting(run, *entries):
 
 def test_deviation_of_unknown_operations_is_untested():
     """L11 has no ring groups, whose tenant 2024-06 does not check."""
-    run = Run(Contract(load("L11")), embedded_transport("documented"), RunOptions("L11", "documented"))
+    run = Run(contract_of("L11"), embedded_transport("documented"), RunOptions("L11", "documented"))
     reasons = {item.deviation.id: item.reason for item in listed(run)}
     assert reasons["ring-group-cluster-unchecked"] == "the judging document lacks the operations that it changes"
     assert "no check covers it" not in reasons.values()

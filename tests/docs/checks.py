@@ -112,7 +112,6 @@ def reader(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Reader]:
     stop(box)
 
 
-@pytest.mark.xdist_group("one reader")
 @pytest.mark.parametrize("page", [page for page in PAGES if any(language == "console" for language, _ in blocks(page))],
                          ids=lambda page: str(page.relative_to(ROOT)))
 def test_commands_of_page_succeed(page: Path, reader: Reader) -> None:

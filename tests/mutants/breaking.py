@@ -24,7 +24,7 @@ from sarkmock_contracts.client.transports import InProcess, SignedIn
 from sarkmock_contracts.judge.findings import Identity
 from sarkmock_contracts.run import Run
 from sarkmock_contracts.run_options import RunOptions
-from sarkmock_contracts.spec.contract import Contract
+from sarkmock_contracts.spec.contract import contract_of
 from sarkmock_contracts.spec.operation_data import resources
 
 from sarkmock import Engine, State
@@ -56,7 +56,7 @@ class Mutant:
         if self.tamper is not None:
             transport.send = tampered(transport.send, self.tamper())  # type: ignore[method-assign]
         strict = RunOptions(profile=self.profile, strict=True)  # not attributed to a deviation
-        suite = Run(Contract(load(self.profile)), transport, strict)
+        suite = Run(contract_of(self.profile), transport, strict)
         if self.unseen:
             suite.judge._problems = lambda *_: iter(())  # type: ignore[method-assign, assignment]
         return suite

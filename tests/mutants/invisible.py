@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import suppress
-from functools import lru_cache
+from functools import cache
 from itertools import chain
 from typing import Any
 
@@ -16,7 +16,7 @@ from sarkmock_contracts.judge.agreement import is_same
 from sarkmock_contracts.judge.findings import known_deviations
 from sarkmock_contracts.run import Run
 from sarkmock_contracts.spec.boundary_values import NoBounds, bounds_of, is_placeholder
-from sarkmock_contracts.spec.contract import Contract
+from sarkmock_contracts.spec.contract import Contract, contract_of
 from sarkmock_contracts.spec.operation_data import columns_derived
 
 from sarkmock.faults.fault import affected_operations
@@ -115,7 +115,7 @@ def of_rejection(contract: Contract, mutation: Mutation, operation: Operation) -
     depends = mutation.kind == "error body" and operation.method == "GET"  # on what the box has
     if (mutation.kind in UNMET or depends) and not any(
             (after.status, after.json) != (exchange.response.status, exchange.response.json)
-            for exchange in run_of(contract) if contract.operation_of(exchange.request) == operation
+            for exchange in by_operation(contract)[operation.id]
             for after in [mutation.after(NO_BOX, operation, exchange.request, exchange.response)]):
         return UNMET.get(mutation.kind, UNMET["status"])
     return ""
@@ -247,7 +247,7 @@ def signed_in(document: Document) -> SignedIn:
     return SignedIn(InProcess(api_application(engine)), engine.state)
 
 
-@lru_cache(maxsize=4)
+@cache
 def run_of(contract: Contract) -> list[Exchange]:
     """The exchanges of a run at the intact mock."""
     transport = Recording(signed_in(contract.document))
@@ -259,15 +259,22 @@ def run_of(contract: Contract) -> list[Exchange]:
     return transport.exchanges
 
 
-@lru_cache(maxsize=4)
-def recorded(contract: Contract) -> dict[str, list[Exchange]]:
-    """The successful responses of that run by operation."""
-    answers: dict[str, list[Exchange]] = {operation.id: [] for operation in contract.operations}
+@cache
+def by_operation(contract: Contract) -> dict[str, list[Exchange]]:
+    """The exchanges of that run by operation."""
+    exchanges: dict[str, list[Exchange]] = {operation.id: [] for operation in contract.operations}
     for exchange in run_of(contract):
         operation = contract.operation_of(exchange.request)
-        if operation is not None and exchange.response.ok:
-            answers[operation.id].append(exchange)
-    return answers
+        if operation is not None:
+            exchanges[operation.id].append(exchange)
+    return exchanges
+
+
+@cache
+def recorded(contract: Contract) -> dict[str, list[Exchange]]:
+    """The successful ones."""
+    return {name: [exchange for exchange in exchanges if exchange.response.ok]
+            for name, exchanges in by_operation(contract).items()}
 
 
 class Recording(Layer):
@@ -298,7 +305,7 @@ def makers(contract: Contract, operation: Operation) -> list[Operation]:
 
 def listed_deviation(contract: Contract, mutation: Mutation, operations: list[Operation]) -> str:
     """A rule of the published product is a listed deviation, not a new finding."""
-    other, name = Contract(load(product())), mutation.variable
+    other, name = contract_of(product()), mutation.variable
     same = all(one.id in other.by_id and other.by_id[one.id].rules.get(name) == mutation.rules for one in operations)
     return "it is a listed deviation" if same else ""
 

@@ -243,8 +243,8 @@ def share(run: Run, operation: Operation, field: str) -> list[Edge]:
     """
     fixtures, values = run.fixtures, edge_values(run.fixtures, operation, field)
     alike = [other.id for other in run.contract.operations
-             if (other == operation or (other.table and other.table == operation.table))
-             and other.rules.get(field) == operation.rules[field]
+             if other.rules.get(field) == operation.rules[field]
+             and (other == operation or (other.table and other.table == operation.table))
              and edge_values(fixtures, other, field) == values and not is_silent(run, other)]
     turn, of = (alike.index(operation.id), len(alike)) if operation.id in alike else (0, 1)
     listed = len(values[1]) if fixtures.bounds(operation, field).foreign else 0
