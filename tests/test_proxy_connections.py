@@ -14,7 +14,7 @@ from sarkmock.proxy.upstream import Timeouts
 from sarkmock.proxy_api import ProxyListener
 from sarkmock.server.addresses import is_same_address
 from sarkmock.server.https_server import CannotListen
-from tests.proxied import EMPTY_LIST, Wire, proxied, read_request
+from tests.proxied import CLOSE, EMPTY_LIST, Wire, proxied, read_request, scripted
 
 CONTEXT = ssl.create_default_context()
 REQUEST = b"GET /api/tenants HTTP/1.1\r\nHost: h\r\n\r\n"
@@ -69,6 +69,13 @@ def test_504_is_not_said_if_only_the_proxy_was_busy():
         time.sleep(0.05)
         other.send(b"GET / HTTP/1.1\r\n\r\n")  # rejected and logged, which blocks the event loop
         assert slow.read()[0] == b"HTTP/1.1 200 OK"
+
+
+def test_writes_have_new_connections_after_one_was_closed_without_notice():
+    with scripted(EMPTY_LIST, CLOSE) as box, proxied(box.url) as proxy, Wire(proxy.url) as wire:
+        requests = [REQUEST.replace(b"GET", method) for method in (b"POST", b"POST", b"POST", b"POST", b"GET")]
+        statuses = [int(wire.exchange(request)[0][9:12]) for request in requests]
+        assert (statuses, len(box.requests), box.connections) == ([200, 502, 200, 200, 200], 5, 3)
 
 
 def test_few_connections_are_opened_at_a_time_and_failures_reach_all_clients():

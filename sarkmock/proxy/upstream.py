@@ -16,6 +16,7 @@ from sarkmock.proxy.pool import HEAD_BYTES, Pool, UpstreamConnection, UpstreamFa
 from sarkmock.server.connection import READS
 
 BODY_PIECE = 2**16
+CAREFUL = 60.0  # seconds in which writes have new connections, after the upstream closed a kept one without notice
 INTERIM = 10  # maximum number of interim responses, such as 100 and 103
 EARLY = 0.05  # seconds for the end of a request whose response is there
 SLOW = 2**14  # bytes a second; a body that arrives faster may take longer than ``Timeouts.whole``
@@ -108,22 +109,25 @@ class Upstream:
         self.authority = parts.netloc.rpartition("@")[2]
         self.name = f"{parts.scheme}://{self.authority}"
         context = context if parts.scheme == "https" else None
+        self._careful_until = 0.0
         self.pool = Pool(self.host, self.port, context, self.name, self.patience.connect)
 
     async def ask(self, request: OutgoingRequest) -> StreamedResponse:
         """Send a request and return the response; UpstreamFailed if it does not begin.
 
-        A read is sent again if a kept connection turns out to be closed.
+        A read is sent again if a kept connection turns out to be closed, and writes have new connections for a while.
         """
         return await (await self._answer(request)).begin()
 
     async def _answer(self, request: OutgoingRequest) -> StreamedResponse:
-        link = await self.pool.take()
+        careful = time.monotonic() < self._careful_until and not request.repeatable
+        link = await (self.pool.take_new() if careful else self.pool.take())
         while True:
             kept = link.used
             try:
                 return await self._ask(link, request)
             except StaleConnection:
+                self._careful_until = time.monotonic() + CAREFUL
                 if not kept or not request.repeatable:
                     doubt = "; the request may have been carried out and is not sent again" if kept else ""
                     raise UpstreamFailed(502, f"{self.name} closed the connection without a response{doubt}") from None
