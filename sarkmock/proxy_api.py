@@ -78,7 +78,8 @@ def open_proxy(stack: ExitStack, url: str, context: ssl.SSLContext | None, profi
     stack.callback(proxy.stop)
     trust = f"--cacert {authority} " if authority else ""
     base = f"{proxy.url}{proxy.upstream.base}"
-    return proxy, (f"forwards to   {proxy.upstream.url}\n"
+    baseless = "" if proxy.upstream.base else "   (without a base path; the API of a SARK usually is at /api)"
+    return proxy, (f"forwards to   {proxy.upstream.url}{baseless}\n"
                    f"{listening_line(proxy, proxy.upstream.base)}"
                    f"try           curl {trust}{base}/tenants\n"
                    f"control       {page_line(proxy.url, control, listening.control_token)}\n"

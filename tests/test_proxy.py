@@ -221,7 +221,8 @@ def test_next_request_works_after_hostile_response(name):
 @pytest.mark.parametrize(("answer", "reason"), [
     (CLOSE, "closed the connection without a response"),
     (b"HTTP/1.1 200 OK\r\nContent-" + CLOSE, "closed the connection in the head of its response"),
-    (b"HTTP/1.1 101 Switching Protocols\r\n\r\n", "sent an invalid HTTP/1.1 response: it sends only interim responses"),
+    (b"HTTP/1.1 101 Switching Protocols\r\n\r\n",
+     "sent an invalid HTTP/1.1 response: it switches to another protocol"),
     (ANSWERS["a long header"], "sent a head of more than 65536 bytes"),
     (EMPTY_LIST.replace(b"\r\n", b"\n"), f"sent an invalid HTTP/1.1 response: {BARE}"),
     (HEAD + b"Content-Length: 2\n\nok", f"sent an invalid HTTP/1.1 response: {BARE}"),

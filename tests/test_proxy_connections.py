@@ -10,8 +10,10 @@ from contextlib import contextmanager
 
 import pytest
 
+from sarkmock.proxy.exchange import Pace
+from sarkmock.proxy.server import PermitAll
 from sarkmock.proxy.upstream import Timeouts
-from sarkmock.proxy_api import ProxyListener
+from sarkmock.proxy_api import ProxyListener, open_proxy
 from sarkmock.server.addresses import is_same_address
 from sarkmock.server.https_server import CannotListen
 from tests.proxied import CLOSE, EMPTY_LIST, Wire, proxied, read_request, scripted
@@ -128,3 +130,12 @@ def test_proxy_before_itself_is_an_error():
     ProxyListener(port=port).check(f"http://localhost:{port + 1}/api")
     with pytest.raises(CannotListen, match="/api is the address of the proxy itself; choose another with --port"):
         ProxyListener(port=port).check(f"http://localhost:{port}/api")
+
+
+@pytest.mark.parametrize(("base", "hint"), [
+    ("/api", ""), ("", "   (without a base path; the API of a SARK usually is at /api)")])
+def test_greeting_tells_that_a_base_path_is_missing(base, hint):
+    with contextlib.ExitStack() as stack:
+        url, listening = f"http://127.0.0.1:1{base}", ProxyListener(http=True)
+        _, greeting = open_proxy(stack, url, None, "documented", listening, PermitAll(), Pace(), None, print)
+    assert greeting.splitlines()[0] == f"forwards to   {url}{hint}"

@@ -201,7 +201,7 @@ async def read_final(link: UpstreamConnection, request: OutgoingRequest) -> Answ
         if head.status >= 200:
             return head
         if head.status == 101:
-            break
+            raise BadAnswer("it switches to another protocol")
         if head.status > 100:
             request.interim(head)
     raise BadAnswer("it sends only interim responses")
