@@ -8,7 +8,7 @@ import pytest
 from sarkmock_contracts.checks import CHECKS
 from sarkmock_contracts.checks.boundary_sweep import NEIGHBOURS, SWEEP_PARTS, Sweep
 from sarkmock_contracts.client.http import Request
-from sarkmock_contracts.client.interrupts import WRITE_RESERVE, Budget, Speed, duration_text, parse_seconds
+from sarkmock_contracts.client.interrupts import WRITE_RESERVE, Budget, Speed, duration_text, parse_seconds, total_line
 from sarkmock_contracts.errors import CannotRun, NewFindings, Spent
 from sarkmock_contracts.judge.findings import Identity
 from sarkmock_contracts.judge.oracle import rule_messages
@@ -216,6 +216,15 @@ def test_plan_predicts_time_at_rate_limit(tmp_path):
     assert box.time.passed - started == pytest.approx(predicted, rel=0.15)
 
 
+def test_plan_predicts_requests_of_a_run_that_only_reads():
+    box = Box()
+    suite = Run(contract_of("documented"), box, RunOptions(url=box.url))
+    chosen = cases(suite, "unknown-paths", "unknown-rows", "undocumented-paths", "protocol")
+    plan = plan_of(suite, chosen)
+    run(suite, chosen)
+    assert suite.target.requests == pytest.approx(plan.requests, rel=0.1)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("requests", [40, 100, 250, 600])
 def test_budget_is_kept_and_all_rows_are_removed(requests):
@@ -236,6 +245,13 @@ def test_plan_omits_cases_beyond_budget():
     lines = list(plan_lines(plan, Speed(60), settled=False))
     assert any("beyond the budget" in line for line in lines)
     assert "60 requests a minute, unless the target reports another limit" in lines[-1]
+
+
+@pytest.mark.parametrize(("speed", "pace"), [
+    (Speed(60, each=2), "one request every 2 s"), (Speed(None, each=0.1), "one request every 0.1 s"),
+    (Speed(60, each=0.1), "60 requests a minute"), (Speed(60), "60 requests a minute")])
+def test_plan_names_what_limits_its_requests(speed, pace):
+    assert total_line(1, 500, speed, settled=True).endswith(f"({pace})")
 
 
 def test_clean_up_is_allowed_beyond_budget():

@@ -41,6 +41,15 @@ def test_finding_is_reported_with_documentation_lines() -> None:
     assert "1 finding · " in text
 
 
+def test_example_of_a_cause_is_one_of_its_worst_findings() -> None:
+    suite = suite_of("documented", "documented", only="tenants")
+    exchange = suite.send(with_json("PUT", "/tenants/default", {"chanmax": "three"}))
+    for check, kind in (("messages", "wording"), ("rules", "rejected"), ("rules", "accepted")):
+        suite.report("tenants.update", Problem(check, "chanmax", kind, f"chanmax: {kind}"), exchange)
+    assert re.search(r"3 findings breaks .*\n  for example:\nNEW breaks tenants.update rules chanmax rejected\n",
+                     report(suite), re.DOTALL)
+
+
 def test_a_known_deviation_is_marked() -> None:
     suite = suite_of("documented", "shipped", only="globals")
     suite.send(Request("GET", "/globals"))

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 from sarkmock_contracts.checks import CHECKS
+from sarkmock_contracts.checks.protocol import blanks_are_trimmed_as_the_framework_does
 from sarkmock_contracts.client.http import Request, Response, with_json
 from sarkmock_contracts.client.transports import Layer, embedded_mock
 from sarkmock_contracts.errors import Unavailable
@@ -162,6 +163,20 @@ class Patching(Layer):
         if (request.method, collection) == ("PATCH", "tenants") and key:
             request = with_json("POST", "/tenants", {"pkey": key, "description": "made"})
         return self.inner.send(request)
+
+
+class Forgetting(Layer):
+    """A box that does not store `desc`."""
+
+    def send(self, request: Request) -> Response:
+        body = {name: value for name, value in json.loads(request.body or b"{}").items() if name != "desc"}
+        return self.inner.send(with_json(request.method, request.path, body) if request.body else request)
+
+
+def test_text_that_is_not_stored_at_all_is_not_a_finding_about_blanks() -> None:
+    suite = Run(contract_of("shipped"), Forgetting(embedded_mock(Engine(profile="shipped"))))
+    blanks_are_trimmed_as_the_framework_does(suite)
+    assert {finding.identity.check for finding in suite.findings} == {"stored"}
 
 
 def test_row_created_by_undocumented_method_is_removed() -> None:

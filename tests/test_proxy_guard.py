@@ -68,6 +68,15 @@ def test_disguised_disruptive_request_is_rejected(guard, method, target, headers
     assert "is disruptive; allow it with --allow-disruptive" in text
 
 
+@pytest.mark.parametrize(("path", "passes"), [
+    ("/astamis/Hangup/zznosuchkey/zznosuchkey", True), ("/astamis/zznosuchkey", True),
+    ("/astamis/Hangup/SIP/zznosuchkey", False), ("/syscommands/reboot", False)])
+def test_options_of_unused_test_keys_is_forwarded(guard, path, passes):
+    """A version is recognised, and a check sends such requests, through a proxy as without one."""
+    assert (not guard.rejection(record_of("OPTIONS", f"/api{path}"), b"")) == passes
+    assert guard.rejection(record_of("GET", f"/api{path}"), b"")
+
+
 @pytest.mark.parametrize(("method", "target", "needed"), [
     ("POST", "/api/backups/a.zip", True), ("POST", "/api/greetings", False), ("PUT", "/api/backups/a.zip", False),
     ("POST", "/api/tenants", False),

@@ -40,6 +40,7 @@ class Cost:
     field with most of them, plus ``foreign`` for every early packet of foreign values. ``examples`` are the random
     examples of a full and a quick run; --max-examples replaces them. ``at_a_box`` is the measured factor at a box: the
     gate reads before it lets a write pass and withholds others, and updates need rows that the run creates.
+    ``only_reads`` is the factor if all writes are withheld, where it differs.
     """
 
     each: float
@@ -48,6 +49,7 @@ class Cost:
     foreign: float = 0
     examples: tuple[int, int] = (1, 1)
     at_a_box: float = 1
+    only_reads: float | None = None
 
     def of(self, case: Case, options: RunOptions) -> float:
         operation = case.operation
@@ -56,7 +58,8 @@ class Cost:
         requests = (self.each + self.rule * len(rules) + self.value * max(map(number_of_values, rules), default=0)
                     + self.foreign * foreign)
         if options.url:
-            requests *= self.at_a_box
+            writes = options.caution.permissions.writes
+            requests *= self.at_a_box if writes or self.only_reads is None else self.only_reads
         return requests if self.examples == (1, 1) else requests * options.examples(*self.examples) / self.examples[0]
 
 
@@ -244,7 +247,8 @@ CHECKS = (
     Check("smoke", "each operation once", smoke.check_answers,
           operations_with(lambda _, operation: operation.hazard != "disruptive"), ("answer",),
           cost=Cost(0.42, at_a_box=1.4)),
-    Check("unknown-paths", "unknown paths", protocol.check_unknown_paths, once, ("unknown-path",), cost=Cost(8)),
+    Check("unknown-paths", "unknown paths", protocol.check_unknown_paths, once, ("unknown-path",),
+          cost=Cost(8, at_a_box=0.5)),
     Check("framework", "behaviour of the framework", scenarios.check_scenario,
           lambda run: runnable_scenarios(run, protocol.FRAMEWORK),
           ("behaviour", "header"), cost=Cost(3)),
@@ -254,7 +258,7 @@ CHECKS = (
           lambda run: runnable_scenarios(run, scenarios.SHORT_SCENARIOS),
           ("behaviour", "dependency", "unknown-field", "list"), cost=Cost(4.3)),
     Check("unknown-rows", "rows that do not exist", protocol.check_unknown_key, operations_with(names_row),
-          ("unknown-key",), cost=Cost(0.35, at_a_box=2.2)),
+          ("unknown-key",), cost=Cost(0.35, at_a_box=2.2, only_reads=1.25)),
     Check("disruptive", "each operation that restores or stops something", smoke.check_answers,
           operations_with(lambda _, operation: operation.hazard == "disruptive"), ("answer",), "disruptive",
           cost=Cost(1.5)),
@@ -266,7 +270,7 @@ CHECKS = (
           lambda run: runnable_scenarios(run, scenarios.LONG_SCENARIOS),
           ("behaviour", "dependency", "unknown-field", "list"), cost=Cost(12.6)),
     Check("undocumented-paths", "undocumented paths and methods", undocumented.check_strange_operations, once,
-          ("unknown-path", "method"), whole=True, cost=Cost(32)),
+          ("unknown-path", "method"), whole=True, cost=Cost(32, at_a_box=0.4, only_reads=0.02)),
     Check("array-for-text", "an array in place of text", boundary_sweep.check_array_for_text, rejecting_crashes),
     Check("links", "links between operations", smoke.check_links,
           operations_with(lambda run, operation: run.contract.links_from(operation)), ("link", "presence"),
@@ -278,7 +282,8 @@ CHECKS = (
     Check("arrays", "arrays in place of text", boundaries.check_arrays, rejecting_crashes,
           cost=Cost(2.3, rule=2.94, at_a_box=1.5)),
     Check("protocol", "HEAD, 404, 405, forms", protocol.check_protocol, operations,
-          ("head", "method", "unknown-field", "form", "query", "stored"), cost=Cost(6.4, rule=0.37, at_a_box=0.66)),
+          ("head", "method", "unknown-field", "form", "query", "stored"),
+          cost=Cost(6.4, rule=0.37, at_a_box=0.66, only_reads=0.35)),
     Check("no-token", "requests without a token", authentication.check_no_token, once_with_tokens,
           ("authentication",), cost=OF_TOKENS),
     Check("other-scheme", "requests with a scheme other than Bearer", authentication.check_other_scheme,
@@ -296,7 +301,7 @@ CHECKS = (
           ("stored", "default", "unrequested", "duplicate", "dependency", "presence", "list"), "write", whole=True,
           cost=Cost(2100, examples=stateful.EXAMPLES_TOGETHER, at_a_box=0.85)),
     Check("fuzz", "Schemathesis: coverage and random cases", run_fuzz, operations, ("schemathesis",), quick=False,
-          cost=Cost(17, rule=11.3)),
+          cost=Cost(17, rule=11.3, only_reads=0.76)),
     Check("openapi-core", "responses judged by openapi-core", run_openapi_core, operations,
           ("openapi-core",), quick=False, cost=Cost(0)),
 )

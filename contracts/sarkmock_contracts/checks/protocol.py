@@ -270,7 +270,8 @@ def blanks_are_trimmed_as_the_framework_does(run: Run) -> None:
         body = {**run.fixtures.minimal(create), "desc": f"{blank}zz{blank}"}
         exchange = run.send(run.fixtures.request(create, body))
         stored, trimmed = exchange.response.fields.get("desc"), expected_response(run, exchange).fields.get("desc")
-        if exchange.response.ok and trimmed is not None:
+        ways = body["desc"], "zz"
+        if exchange.response.ok and stored in ways and trimmed in ways:  # other checks report other texts
             run.coverage.framework.add("trim")
             if stored != trimmed:
                 text = f"{body['desc']!r} is stored as {stored!r}, expected {trimmed!r}"

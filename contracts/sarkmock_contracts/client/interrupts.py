@@ -188,8 +188,9 @@ class Speed:
 def total_line(cases: int, requests: int, speed: Speed, settled: bool) -> str:
     """Return the last line of a plan: cases, requests and time."""
     pace = f"{speed.limit} requests a minute" if speed.limit else "no known limit"
-    pace = f"one request every {speed.each:g} s" if speed.each else pace
-    guess = "" if settled or speed.each else ", unless the target reports another limit"
+    paced = bool(speed.each) and (not speed.limit or speed.each * speed.limit >= UNITS["m"])
+    pace = f"one request every {speed.each:g} s" if paced else pace
+    guess = "" if settled or paced else ", unless the target reports another limit"
     duration = duration_text(speed.seconds(requests))
     return f"{'plan':38} {cases:5} cases {requests:6} requests, about {duration} ({pace}{guess})"
 

@@ -54,8 +54,9 @@ class TrafficGuard:
     def rejection(self, record: Record, body: bytes) -> str:
         """Return why a request may not pass; empty if it may."""
         path, query = self._path(record), record.target.partition("?")[2]
-        worst = self._worst(methods_of(Request(record.head.method, path, query, header_names(record), body)), path)
-        if worst in self._hazards:
+        request = Request(record.head.method, path, query, header_names(record), body)
+        worst = self._worst(methods_of(request), path)
+        if worst in self._hazards or self._reader.names_nothing(request):
             return ""
         why = "allow it with --allow-disruptive" if "write" in self._hazards else "--read-only allows only reads"
         return f"{record.head.method} {path} is {worst}; {why}"

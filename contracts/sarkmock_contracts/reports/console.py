@@ -67,10 +67,15 @@ def failure_lines(run: Run, outcome: Outcome) -> Iterator[Text]:
     for cause, members in grouped[:SHOWN]:
         if len(members) > 1:
             yield from cause_lines(cause, members)
-        yield from finding_lines(run, min(members, key=lambda member: (not member.finding.evidence,
-                                                                       evidence_weight(member.finding.evidence))))
+        yield from finding_lines(run, min(members, key=example_rank))
     if len(grouped) > SHOWN:
         yield Text(f"and {len(grouped) - SHOWN} more causes: --report DIR writes all of them", style="bold")
+
+
+def example_rank(judged: Classified) -> tuple[bool, int, tuple[int, int]]:
+    """Return a sort key for the findings of a cause: those with evidence, the worst, the simplest first."""
+    evidence = judged.finding.evidence
+    return not evidence, SEVERITIES.index(judged.severity), evidence_weight(evidence)
 
 
 def printable_text(value: object) -> str:

@@ -130,8 +130,7 @@ def answer_problem(target: Target, answer: Response) -> str | None:
     if elsewhere is not None:
         return f"no API at the base path {target.transport.base or '/'}; it is at {elsewhere}"
     if answer.status >= 500:
-        malformed = credential(target) and wants_token(target.send(tokenless_read(PROBE)).response)
-        return (f"{credential(target)}: not a token of SARK; they look like 1|SECRET" if malformed else
+        return (f"{credential(target)}: not a token of SARK; they look like 1|SECRET" if is_malformed(target) else
                 f"{PROBE} returned an error ({answer.status}): no SARK API is running there")
     if wants_token(answer):
         return why_rejected(target)
@@ -170,6 +169,12 @@ def credential(target: Target) -> str:
     """Return the name of the option that provides the run's credentials; empty if there is none."""
     last = list(target.layers())[-1]
     return last.credential if isinstance(last, Http) else ""
+
+
+def is_malformed(target: Target) -> bool:
+    """Whether every path fails because of the run's token, even one that does not exist."""
+    return (bool(credential(target)) and target.get("/zznosuchpath").status >= HTTPStatus.INTERNAL_SERVER_ERROR
+            and wants_token(target.send(tokenless_read(PROBE)).response))
 
 
 def tokenless_read(path: str) -> Request:
