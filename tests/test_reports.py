@@ -277,6 +277,7 @@ def test_github_action_runs_and_writes_summary(tmp_path):
 
 def test_gitlab_template_runs_and_finds_its_reports(tmp_path):
     job = yaml.safe_load((ROOT / "ci" / "gitlab.yml").read_text())[".sarkmock"]
+    assert job["variables"]["SARKMOCK"] == "sarkmock[check]"
     environment = home(tmp_path) | job["variables"] | {"SARK_ARGUMENTS": f"{QUICK} --only Destinations"}
     result = shell("\n".join(job["script"]), tmp_path, environment)
     assert result.returncode == 0, result
