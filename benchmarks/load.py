@@ -30,20 +30,20 @@ class Shot(NamedTuple):
         return head.encode() + b"\r\n" + body
 
 
-def rate(url: str, shot: Shot, seconds: float) -> float:
-    """Requests per second. Each connection has a request in flight while the others are read."""
+def rate(url: str, shot: Shot, seconds: float, clock: Callable[[], float] = time.perf_counter) -> float:
+    """Requests per second of a clock. Each connection has a request in flight while the others are read."""
     parts = urlsplit(url)
     with ExitStack() as stack:
         connections = [stack.enter_context(connect(parts.hostname or "", parts.port or 0, parts.scheme == "https"))
                        for _ in range(CONNECTIONS)]
-        start, number = time.perf_counter(), 0
-        while time.perf_counter() - start < seconds:
+        start, number = clock(), 0
+        while clock() - start < seconds:
             for connection in connections:
                 number += 1
                 connection.sendall(shot.encode(parts.netloc, number))
             for connection in connections:
                 expect(connection, shot)
-        return number / (time.perf_counter() - start)
+        return number / (clock() - start)
 
 
 def connect(host: str, port: int, tls: bool = True) -> socket.socket:

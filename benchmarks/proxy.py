@@ -97,12 +97,12 @@ def measure(options: argparse.Namespace) -> dict[str, dict[str, float | None]]:
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         pair = make_certificate(folder, "127.0.0.1")
-        plain, secure = (stack.enter_context(running(serve(tls), pair)) for tls in (False, True))
+        plain, secure = (stack.enter_context(running(serve(tls), pair)).url for tls in (False, True))
         proxies = [ours(plain, False), ours(plain, False, "--shadow", "L10"), ours(secure, True)]
         proxies += [mitmdump(options.mitmdump, plain)] if options.mitmdump else []
         proxies += [prism(options.prism, plain, folder / "openapi.json")] if options.prism else []
         urls = {"direct": (plain, "/api"), "direct (TLS)": (secure, "/api")}
-        urls |= {proxy.name: (stack.enter_context(running(proxy, pair)), proxy.prefix) for proxy in proxies}
+        urls |= {proxy.name: (stack.enter_context(running(proxy, pair)).url, proxy.prefix) for proxy in proxies}
         times: dict[str, list[float]] = {name: [] for name in urls}
         rates: dict[str, list[float | None]] = {name: [] for name in urls}
         for _ in range(options.rounds):

@@ -1,6 +1,7 @@
 """Requests per second of several servers, compared in one run: on a busy machine only the ratios are meaningful.
 
-`python benchmarks/servers.py [--seconds 0.5] [--rounds 3] [--only TEXT] [--json] [--before CHECKOUT] [--prism COMMAND]`
+`python benchmarks/servers.py [--seconds 0.5] [--rounds 3] [--processor] [--only TEXT] [--json]
+    [--before CHECKOUT] [--prism COMMAND]`
 """
 
 from __future__ import annotations
@@ -49,6 +50,16 @@ class Candidate(NamedTuple):
     environment: Mapping[str, str] = {}
 
 
+class Running(NamedTuple):
+    url: str
+    process: int
+
+    def processor_time(self) -> float:
+        """Seconds of processor time of all threads, on Linux."""
+        tasks = Path(f"/proc/{self.process}/task").glob("*/schedstat")
+        return sum(int(task.read_text().split()[0]) for task in tasks) / 1e9
+
+
 def of_this_checkout(name: str, script: Path = SCRIPT) -> Candidate:
     return Candidate(name, lambda port, pair: [sys.executable, str(script), name, str(port), str(pair.certificate),
                                                str(pair.key)])
@@ -68,7 +79,7 @@ def prism(command: str, document: Path) -> Candidate:
 
 
 @contextmanager
-def running(candidate: Candidate, pair: CertificatePair) -> Iterator[str]:
+def running(candidate: Candidate, pair: CertificatePair) -> Iterator[Running]:
     """Run the candidate in its own process group on a free port."""
     with socket.create_server(("127.0.0.1", 0)) as probe:
         port = probe.getsockname()[1]
@@ -76,7 +87,7 @@ def running(candidate: Candidate, pair: CertificatePair) -> Iterator[str]:
                                start_new_session=True, env=os.environ | candidate.environment)
     try:
         wait_for(port)
-        yield f"http{'s' if candidate.tls else ''}://127.0.0.1:{port}"
+        yield Running(f"http{'s' if candidate.tls else ''}://127.0.0.1:{port}", process.pid)
     finally:
         os.killpg(process.pid, signal.SIGKILL)
         process.wait()
@@ -91,16 +102,17 @@ def wait_for(port: int) -> None:
     raise SystemExit(f"nothing listens on port {port}")
 
 
-def measure(candidates: list[Candidate], pair: CertificatePair, seconds: float, rounds: int) -> Rates:
-    """The median of several rounds of all candidates."""
+def measure(candidates: list[Candidate], pair: CertificatePair, seconds: float, rounds: int, processor: bool) -> Rates:
+    """The median of several rounds of all candidates, per second or per second of the server's processor time."""
     results = {candidate.name: {shot.name: [] for shot in SHOTS} for candidate in candidates}  # type: dict[str, dict[str, list[float]]]
     for _ in range(rounds):
         for candidate in candidates:
-            with running(candidate, pair) as url:
+            with running(candidate, pair) as server:
+                clock = server.processor_time if processor else time.perf_counter
                 for shot in SHOTS:
                     sent = shot._replace(path=candidate.prefix + shot.path.removeprefix("/api"))
-                    rate(url, sent._replace(body=shot.body and _warm(shot)), seconds / 10)
-                    results[candidate.name][shot.name].append(rate(url, sent, seconds))
+                    rate(server.url, sent._replace(body=shot.body and _warm(shot)), seconds / 10)
+                    results[candidate.name][shot.name].append(rate(server.url, sent, seconds, clock))
     return {name: {shot: median(rates) for shot, rates in shots.items()} for name, shots in results.items()}
 
 
@@ -120,6 +132,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="Requests per second, side by side.")
     parser.add_argument("--seconds", type=float, default=0.5, help="per candidate, request and round")
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--processor", action="store_true", help="seconds of the server's processor time, on Linux")
     parser.add_argument("--only", default="", help="candidates whose name holds this text, beside the first")
     parser.add_argument("--json", action="store_true")
     parser.add_argument("--before", type=Path, metavar="CHECKOUT", help="compare with this state of the project, too")
@@ -131,7 +144,7 @@ def main() -> None:
         pair = make_certificate(Path(directory), "127.0.0.1")
         candidates += [of_another(options.before)] if options.before else []
         candidates += [prism(options.prism, Path(directory) / "openapi.json")] if options.prism else []
-        rates = measure(candidates, pair, options.seconds, options.rounds)
+        rates = measure(candidates, pair, options.seconds, options.rounds, options.processor)
     if options.json:
         print(json.dumps(rates, indent=2))
     else:

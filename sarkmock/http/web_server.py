@@ -58,9 +58,9 @@ def apache_answer(method: str, path: str) -> WebReply | None:
         return WebReply(200, "Apache answers OPTIONS * itself", content=b"", content_type=None)
     if path == "*" or method == "CONNECT":
         return WebReply(400, "Apache accepts the target * only with OPTIONS, and CONNECT only for a host")
-    if BROKEN_ESCAPE.search(path):
+    if "%" in path and BROKEN_ESCAPE.search(path):
         return WebReply(400, "Apache rejects a path with a % that two hexadecimal digits do not follow")
-    if FORBIDDEN_ESCAPE.search(path):
+    if "%" in path and FORBIDDEN_ESCAPE.search(path):
         return WebReply(404, "Apache does not pass on a path with %2F or %00")
     normal = normalized_path(path)
     if normal is None:
@@ -223,7 +223,8 @@ def server_page(status: int, reason: str = "", location: str = "") -> bytes:
 
 def unescaped(text: str) -> bytes:
     """Return the bytes of a percent-encoded text, in which a character stands for one byte."""
-    return unquote_to_bytes(text.encode("latin-1", "replace"))
+    octets = text.encode("latin-1", "replace")
+    return unquote_to_bytes(octets) if "%" in text else octets
 
 
 def raw_path(script: str, path: str, target: str) -> str:
