@@ -5,7 +5,7 @@ from sarkmock.cli.output import OutputError
 from sarkmock.faults import FaultError
 from sarkmock.http.direct import api_application
 from sarkmock.http.engine import WEB_SERVERS, Engine, Program
-from sarkmock.http.replies import MethodNotAllowed, PageNotFound, PhpError, errors_summary
+from sarkmock.http.replies import JSON, MethodNotAllowed, PageNotFound, PhpError, errors_summary
 from sarkmock.journal import Notice
 from sarkmock.laravel.php import TRIMMED, UploadedFile, overridden_method, read_input, to_text
 from sarkmock.laravel.validation import Validator, display_name, is_rule_message, laravel_messages

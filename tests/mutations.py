@@ -69,7 +69,7 @@ def mutated(profile: str, mutations: list[Mutation]) -> Any:
 
 
 def members(profile: str, section: str) -> list[Operation]:
-    return [one for one in contract_of(profile).operations if one.section == section]
+    return [operation for operation in contract_of(profile).operations if operation.section == section]
 
 
 def name_of(operation: Operation) -> str:
@@ -86,13 +86,13 @@ def jsonpath(pointer: str) -> str:
 
 
 def makers(operations: list[Operation]) -> list[Operation]:
-    return [one for one in operations if one.method == "POST"]
+    return [operation for operation in operations if operation.method == "POST"]
 
 
 def dependents(operation: Operation, operations: list[Operation]) -> frozenset[str]:
     """The operations that need rows of an operation and cannot be tested fully if it fails."""
     if operation.method == "POST" or (operation.method == "GET" and not operation.parameters):
-        return frozenset(name_of(one) for one in operations)
+        return frozenset(name_of(operation) for operation in operations)
     return frozenset({name_of(operation)})
 
 
@@ -101,52 +101,53 @@ def dependents(operation: Operation, operations: list[Operation]) -> frozenset[s
 
 def gone(profile: str, operations: list[Operation], rng: random.Random) -> Mutation | None:
     """An operation is removed."""
-    one = rng.choice(operations)
-    if one.method == "GET":
+    operation = rng.choice(operations)
+    if operation.method == "GET":
         return None  # a GET of an existing path is a 404 of another route, or a HEAD
-    return Mutation(f"gone {name_of(one)}", ({"target": place(one), "remove": True},),
-                    frozenset({("place", name_of(one), "")}), dependents(one, operations))
+    return Mutation(f"gone {name_of(operation)}", ({"target": place(operation), "remove": True},),
+                    frozenset({("place", name_of(operation), "")}), dependents(operation, operations))
 
 
 def status(profile: str, operations: list[Operation], rng: random.Random) -> Mutation | None:
     """An operation succeeds with another status."""
-    one = rng.choice(operations)
-    seen = plain(profile, one.section)
-    if one.status >= 500 or not any(fact.is_ == one.status for fact in seen.of(name_of(one), "status")):
+    operation = rng.choice(operations)
+    statuses = [fact.is_ for fact in plain(profile, operation.section).of(name_of(operation), "status")]
+    if operation.status >= 500 or operation.status not in statuses:
         return None
-    new = rng.choice([code for code in (200, 201, 202, 203) if code != one.status])
-    response = one.spec["responses"][str(one.status)]
-    actions = ({"target": f"{place(one)}.responses['{one.status}']", "remove": True},
-               {"target": f"{place(one)}.responses", "update": {str(new): copy.deepcopy(response)}})
-    return Mutation(f"status {name_of(one)} {new}", actions, frozenset({("status", name_of(one), "")}))
+    new = rng.choice([code for code in (200, 201, 202, 203) if code != operation.status])
+    response = operation.spec["responses"][str(operation.status)]
+    actions = ({"target": f"{place(operation)}.responses['{operation.status}']", "remove": True},
+               {"target": f"{place(operation)}.responses", "update": {str(new): copy.deepcopy(response)}})
+    return Mutation(f"status {name_of(operation)} {new}", actions, frozenset({("status", name_of(operation), "")}))
 
 
 def crash(profile: str, operations: list[Operation], rng: random.Random) -> Mutation | None:
     """An operation always crashes."""
-    one = rng.choice(operations)
-    seen = plain(profile, one.section)
-    if one.action == "crash" or not any(fact.is_ == one.status for fact in seen.of(name_of(one), "status")):
+    operation = rng.choice(operations)
+    statuses = [fact.is_ for fact in plain(profile, operation.section).of(name_of(operation), "status")]
+    if operation.action == "crash" or operation.status not in statuses:
         return None
-    actions = [{"target": place(one), "update": {"x-action": "crash", "responses": {"500": CRASH}}}]
-    checks = [{"target": f"{place(one)}['x-after']", "remove": True}] if one.checks and one.key else []
-    return Mutation(f"crash {name_of(one)}", (*actions, *checks), frozenset({("status", name_of(one), "")}),
-                    dependents(one, operations))
+    name, target = name_of(operation), place(operation)
+    actions = [{"target": target, "update": {"x-action": "crash", "responses": {"500": CRASH}}}]
+    checks = [{"target": f"{target}['x-after']", "remove": True}] if operation.checks and operation.key else []
+    return Mutation(f"crash {name}", (*actions, *checks), frozenset({("status", name, "")}),
+                    dependents(operation, operations))
 
 
 def field_gone(profile: str, operations: list[Operation], rng: random.Random) -> Mutation | None:
     """Responses lack a field."""
     contract = contract_of(profile)
-    one = rng.choice(operations)
-    row = contract.row_place(one)
+    operation = rng.choice(operations)
+    row = contract.row_place(operation)
     schema = contract.resolve(row)[1] if row else {}
-    seen = plain(profile, one.section)
-    key = one.table.key if one.table else None
+    seen = plain(profile, operation.section)
+    key = operation.table.key if operation.table else None
     names = [name for name, described in schema.get("properties", {}).items()
              if name != key and "default" not in described]
     if not names:
         return None
     name = rng.choice(names)
-    alike = [other for other in members(profile, one.section) if contract.row_place(other) == row]
+    alike = [other for other in members(profile, operation.section) if contract.row_place(other) == row]
     shown = frozenset(("field", name_of(other), name) for other in alike
                       if any(fact.of in (name, f"[].{name}") for fact in seen.of(name_of(other), "field")))
     return Mutation(f"field {row} {name}", ({"target": f"{jsonpath(row or '')}.properties['{name}']", "remove": True},),
@@ -156,7 +157,8 @@ def field_gone(profile: str, operations: list[Operation], rng: random.Random) ->
 @cache
 def rule_lists() -> list[Any]:
     """All rule lists of the documents that need neither tables nor files."""
-    every = [rules for known in catalogue().values() for one in known.versions.values() for rules in one.rules.values()]
+    every = [rules for known in catalogue().values() for version in known.versions.values()
+             for rules in version.rules.values()]
     texts = {str(rules): rules for rules in every
              if not any(word in str(rules) for word in ("exists", "file", "mime", "operator"))}
     return [texts[text] for text in sorted(texts)]
@@ -175,16 +177,16 @@ class NoTables:
 
 def verdicts(name: str, field_name: str, rules: Any) -> list[Any] | None:
     """The verdict of a rule list on each tested value; None if it crashes for one."""
-    found = []
+    results = []
     for value in (*values_for(catalogue()[name], field_name, DEPTH), NOT_SENT):
         if is_placeholder(value):
             return None
         data = {} if value is NOT_SENT else {field_name: laravel(value)}
         try:
-            found.append(Validator({field_name: rules}).errors(data, NoTables()).get(field_name))
+            results.append(Validator({field_name: rules}).errors(data, NoTables()).get(field_name))
         except Exception:
             return None
-    return found
+    return results
 
 
 def laravel(value: Any) -> Any:
@@ -245,11 +247,11 @@ def draw(profile: str, section: str, rng: random.Random, count: int) -> list[Mut
     return mutations
 
 
-def meet(one: Mutation, other: Mutation) -> bool:
+def meet(first: Mutation, second: Mutation) -> bool:
     """Whether one mutation hides the differences of the other, or both change the same."""
-    touched = [{op for _, op, _ in mutation.expected} | mutation.hides for mutation in (one, other)]
-    return bool(one.hides & touched[1] or other.hides & touched[0] or one.expected & other.expected
-                or one.actions[0]["target"] == other.actions[0]["target"])
+    touched = [{op for _, op, _ in mutation.expected} | mutation.hides for mutation in (first, second)]
+    return bool(first.hides & touched[1] or second.hides & touched[0] or first.expected & second.expected
+                or first.actions[0]["target"] == second.actions[0]["target"])
 
 
 def expected(before: list[Mutation], after: list[Mutation]) -> set[tuple[str, str, str]]:
@@ -261,6 +263,6 @@ def expected(before: list[Mutation], after: list[Mutation]) -> set[tuple[str, st
 def sections(profile: str) -> Iterator[str]:
     """Sections with rows, whose operations write."""
     for section in contract_of(profile).sections:
-        found = members(profile, section)
-        if any(one.table and one.method == "POST" for one in found):
+        operations = members(profile, section)
+        if any(operation.table and operation.method == "POST" for operation in operations):
             yield section

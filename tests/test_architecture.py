@@ -83,8 +83,8 @@ OPTIONAL = {"anyio", "httpx"}
 # A dependency only to pin its lowest version.
 NEVER_IMPORTED = {"openapi-spec-validator"}
 MODULE_LINES, FUNCTION_LINES = 350, 40
-# Terms of both packages, a pytest hook, and a command that is named after what it lists.
-DEFINED_TWICE = {"JSON", "Request", "profiles", "pytest_configure"}
+# A request that is received and one that is sent, a pytest hook, and a command that is named after what it lists.
+DEFINED_TWICE = {"Request", "profiles", "pytest_configure"}
 
 
 @cache

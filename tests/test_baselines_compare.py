@@ -50,8 +50,8 @@ def comparison(recordings):
 
 def test_recording_does_not_differ_from_itself(recordings):
     for facts in recordings:
-        found = compare_baselines(baseline(facts), baseline(facts))
-        assert (found.differences, found.unreached) == ([], [])
+        comparison = compare_baselines(baseline(facts), baseline(facts))
+        assert (comparison.differences, comparison.unreached) == ([], [])
 
 
 @pytest.mark.parametrize("profile", profiles())
@@ -61,8 +61,8 @@ def test_boxes_of_one_version_do_not_differ_by_their_rows(profile):
     box, other, full = (baseline(BoxRecorder(Target(embedded_mock(Engine(document, State(
         load_seed(seed, document), token=MOCK_TOKEN)))), DEPTHS["quick"], frozenset({"read"})).run())
         for seed in ("factory", "demo", "examples"))
-    for one, two in ((box, other), (full, box), (other, full)):
-        assert compare_baselines(one, two).differences == []
+    for before, after in ((box, other), (full, box), (other, full)):
+        assert compare_baselines(before, after).differences == []
 
 
 @pytest.mark.parametrize(("kind", "op", "of"), [
@@ -117,13 +117,13 @@ def test_every_difference_has_exactly_one_cause(comparison):
 
 
 def test_framework_upgrade_has_few_causes():
-    found = describe_comparison(compare_baselines(profile_baseline("shipped"), profile_baseline("L10")))
-    assert len(found["differences"]) > 200
-    assert 8 < len(found["causes"]) <= 25
-    titles = {cause["title"]: cause for cause in found["causes"]}
+    description = describe_comparison(compare_baselines(profile_baseline("shipped"), profile_baseline("L10")))
+    assert len(description["differences"]) > 200
+    assert 8 < len(description["causes"]) <= 25
+    titles = {cause["title"]: cause for cause in description["causes"]}
     assert len(titles["message changed: nothing -> 'field'"]["differences"]) > 100
     assert len(titles["now crashes: Non Recurring Timers (Holidaytimers)"]["operations"]) == 5
-    text = terminal_text(found)
+    text = terminal_text(description)
     assert len(text.splitlines()) < 80
     assert "and 20 more" in text
 
@@ -142,8 +142,9 @@ def test_causes_are_truncated_on_terminal_only(comparison):
     ("rejected: The pkey is no. The pkey is bad.; rejected: The pkey is bad.",
      "rejected: The pkey is no. The pkey is worse.; rejected: The pkey is worse.", "'bad.' -> 'worse.'")])
 def test_message_differences_are_grouped_by_changed_words(before, after, title):
-    found = [Difference("message changed", f"POST /{name}", "pkey", before, after) for name in ("agents", "tenants")]
-    assert [cause.title for cause in difference_causes(found)] == [f"message changed: {title}"]
+    differences = [Difference("message changed", f"POST /{name}", "pkey", before, after)
+                   for name in ("agents", "tenants")]
+    assert [cause.title for cause in difference_causes(differences)] == [f"message changed: {title}"]
 
 
 # clients
@@ -170,13 +171,13 @@ def marked(comparison, uses):
 
 
 def test_differences_that_break_client(comparison, client):
-    found = marked(comparison, read_clients(client(CLIENT)))
-    assert found == {("rule tightened", "POST /agents", "passwd")}
+    marks = marked(comparison, read_clients(client(CLIENT)))
+    assert marks == {("rule tightened", "POST /agents", "passwd")}
 
 
 def test_client_without_listed_fields_uses_all_fields(comparison, client):
-    found = marked(comparison, read_clients(client("- POST /agents\n- GET /globals\n")))
-    assert {("crash instead of rejection", "POST /agents", "cluster"), ("operation moved", "GET /globals", "")} <= found
+    marks = marked(comparison, read_clients(client("- POST /agents\n- GET /globals\n")))
+    assert {("crash instead of rejection", "POST /agents", "cluster"), ("operation moved", "GET /globals", "")} <= marks
 
 
 @pytest.mark.parametrize(("of", "concerned"), [
@@ -346,8 +347,8 @@ def test_upgrade_reports_moved_commands_and_token():
     verbs = ("start", "stop")
     moved = [("operation moved", f"GET /syscommands/pbx{verb}", f"GET /syscommands/{verb}") for verb in verbs]
     for before, after, breaking in (("shipped", "L10", moved), ("L10", "L11", [("token needed", "*", None)])):
-        found = compare_baselines(recorded[before], recorded[after]).of("breaking")
-        assert [(difference.kind, difference.op, difference.after) for difference in found] == breaking
+        differences = compare_baselines(recorded[before], recorded[after]).of("breaking")
+        assert [(difference.kind, difference.op, difference.after) for difference in differences] == breaking
 
 
 MOVED = {("operation moved", f"GET /syscommands/pbx{verb}", f"GET /syscommands/{verb}") for verb in ("start", "stop")}
@@ -367,8 +368,8 @@ def test_moved_commands_are_derived_from_recognised_versions(tmp_path):
     assert moves_by_version(before, after) == MOVED
     called = profile_baseline("shipped", Baseline("", "quick", HAZARDS, "syscommands", Facts()))
     assert moves_by_version(called, after) == MOVED  # one side was requested, the other was not
-    found = describe_comparison(compare_baselines(before, after))
-    cause, = (cause for cause in found["causes"] if cause["kind"] == "operation moved")
+    description = describe_comparison(compare_baselines(before, after))
+    cause, = (cause for cause in description["causes"] if cause["kind"] == "operation moved")
     assert "not requested, known from the recognised versions" in cause["title"]
 
 
@@ -392,8 +393,8 @@ def test_operation_is_removed_if_catch_all_route_answers_instead():
 
 def test_profiles_are_compared_without_a_target():
     result = sarkmock("compare", "documented", "2024-06", "--json")
-    found = json.loads(result.stdout)
-    kinds = {(difference["kind"], difference["operation"]) for difference in found["differences"]}
+    report = json.loads(result.stdout)
+    kinds = {(difference["kind"], difference["operation"]) for difference in report["differences"]}
     gone = "GET /astamis/ExtensionState/{id}/{context}"
     assert result.returncode == 1
     assert {("operation moved", "GET /globals"), ("operation removed", gone)} <= kinds

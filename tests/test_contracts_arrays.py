@@ -38,7 +38,7 @@ def test_extension_update_stores_array_of_keys_as_json_text(value: Any, stored: 
     assert suite.get(judged.request.path).json["cluster"] == stored
 
 
-@pytest.mark.parametrize(("status", "body", "found"), [
+@pytest.mark.parametrize(("status", "body", "checks"), [
     (200, b"{}", ["crash"]),
     (500, b"{}", []),
     (409, b"{}", []),
@@ -46,11 +46,11 @@ def test_extension_update_stores_array_of_keys_as_json_text(value: Any, stored: 
     (422, b'{"pkey": ["The pkey must be a string."]}', ["rules"]),
 ])
 def test_value_that_crashes_on_insert_may_be_rejected_only_by_check(status: int, body: bytes,
-                                                                    found: list[str]) -> None:
+                                                                    checks: list[str]) -> None:
     suite = suite_of("shipped", "shipped")
     operation = suite.contract.by_id["extensions.create.unprovisioned"]
     request = suite.fixtures.request(operation, {"pkey": ["1001"], "cluster": "default"})
     given = verdict(suite.contract, operation, request, suite.live)
     response = Response(status, (("Content-Type", "application/json"),), body)
     problems = list(verdict_problems(suite.contract, operation, given, response))
-    assert [problem.check for problem in problems] == found
+    assert [problem.check for problem in problems] == checks

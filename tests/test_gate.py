@@ -9,11 +9,11 @@ from urllib.parse import quote, unquote
 import hypothesis
 import pytest
 from hypothesis import strategies as st
-from sarkmock_contracts.client.http import ACCEPT, FORM, JSON, Request, with_form, with_json
+from sarkmock_contracts.client.http import ACCEPT, FORM, Request, with_form, with_json
 from sarkmock_contracts.errors import Withheld
 
 from sarkmock import profiles
-from sarkmock.suite_api import compile_document, load
+from sarkmock.suite_api import JSON, compile_document, load
 from tests.guarded import Box, guarded
 
 READ_ONLY = ""

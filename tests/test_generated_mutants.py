@@ -97,20 +97,20 @@ def test_changed_error_texts_are_found(profile: str, count: int | None) -> None:
     ("shipped", "check: templates.update without blfkeyname_only_in_sip_template"),  # no template can be made
     ("documented", "field: trunks.create devicerec lost"),  # the schema permits that a new row lacks it
     ("documented", "field: extensions.create.mailbox callerid lost"),  # a known deviation does not store it, either
-    ("documented", "unasked: holidaytimers.update routeclass emptied by an update"),  # the server derives it
+    ("documented", "unrequested: holidaytimers.update routeclass emptied by an update"),  # the server derives it
     ("shipped", "value: extensions.create.unprovisioned location null"),  # the server sets it
     ("shipped", "type: extensions.update pkey a number"),  # the schema permits both types
     ("documented", "check: backups.upload without backup_is_sound"),  # a zip file with a wrong checksum
     ("documented", "value: agents.show z_updater null"),  # no request can set the column
     ("L10", "default: cosrules.create description not None"),  # no other operation shows the row
-    ("L10", "lost: customapps.create POST is not done"),
+    ("L10", "lost write: customapps.create POST is not done"),
     ("L10", "list: customapps.list reversed"),
     ("L10", "filter: customapps.list cluster as in the first"),
     ("L10", "stored: customapps.create striptags in capitals"),
-    ("L10", "unasked: cosrules.update z_updated emptied by an update"),
+    ("L10", "unrequested: cosrules.update z_updated emptied by an update"),
     ("L11", "list: tenants.list without the last"),  # no tenant can be created
-    ("L11", "lost: extensions.runtime.update PUT is not done"),  # Asterisk stores the values
-    ("documented", "unasked: inboundroutes.update z_updater emptied by an update"),  # a show shows it
+    ("L11", "lost write: extensions.runtime.update PUT is not done"),  # Asterisk stores the values
+    ("documented", "unrequested: inboundroutes.update z_updater emptied by an update"),  # a show shows it
     ("L11", "rule lost: inboundroutes.create cluster without exists:cluster,{cluster}"),  # any route crashes
     ("documented", "status: firewalls.ipv4.restart 201 for 200"),  # the checks upload unsound rules before
     ("L11", "required lost: auth.register email without required"),  # another rule queries a table that no list shows
@@ -129,8 +129,8 @@ def test_further_mutants_are_found(number: int) -> None:
 
 
 @pytest.mark.parametrize(("profile", "text"), [
-    ("documented", "beside: ivrs.create tag0 changes in all rows"),
-    ("documented", "beside: templates.create desc changes in all rows"),
+    ("documented", "additional change: ivrs.create tag0 changes in all rows"),
+    ("documented", "additional change: templates.create desc changes in all rows"),
     ("shipped", "body: coscloses.list a byte order mark"),
 ])
 def test_further_mutant_is_found_early(profile: str, text: str) -> None:
@@ -145,7 +145,8 @@ def test_further_mutant_is_found_early(profile: str, text: str) -> None:
     ("documented", "filter: inboundroutes.list without technology"),
     ("L10", "field: customapps.list z_updater lost"),  # no other operation shows the row
     ("L11", "stored: inboundroutes.create moh in capitals"),  # a row without what crashes this version
-    ("shipped", "lost: holidaytimers.update PUT is not done"),  # disruptive requests are rejected after its creation
+    # Disruptive requests are rejected after its creation.
+    ("shipped", "lost write: holidaytimers.update PUT is not done"),
 ])
 def test_changes_of_lists_and_new_rows_are_found_early(profile: str, text: str) -> None:
     """Rows with other values are created before and after a row with the defaults."""
@@ -178,7 +179,7 @@ def test_read_with_wrong_value_is_blamed_alone(profile: str, text: str, identity
     ("documented", "stored: extensions.update dvrvmail in capitals", "no value that is accepted has letters"),
     ("L11", "stored: tenants.update pickupgroup not at all", "no row can be made"),
     ("documented", "error body: astamis.ConfbridgeListRooms 404 a text", "no answer of a run has the status"),
-    ("shipped", "lost: templates.delete DELETE is not done", "no row can be made"),
+    ("shipped", "lost write: templates.delete DELETE is not done", "no row can be made"),
     ("shipped", "check: trunks.create with key_is_free", "another check, or the database, rejects a taken key"),
     ("documented", "method: astamis.DBdel DELETE for PUT", "it is the listed deviation"),
     ("documented", "value: holidaytimers.show etime cut short", "the column holds numbers"),
@@ -239,7 +240,8 @@ def test_row_unknown_to_the_judge_does_not_affect_other_rows() -> None:
 
 
 def test_row_is_judged_again_after_restore_once_it_is_updated() -> None:
-    mutation = next(item for item in every("documented")["lost"] if str(item) == "lost: tenants.update PUT is not done")
+    text = "lost write: tenants.update PUT is not done"
+    mutation = next(item for item in every("documented")["lost write"] if str(item) == text)
     box = Mutated("documented", mutation)
     run = Run(contract_of("documented"), SignedIn(box, box.engine.state), options("documented", "documented"))
     run.send(with_json("POST", "/tenants", {"pkey": "acme", "description": "a"}))

@@ -98,8 +98,9 @@ def test_update_has_the_products_rules(profile, resource):
 
 
 @pytest.mark.parametrize(("profile", "operation"), [
-    (profile, one) for profile, resource in EVERY_RESOURCE for one in operations_of(profile, resource)
-    if one.method == "POST" and one.id not in ROWLESS[profile]], ids=lambda value: getattr(value, "id", value))
+    (profile, operation) for profile, resource in EVERY_RESOURCE for operation in operations_of(profile, resource)
+    if operation.method == "POST" and operation.id not in ROWLESS[profile]],
+    ids=lambda value: getattr(value, "id", value))
 def test_new_row_has_the_products_defaults(profile, operation):
     defaults = {**operation.defaults, **operation.table.defaults}
     observed = FACTS[profile]["resources"][operation.path.split("/")[1]]["defaults"] or {}

@@ -259,13 +259,13 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("-v", "--verbose", action="store_true", help="print every difference")
     options = parser.parse_args(arguments)
     exchanges = replay.read(options.file)
-    found = list(differences(exchanges, replay.engine_for(options.profile), files=files_of(options.file)))
-    wrong = Counter(item.exchange["scenario"] for item in found)
+    differing = list(differences(exchanges, replay.engine_for(options.profile), files=files_of(options.file)))
+    wrong = Counter(item.exchange["scenario"] for item in differing)
     total = Counter(exchange["scenario"] for exchange in exchanges)
-    sys.stdout.writelines(f"{item}\n" for item in found if options.verbose)
+    sys.stdout.writelines(f"{item}\n" for item in differing if options.verbose)
     sys.stdout.writelines(f"{replay.agreement(name, total[name], wrong[name])}\n" for name in wrong)
-    sys.stdout.write(f"{replay.agreement('all', len(exchanges), len(found))}\n")
-    return 1 if found else 0
+    sys.stdout.write(f"{replay.agreement('all', len(exchanges), len(differing))}\n")
+    return 1 if differing else 0
 
 
 if __name__ == "__main__":

@@ -87,7 +87,7 @@ def broken_rule(name: str, run: Part, edit: Callable[[Document], None], field: s
     return Mutant(name, run, Identity(operation, "rules", field, kind), edit=edit)
 
 
-def broken_answer(name: str, run: Part, tamper: Callable[[], Tamper], *expect: str) -> Mutant:
+def broken_response(name: str, run: Part, tamper: Callable[[], Tamper], *expect: str) -> Mutant:
     """A mutant that changes requests or responses; ``expect`` is the identity of its finding."""
     return Mutant(name, run, Identity(*expect), tamper=tamper)
 
@@ -99,27 +99,27 @@ def tampered(send: Send, tamper: Tamper) -> Send:
 # Checks of the suite
 
 
-def bounds(operation: str) -> Part:
+def run_boundaries(operation: str) -> Part:
     return lambda suite: boundary_sweep.check_boundaries(suite, suite.contract.by_id[operation])
 
 
-def arrays(operation: str) -> Part:
+def run_arrays(operation: str) -> Part:
     return lambda suite: boundaries.check_arrays(suite, suite.contract.by_id[operation])
 
 
-def asked(operation: str) -> Part:
+def run_smoke(operation: str) -> Part:
     return lambda suite: smoke.check_answers(suite, suite.contract.by_id[operation])
 
 
-def linked(operation: str) -> Part:
+def run_links(operation: str) -> Part:
     return lambda suite: smoke.check_links(suite, suite.contract.by_id[operation])
 
 
-def spoken(check: protocol.PathCheck, operation: str) -> Part:
+def run_protocol(check: protocol.PathCheck, operation: str) -> Part:
     return lambda suite: check(suite, suite.contract.by_id[operation])
 
 
-def sequences(*names: str) -> Part:
+def run_sequences(*names: str) -> Part:
     def run(suite: Run) -> None:
         rows = [resource for resource in resources(suite.contract) if resource.name in names]
         stateful.run_sequences(suite, rows, examples=6, steps=20)
@@ -127,28 +127,28 @@ def sequences(*names: str) -> Part:
     return run
 
 
-def rows(name: str) -> Part:
+def run_rows(name: str) -> Part:
     return lambda suite: row_lifecycle.check_row_lifecycle(
         suite, next(resource for resource in resources(suite.contract) if resource.name == name))
 
 
-def second_opinion(operation: str) -> Part:
+def run_openapi_core(operation: str) -> Part:
     def run(suite: Run) -> None:
-        asked(operation)(suite)
+        run_smoke(operation)(suite)
         core = openapi_core_check.openapi_core_of(suite)
         openapi_core_check.check_openapi_core(suite, core, suite.contract.by_id[operation])
 
     return run
 
 
-def fuzzed(operation: str) -> Part:
+def run_fuzz(operation: str) -> Part:
     return lambda suite: fuzz.check_fuzzed(suite, fuzz.Fuzzer(suite), suite.contract.by_id[operation], 10)
 
 
 # Edits of the mock's document
 
 
-def rules(schema: str, field: str, text: str | list[str]) -> Callable[[Document], None]:
+def replace_rules(schema: str, field: str, text: str | list[str]) -> Callable[[Document], None]:
     """Replace the rules of a body field."""
 
     def edit(document: Document) -> None:
@@ -157,7 +157,7 @@ def rules(schema: str, field: str, text: str | list[str]) -> Callable[[Document]
     return edit
 
 
-def variable(schema: str, field: str) -> Callable[[Document], None]:
+def add_variable(schema: str, field: str) -> Callable[[Document], None]:
     """Add a variable to a body."""
 
     def edit(document: Document) -> None:
@@ -166,7 +166,7 @@ def variable(schema: str, field: str) -> Callable[[Document], None]:
     return edit
 
 
-def column(schema: str, name: str, value: Any) -> Callable[[Document], None]:
+def replace_column(schema: str, name: str, value: Any) -> Callable[[Document], None]:
     """Replace the schema of a response column, or remove it if the value is None."""
 
     def edit(document: Document) -> None:
@@ -179,7 +179,7 @@ def column(schema: str, name: str, value: Any) -> Callable[[Document], None]:
     return edit
 
 
-def without_check(path: str, method: str, name: str | None = None) -> Callable[[Document], None]:
+def remove_check(path: str, method: str, name: str | None = None) -> Callable[[Document], None]:
     """Remove one check of an operation, or all."""
 
     def edit(document: Document) -> None:
@@ -189,7 +189,7 @@ def without_check(path: str, method: str, name: str | None = None) -> Callable[[
     return edit
 
 
-def key(path: str, method: str, name: str, value: Any) -> Callable[[Document], None]:
+def set_key(path: str, method: str, name: str, value: Any) -> Callable[[Document], None]:
     """Set a key of an operation."""
     return lambda document: document["paths"][path][method].update({name: value})
 
@@ -210,28 +210,28 @@ def on(method: str, path: str) -> Callable[[Callable[[Request, Send], Response]]
     return decorate
 
 
-def answer(method: str, path: str, change: Callable[[Response], Response]) -> Callable[[], Tamper]:
+def change_response(method: str, path: str, change: Callable[[Response], Response]) -> Callable[[], Tamper]:
     """Change responses."""
     return lambda: on(method, path)(lambda request, send: change(send(request)))
 
 
-def request(method: str, path: str, change: Callable[[Request], Request]) -> Callable[[], Tamper]:
+def change_request(method: str, path: str, change: Callable[[Request], Request]) -> Callable[[], Tamper]:
     """Change the requests before the mock sees them."""
     return lambda: on(method, path)(lambda request, send: send(change(request)))
 
 
-def instead(method: str, path: str, response: Response) -> Callable[[], Tamper]:
+def respond_with(method: str, path: str, response: Response) -> Callable[[], Tamper]:
     """Respond without the mock."""
     return lambda: on(method, path)(lambda request, send: response)
 
 
-def body(response: Response, change: Callable[[Any], Any]) -> Response:
+def edit_json(response: Response, change: Callable[[Any], Any]) -> Response:
     """Change the JSON value of a response. A response without JSON is unchanged."""
     value = response.json
     return response if value is None else replace(response, body=json.dumps(change(value)).encode())
 
 
-def sent(request: Request, change: Callable[[Any], Any]) -> Request:
+def edit_input(request: Request, change: Callable[[Any], Any]) -> Request:
     """Change the JSON value of a request."""
     value = json.loads(request.body) if request.body.startswith(b"{") else None
     return request if value is None else replace(request, body=json.dumps(change(value)).encode())
@@ -241,9 +241,9 @@ def json_response(status: int, value: Any) -> Response:
     return Response(status, (("Content-Type", "application/json"),), json.dumps(value).encode())
 
 
-def changed(method: str, path: str, change: Callable[[Any], Any]) -> Callable[[], Tamper]:
+def change_json(method: str, path: str, change: Callable[[Any], Any]) -> Callable[[], Tamper]:
     """Change the JSON value of responses."""
-    return answer(method, path, lambda response: body(response, change) if response.ok else response)
+    return change_response(method, path, lambda response: edit_json(response, change) if response.ok else response)
 
 
 def without_header(response: Response, name: str) -> Response:

@@ -122,16 +122,18 @@ def written_mutations(contract: Contract) -> Iterator[Mutation]:
         ids, columns = frozenset({op.id}), sorted({*op.visible} - {op.table.key})
         showing = frozenset(other.id for other in contract.operations if other.table == op.table)
         for name in op.rules.keys() & columns:
-            yield Mutation("stored otherwise", "a space after it", ids, name, after=of_stored(name, spaced))
-            yield Mutation("stored otherwise", "doubled", ids, name, after=of_stored(name, doubled))
+            yield Mutation("stored differently", "a space after it", ids, name, after=of_stored(name, spaced))
+            yield Mutation("stored differently", "doubled", ids, name, after=of_stored(name, doubled))
         if op.key and op.method == "PUT":
             for name in columns:
-                yield Mutation("beside", "is set by an update", showing, name, after=of(op, of_unsent(name, "zz")))
+                yield Mutation("additional change", "is set by an update", showing, name,
+                               after=of(op, of_unsent(name, "zz")))
                 if name in op.rules:
-                    yield Mutation("beside", "changes in all rows", showing, name, after=of(op, spreading(name)))
+                    yield Mutation("additional change", "changes in all rows", showing, name,
+                                   after=of(op, spreading(name)))
         if op.key:
             text = f"another row is deleted by {op.method}"
-            yield Mutation("beside", text, showing, after=of(op, deleting_another))
+            yield Mutation("additional change", text, showing, after=of(op, deleting_another))
 
 
 def spaced(value: Any) -> Any:
@@ -172,15 +174,15 @@ def accepting_mutations(contract: Contract) -> Iterator[Mutation]:
     for op in contract.operations:
         ids = frozenset({op.id})
         if op.rules and "file" not in str([*op.rules.values()]):
-            yield Mutation("accepting", "no other variable", ids, after=rejecting_others)
+            yield Mutation("accepted input", "no other variable", ids, after=rejecting_others)
         if "application/x-www-form-urlencoded" in str(op.spec.get("requestBody")):
-            yield Mutation("accepting", "no form", ids, after=rejecting_forms)
+            yield Mutation("accepted input", "no form", ids, after=rejecting_forms)
         for name, rules in op.rules.items():
             if any(value != value.swapcase() for value in listed_values(rules)):
                 yield Mutation("case", "any case", ids, name, after=accepting_any_case(name, listed_values(rules)))
         if op.method == "DELETE":
             path = frozenset(other.id for other in contract.operations if other.path == op.path)
-            yield Mutation("method too", "POST", path, edit=taking_post(op))
+            yield Mutation("method added", "POST", path, edit=taking_post(op))
     everywhere = frozenset(op.id for op in contract.operations)
     yield Mutation("everywhere", "no CORS", everywhere, after=without_cors)
 

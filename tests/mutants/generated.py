@@ -373,9 +373,9 @@ def written_mutations(op: Operation, held: set[str]) -> Iterator[Mutation]:
         yield Mutation("stored", "cut short", ids, name, after=of_stored(name, shortened))
         yield Mutation("stored", "in capitals", ids, name, after=of_stored(name, capitals))
     for name in sorted(set(op.visible) & held) if op.method == "PUT" and op.key else ():
-        yield Mutation("unasked", "emptied by an update", ids, name, after=of_unsent(name))
+        yield Mutation("unrequested", "emptied by an update", ids, name, after=of_unsent(name))
     if op.method in ("PUT", "POST", "DELETE") and op.hazard == "write":
-        yield Mutation("lost", f"{op.method} is not done", ids, undone=True)
+        yield Mutation("lost write", f"{op.method} is not done", ids, undone=True)
 
 
 def capitals(value: Any) -> Any:

@@ -20,7 +20,7 @@ from tests.mutants.generated import RULE_KINDS, Mutated, Mutation
 
 BY_CHANCE = {"fuzz", "openapi-core"}  # their findings depend on chance, or are found earlier
 OF_LIST = {"list", "order", "filter"}
-OF_COLUMN = {*RULE_KINDS, "field", "type", "hidden column", "default", "stored", "unasked", "value"}
+OF_COLUMN = {*RULE_KINDS, "field", "type", "hidden column", "default", "stored", "unrequested", "value"}
 
 
 @dataclass
@@ -138,4 +138,4 @@ def groups(mutations: Iterable[Mutation], contract: Contract) -> list[list[Mutat
 
 
 LARGEST = 25
-ALONE = {"lost", "path", "method", "status", "link", "error body", "list", "check", "required gained", "header"}
+ALONE = {"lost write", "path", "method", "status", "link", "error body", "list", "check", "required gained", "header"}

@@ -46,7 +46,8 @@ VALUES: tuple[Any, ...] = (
     "127.0.0.1", "::1", "x" * 255, "x" * 256, "x" * 300, "true", "yes", "\n", "a\n", "*")
 ABSENT = object()
 NO_BOX: Any = None  # changes of responses need none
-OF_SUCCESS = {"field", "type", "value", "link", "hidden column", "header", "stored", "default", "unasked", "lost"}
+OF_SUCCESS = {"field", "type", "value", "link", "hidden column", "header", "stored", "default", "unrequested",
+              "lost write"}
 UNMET = {"status": "no answer of a run has the status", "error text": "no answer of a run has the text"}
 SAVING = {"save"}  # with this name a check rejects the whole row
 LOSING = {"snapshots_upload_shipped", "snapshots_upload_silent", "snapshots_upload_lost"}  # actions that store no file
@@ -56,7 +57,7 @@ JSON_TYPES = {str: "string", type(None): "null", bool: "boolean", int: "integer"
 TELLING = {"reads", "rules", "rows", "smoke", "scenarios", "long-scenarios", "links", "unknown-rows", "disruptive",
            "run-state", "options", "protocol"}
 FEW_OPERATIONS = 12  # of a deviation that a single change can cause
-OF_COLUMN = {"field", "type", "value", "link", "filter", "order", "stored", "unasked"}
+OF_COLUMN = {"field", "type", "value", "link", "filter", "order", "stored", "unrequested"}
 
 
 def why_invisible(contract: Contract, mutation: Mutation) -> str:
@@ -144,12 +145,13 @@ def unchanging(contract: Contract, mutation: Mutation, operation: Operation) -> 
     if mutation.after is None or mutation.kind not in OF_COLUMN or is_set(contract, operation, column):
         return "" if takes_texts(contract, mutation, operation) else "the column holds numbers, whatever is sent"
     answers = recorded(contract)
-    if mutation.kind in ("stored", "unasked"):  # they happen to rows
-        nothing = all(row.get(column) is None for one in contract.operations
-                      if one.table == operation.table for answer in answers[one.id] for row in answer.response.rows)
+    if mutation.kind in ("stored", "unrequested"):  # they happen to rows
+        nothing = all(row.get(column) is None for other in contract.operations
+                      if other.table == operation.table for answer in answers[other.id] for row in answer.response.rows)
         return "no variable sets the column, and it is always null" if nothing else ""
     own = answers[operation.id]
-    changed = (mutation.after(NO_BOX, operation, one.request, one.response).json != one.response.json for one in own)
+    changed = (mutation.after(NO_BOX, operation, exchange.request, exchange.response).json != exchange.response.json
+               for exchange in own)
     if mutation.text == "a text" and {"string", "integer"} <= types:
         return "no variable sets the column, and the document allows it to be a number or a text"
     return "" if any(changed) else f"no variable sets the column, and none of {len(own)} answers changes"
@@ -159,11 +161,11 @@ def takes_texts(contract: Contract, mutation: Mutation, operation: Operation) ->
     """Whether a change of texts changes a response of a run, or a variable of the column accepts texts."""
     if mutation.kind != "value" or mutation.text != "cut short" or mutation.after is None:
         return True
-    values = chain.from_iterable(accepted(one, mutation.variable) for one in contract.operations
-                                 if one.table == operation.table and mutation.variable in one.rules)
+    values = chain.from_iterable(accepted(other, mutation.variable) for other in contract.operations
+                                 if other.table == operation.table and mutation.variable in other.rules)
     return not all(str(value).strip().isdigit() for value in values) or any(
-        mutation.after(NO_BOX, operation, one.request, one.response).json != one.response.json
-        for one in recorded(contract)[operation.id])
+        mutation.after(NO_BOX, operation, exchange.request, exchange.response).json != exchange.response.json
+        for exchange in recorded(contract)[operation.id])
 
 
 def listed_values(contract: Contract, listing: Operation, column: str) -> set[str]:
@@ -183,10 +185,10 @@ def is_set(contract: Contract, operation: Operation, column: str) -> bool:
     """Whether a variable of an operation on the same rows sets a column."""
     table = operation.table
     writers = [operation] if operation.method == "POST" else [
-        one for one in contract.operations
-        if one.table and table and one.table.name == table.name and one.section == operation.section]
-    return table is None or any(column in one.rules and takes_some(one.rules[column]) and not never_succeeds(one)
-                                for one in writers)
+        other for other in contract.operations
+        if other.table and table and other.table.name == table.name and other.section == operation.section]
+    return table is None or any(column in other.rules and takes_some(other.rules[column]) and not never_succeeds(other)
+                                for other in writers)
 
 
 def takes_some(rules: Any) -> bool:
@@ -209,8 +211,8 @@ def takes_letters(contract: Contract, operation: Operation, name: str) -> bool:
     """Whether a variable accepts a text with letters, or the key of a row whose key has letters."""
     values = accepted(operation, name)
     if any(map(is_placeholder, values)):
-        values = [*values, *(row.get(name) for one in contract.operations if one.table == operation.table
-                             for answer in recorded(contract)[one.id] for row in answer.response.rows)]
+        values = [*values, *(row.get(name) for other in contract.operations if other.table == operation.table
+                             for answer in recorded(contract)[other.id] for row in answer.response.rows)]
     return any(isinstance(value, str) and not is_placeholder(value) and value != value.swapcase() for value in values)
 
 
@@ -299,14 +301,15 @@ def reachable(contract: Contract, operation: Operation) -> bool:
 
 def makers(contract: Contract, operation: Operation) -> list[Operation]:
     """The operations that create rows of the table."""
-    return [one for one in contract.operations if one.table and operation.table and not never_succeeds(one)
-            and one.table.name == operation.table.name and one.method == "POST" and recorded(contract)[one.id]]
+    return [other for other in contract.operations if other.table and operation.table and not never_succeeds(other)
+            and other.table.name == operation.table.name and other.method == "POST" and recorded(contract)[other.id]]
 
 
 def listed_deviation(contract: Contract, mutation: Mutation, operations: list[Operation]) -> str:
     """A rule of the published product is a listed deviation, not a new finding."""
     other, name = contract_of(product()), mutation.variable
-    same = all(one.id in other.by_id and other.by_id[one.id].rules.get(name) == mutation.rules for one in operations)
+    same = all(operation.id in other.by_id and other.by_id[operation.id].rules.get(name) == mutation.rules
+               for operation in operations)
     return "it is a listed deviation" if same else ""
 
 
@@ -314,9 +317,9 @@ def answers_of_deviation(contract: Contract, mutation: Mutation) -> str:
     """The deviation that changes the responses of the operations in the same way as the mutation."""
     if mutation.edit is None or mutation.kind == "framework" or contract.document != load(BASE):
         return ""
-    candidates = [one.id for one in known_deviations(BASE)
-                  if mutation.operations <= affected_operations(one.id)
-                  and len(affected_operations(one.id)) <= FEW_OPERATIONS]
+    candidates = [deviation.id for deviation in known_deviations(BASE)
+                  if mutation.operations <= affected_operations(deviation.id)
+                  and len(affected_operations(deviation.id)) <= FEW_OPERATIONS]
     changed = mutant_answers(contract, mutation) if candidates else []
     if all(map(is_same, changed, intact_answers(contract, mutation))):
         return ""
@@ -361,8 +364,8 @@ def answers(contract: Contract, mutation: Mutation, box: Transport) -> list[Resp
 
 
 def shown(contract: Contract, operation: Operation, column: str) -> bool:
-    return any(one.table and operation.table and one.table.name == operation.table.name and column in one.visible
-               for one in contract.operations)
+    return any(other.table and operation.table and other.table.name == operation.table.name and column in other.visible
+               for other in contract.operations)
 
 
 class Everything:
@@ -387,7 +390,7 @@ def equal_rules(contract: Contract, mutation: Mutation, operation: Operation) ->
     before, after = operation.rules[name], mutation.rules
     if mutation.kind == "exists":
         return ""  # the tables hold different keys
-    listed, _ = document_lists(rules for one in contract.operations for rules in one.rules.values())
+    listed, _ = document_lists(rules for other in contract.operations for rules in other.rules.values())
     values = [*VALUES, *listed, *boundaries(before), ABSENT]
     same = all(verdict(name, before, value, there) == verdict(name, after, value, there)
                for value in values for there in (True, False))
@@ -397,11 +400,12 @@ def equal_rules(contract: Contract, mutation: Mutation, operation: Operation) ->
 def equal_answers(contract: Contract, mutation: Mutation, operations: list[Operation]) -> str:
     """The reason why no value of many has another response, for operations with a check that always rejects."""
     name = mutation.variable
-    if not all(REJECTING.intersection(one.checks) for one in operations):
+    if not all(REJECTING.intersection(operation.checks) for operation in operations):
         return ""
     fixtures = Run(contract, signed_in(contract.document)).fixtures
     values = [*VALUES, *boundaries(operations[0].rules[name])]
-    requests = [fixtures.request(one, {**fixtures.minimal(one), name: value}) for one in operations for value in values]
+    requests = [fixtures.request(operation, {**fixtures.minimal(operation), name: value})
+                for operation in operations for value in values]
     documents = contract.document, mutated_document(contract.document, mutation)
     boxes = [signed_in(document) for document in documents]
     same = all(is_same(*(box.send(request) for box in boxes)) for request in requests)

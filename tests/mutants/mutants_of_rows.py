@@ -10,23 +10,23 @@ from sarkmock_contracts.judge.findings import Identity
 
 from tests.mutants.breaking import (
     Mutant,
-    answer,
-    bounds,
-    broken_answer,
-    changed,
-    column,
-    instead,
+    add_variable,
+    broken_response,
+    change_json,
+    change_request,
+    change_response,
+    edit_input,
     json_response,
-    key,
-    linked,
     on,
-    request,
-    rows,
-    sent,
-    sequences,
-    spoken,
-    variable,
-    without_check,
+    remove_check,
+    replace_column,
+    respond_with,
+    run_boundaries,
+    run_links,
+    run_protocol,
+    run_rows,
+    run_sequences,
+    set_key,
 )
 from tests.mutants.tampering import (
     Creeping,
@@ -44,121 +44,123 @@ from tests.mutants.tampering import (
 )
 
 ROW, ROWS = "/tenants/[^/]+", "/tenants"
-TENANTS, UPDATE = sequences("tenants"), bounds("tenants.update")
+TENANTS, UPDATE = run_sequences("tenants"), run_boundaries("tenants.update")
 EVERYTHING = {"restoredb": True, "restoreusergreeting": True}
 PAIR = {"IPphone_pkey": "6001", "COS_pkey": "zzrule1", "z_created": None, "z_updated": None, "z_updater": "system"}
 
 MUTANTS = [
     Mutant(
         "a default is missing", TENANTS, Identity("tenants.create", "default", "masteroclo", "changed"),
-        edit=column("TenantCreated", "masteroclo", {"default": None})),
+        edit=replace_column("TenantCreated", "masteroclo", {"default": None})),
     Mutant(
         "a default is another", TENANTS, Identity("tenants.create", "default", "chanmax", "changed"),
-        edit=column("TenantCreated", "chanmax", {"default": "31"})),
+        edit=replace_column("TenantCreated", "chanmax", {"default": "31"})),
     Mutant(
-        "a dependency is ignored", sequences("tenants", "queues"),
+        "a dependency is ignored", run_sequences("tenants", "queues"),
         Identity("tenants.delete", "dependency", "", "ignored"),
-        edit=without_check("/tenants/{tenant}", "delete", "tenant_is_unused")),
+        edit=remove_check("/tenants/{tenant}", "delete", "tenant_is_unused")),
     Mutant(
         "the default tenant can be deleted", scenarios.rows_of_the_system_stay,
-        Identity("tenants.delete", "behaviour", "", "deleted"), edit=without_check("/tenants/{tenant}", "delete")),
+        Identity("tenants.delete", "behaviour", "", "deleted"), edit=remove_check("/tenants/{tenant}", "delete")),
     Mutant(
         "a system template can be deleted", scenarios.rows_of_the_system_stay,
         Identity("templates.delete", "behaviour", "", "deleted"),
-        edit=without_check("/templates/{template}", "delete")),
+        edit=remove_check("/templates/{template}", "delete")),
     Mutant(
         "an update changes nothing", TENANTS, Identity("tenants.update", "stored", "*", "changed"),
-        edit=key("/tenants/{tenant}", "put", "x-action", "show")),
+        edit=set_key("/tenants/{tenant}", "put", "x-action", "show")),
     Mutant(
-        "a column that is no variable can be changed", spoken(protocol.check_fixed_columns, "tenants.update"),
-        Identity("tenants.update", "stored", "z_updater", "unknown field"), edit=variable("TenantUpdate", "z_updater")),
+        "a column that is no variable can be changed", run_protocol(protocol.check_fixed_columns, "tenants.update"),
+        Identity("tenants.update", "stored", "z_updater", "unknown field"),
+        edit=add_variable("TenantUpdate", "z_updater")),
     Mutant(
-        "a key can be changed", spoken(protocol.check_fixed_columns, "tenants.update"),
-        Identity("tenants.update", "stored", "pkey", "unknown field"), edit=variable("TenantUpdate", "pkey")),
-    broken_answer(
+        "a key can be changed", run_protocol(protocol.check_fixed_columns, "tenants.update"),
+        Identity("tenants.update", "stored", "pkey", "unknown field"), edit=add_variable("TenantUpdate", "pkey")),
+    broken_response(
         "a restore restores all there is", scenarios.backups_bring_back_what_is_chosen,
-        request("PUT", "/backups/.*", lambda given: sent(given, lambda _: EVERYTHING)), "backups.restore", "behaviour",
-        "", "restoredb"),
+        change_request("PUT", "/backups/.*", lambda given: edit_input(given, lambda _: EVERYTHING)),
+        "backups.restore", "behaviour", "", "restoredb"),
     Mutant(
         "new extensions get no rules", scenarios.new_extensions_get_the_default_rules,
         Identity("extensions.create.unprovisioned", "behaviour", "", "coscloses"),
-        edit=key("/extensions/unprovisioned", "post", "x-action", "create")),
-    broken_answer(
+        edit=set_key("/extensions/unprovisioned", "post", "x-action", "create")),
+    broken_response(
         "an update is lost", UPDATE, lambda: on("PUT", ROW)(lost_update), "tenants.update", "stored", "chanmax",
         "changed"),
-    broken_answer(
-        "an update empties the rest", TENANTS, request("PUT", ROW, emptied), "tenants.*", "*", "include", "changed"
-    ),
-    broken_answer(
+    broken_response(
+        "an update empties the rest", TENANTS, change_request("PUT", ROW, emptied), "tenants.*", "*", "include",
+        "changed"),
+    broken_response(
         "an update changes other rows", TENANTS, lambda: on("PUT", ROW)(shared_update), "tenants.*", "*", "*",
         "changed"),
-    broken_answer(
+    broken_response(
         "an update changes the time of creation", TENANTS, Creeping, "tenants.show", "unrequested", "z_created",
         "changed"),
-    broken_answer(
-        "unknown fields are stored", TENANTS, changed("PUT", ROW, lambda row: {**row, "nosuchfield": "x"}),
+    broken_response(
+        "unknown fields are stored", TENANTS, change_json("PUT", ROW, lambda row: {**row, "nosuchfield": "x"}),
         "tenants.update", "schema", "nosuchfield", "additionalProperties"),
-    broken_answer(
-        "a taken key is taken over", rows("tenants"), lambda: on("POST", ROWS)(taken_over), "tenants.create",
+    broken_response(
+        "a taken key is taken over", run_rows("tenants"), lambda: on("POST", ROWS)(taken_over), "tenants.create",
         "duplicate", "pkey", "accepted"),
-    broken_answer(
-        "a delete does not delete", TENANTS, instead("DELETE", ROW, Response(204)), "tenants.delete", "presence", "",
-        "still there"),
-    broken_answer(
-        "a link to DELETE does not delete", linked("queues.create"), instead("DELETE", "/queues/[^/]+", Response(204)),
-        "queues.delete", "presence", "", "still there"),
-    broken_answer(
-        "no tenant can be deleted", TENANTS, instead("DELETE", ROW, json_response(409, {"Error": "in use"})),
+    broken_response(
+        "a delete does not delete", TENANTS, respond_with("DELETE", ROW, Response(204)), "tenants.delete",
+        "presence", "", "still there"),
+    broken_response(
+        "a link to DELETE does not delete", run_links("queues.create"),
+        respond_with("DELETE", "/queues/[^/]+", Response(204)), "queues.delete", "presence", "", "still there"),
+    broken_response(
+        "no tenant can be deleted", TENANTS, respond_with("DELETE", ROW, json_response(409, {"Error": "in use"})),
         "tenants.delete", "dependency", "", "invented"),
-    broken_answer("a list is stale", TENANTS, lambda: Kept(ROWS), "tenants.list", "list", "", "missing"),
-    broken_answer(
-        "a list leaves one out", TENANTS, changed("GET", ROWS, lambda rows: rows[:-1]), "tenants.list", "list", "",
+    broken_response("a list is stale", TENANTS, lambda: Kept(ROWS), "tenants.list", "list", "", "missing"),
+    broken_response(
+        "a list leaves one out", TENANTS, change_json("GET", ROWS, lambda rows: rows[:-1]), "tenants.list", "list", "",
         "missing"),
-    broken_answer(
-        "a list is not in order", TENANTS, changed("GET", ROWS, lambda rows: rows[::-1]), "tenants.list", "list", "",
-        "order"),
-    broken_answer(
-        "a list shows a row twice", TENANTS, changed("GET", ROWS, lambda rows: [*rows[:1], *rows]), "tenants.list",
+    broken_response(
+        "a list is not in order", TENANTS, change_json("GET", ROWS, lambda rows: rows[::-1]), "tenants.list", "list",
+        "", "order"),
+    broken_response(
+        "a list shows a row twice", TENANTS, change_json("GET", ROWS, lambda rows: [*rows[:1], *rows]), "tenants.list",
         "list", "", "repeated"),
-    broken_answer(
+    broken_response(
         "a key shows another row", TENANTS, lambda: on("GET", ROW)(first_row), "tenants.create", "stored", "pkey",
         "changed"),
-    broken_answer(
-        "texts are cut off", UPDATE, request("PUT", ROW, lambda given: sent(given, every_value(cut_off))),
+    broken_response(
+        "texts are cut off", UPDATE, change_request("PUT", ROW, lambda given: edit_input(given, every_value(cut_off))),
         "tenants.update", "stored", "description", "changed"),
-    broken_answer(
-        "letters beyond ASCII are lost", UPDATE, changed("GET", ROW, every_value(ascii_only)), "tenants.update",
+    broken_response(
+        "letters beyond ASCII are lost", UPDATE, change_json("GET", ROW, every_value(ascii_only)), "tenants.update",
         "stored", "description", "changed"),
-    broken_answer(
+    broken_response(
         "blanks around a text are kept", UPDATE, Untrimmed, "tenants.update", "stored", "masteroclo", "changed"
     ),
-    broken_answer(
+    broken_response(
         "null leaves the old value",
         UPDATE,
-        request(
+        change_request(
             "PUT", ROW,
-            lambda given: sent(given, lambda value: {name: item for name, item in value.items() if item is not None})),
+            lambda given: edit_input(
+                given, lambda value: {name: item for name, item in value.items() if item is not None})),
         "tenants.update",
         "stored",
         "*",
         "changed",
     ),
-    broken_answer(
+    broken_response(
         "a cascade is missing", scenarios.pairs_go_with_their_extension,
-        changed("GET", "/coscloses", lambda rows: rows if PAIR in rows else [*rows, PAIR]), "extensions.delete",
+        change_json("GET", "/coscloses", lambda rows: rows if PAIR in rows else [*rows, PAIR]), "extensions.delete",
         "behaviour", "", "coscloses"),
-    broken_answer(
+    broken_response(
         "destinations are stale", scenarios.destinations_follow_the_state, lambda: Kept("/destinations"),
         "destinations.list", "behaviour", "", "stale"),
-    broken_answer(
+    broken_response(
         "a restore restores nothing", scenarios.snapshots_bring_back_what_was,
-        instead("PUT", "/snapshots/.*", json_response(200, ["Restored"])), "snapshots.restore", "behaviour", "",
+        respond_with("PUT", "/snapshots/.*", json_response(200, ["Restored"])), "snapshots.restore", "behaviour", "",
         "not restored"),
-    broken_answer(
+    broken_response(
         "a greeting comes back changed", scenarios.greetings_come_back,
-        answer("GET", "/greetings/.*", lambda response: replace(response, body=response.body[:-1])),
+        change_response("GET", "/greetings/.*", lambda response: replace(response, body=response.body[:-1])),
         "greetings.download", "behaviour", "", "changed"),
-    broken_answer(
+    broken_response(
         "a limit gives the first rows", scenarios.the_limit_gives_the_last_rows,
         lambda: on("GET", "/logs/cdrs/2")(first_lines), "logs.cdrs.limit", "behaviour", "", "rows"),
 ]

@@ -9,7 +9,7 @@ from typing import Any
 
 from sarkmock_contracts.client.http import Request, Response
 
-from tests.mutants.breaking import Send, body, sent
+from tests.mutants.breaking import Send, edit_input, edit_json
 
 ROWS = "/tenants"
 
@@ -38,7 +38,7 @@ class Creeping:
         self.updates += request.method == "PUT"
         response = send(request)
         if request.method == "GET" and isinstance(response.json, dict) and "z_created" in response.json:
-            return body(response, lambda row: {**row, "z_created": f"2024-06-01 00:00:{self.updates % 60:02}"})
+            return edit_json(response, lambda row: {**row, "z_created": f"2024-06-01 00:00:{self.updates % 60:02}"})
         return response
 
 
@@ -54,7 +54,8 @@ class Untrimmed:
             texts = {name: value for name, value in json.loads(request.body).items() if isinstance(value, str)}
             self.blanks = {name: value for name, value in texts.items() if value.strip() not in ("", value)}
         if isinstance(response.json, dict) and response.ok:
-            return body(response, lambda row: row | {name: value for name, value in self.blanks.items() if name in row})
+            return edit_json(
+                response, lambda row: row | {name: value for name, value in self.blanks.items() if name in row})
         return response
 
 
@@ -64,7 +65,7 @@ def lost_update(request: Request, send: Send) -> Response:
     response = send(request)
     if response.ok:
         send(
-            sent(
+            edit_input(
                 replace(request, body=b"{}"),
                 lambda _: {name: before[name] for name in before if before[name] is not None})
         )
@@ -97,7 +98,7 @@ def first_row(request: Request, send: Send) -> Response:
 
 def emptied(request: Request) -> Request:
     """An update clears variables that are not sent."""
-    return sent(request, lambda value: {"include": None, "pickupgroup": None, **value})
+    return edit_input(request, lambda value: {"include": None, "pickupgroup": None, **value})
 
 
 def every_value(change: Callable[[Any], Any]) -> Callable[[dict[str, Any]], dict[str, Any]]:

@@ -6,9 +6,9 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import replace
 
-from sarkmock.suite_api import Operation
+from sarkmock.suite_api import JSON, Operation
 
-from ..client.http import ACCEPT, FORM, JSON, Exchange, Request, Response, fill_path, with_form, with_json
+from ..client.http import ACCEPT, FORM, Exchange, Request, Response, fill_path, with_form, with_json
 from ..errors import Unavailable, Withheld
 from ..fixtures import Body
 from ..judge.agreement import CORS

@@ -14,7 +14,7 @@ from urllib.parse import quote, urlencode
 
 from urllib3 import encode_multipart_formdata
 
-from sarkmock.suite_api import read_input
+from sarkmock.suite_api import JSON, read_input
 
 MOST_BYTES = 64 << 20  # of a body; a backup may be large
 JSON_LEVELS = 100
@@ -95,7 +95,6 @@ def header_number(text: str | None) -> int | None:
 
 Header = tuple[str, str]
 Headers = tuple[Header, ...]
-JSON = "application/json"
 OCTETS = "application/octet-stream"
 FORM = "application/x-www-form-urlencoded"
 ACCEPT = ("Accept", JSON)  # without it the framework's own errors (405, 500) are HTML pages

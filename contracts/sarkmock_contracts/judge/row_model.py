@@ -7,9 +7,9 @@ from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from sarkmock.suite_api import Operation, to_text
+from sarkmock.suite_api import JSON, Operation, to_text
 
-from ..client.http import JSON, Exchange, Response
+from ..client.http import Exchange, Response
 from ..spec.operation_data import Resource, columns_derived, is_listed, key_text
 from .agreement import mask_volatile
 from .oracle import Problem

@@ -11,9 +11,9 @@ from collections.abc import Iterator
 from typing import Any
 from urllib.parse import unquote
 
-from sarkmock.suite_api import Operation
+from sarkmock.suite_api import JSON, Operation
 
-from ..client.http import JSON, Exchange, Request, fill_path
+from ..client.http import Exchange, Request, fill_path
 from ..spec.contract import Contract
 from ..spec.operation_data import Resource, key_text, resources
 from .oracle import Problem

@@ -13,14 +13,14 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from sarkmock.suite_api import Document, Operation, Seed, redacted, write_whole
+from sarkmock.suite_api import JSON, Document, Operation, Seed, redacted, write_whole
 
 from ..baselines.catalogue import field_types, response_fields
 from ..baselines.comparing import status_kind
 from ..baselines.severity import DIFFERENCE_LEVELS, INFORMATIVE, THE_ANSWER, Difference, as_text, compare_forms
 from ..checks.protocol import TRIED_METHODS
 from ..client.formats import curl_line
-from ..client.http import JSON, SAFE_METHODS, Exchange, Headers, Request, Response, header
+from ..client.http import SAFE_METHODS, Exchange, Headers, Request, Response, header
 from ..client.rate_limit import is_away
 from ..errors import SuiteError
 from ..judge.agreement import mask_volatile

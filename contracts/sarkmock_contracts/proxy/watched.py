@@ -13,12 +13,11 @@ from dataclasses import replace
 from typing import Any, NamedTuple
 from urllib.parse import unquote_to_bytes
 
-from sarkmock.suite_api import BASE, WEB_SERVERS, Operation, PhpError, Seed, State, load
+from sarkmock.suite_api import BASE, JSON, WEB_SERVERS, Operation, PhpError, Seed, State, load
 
 from ..checks.authentication import answer_text
 from ..client.http import (
     ACCEPT,
-    JSON,
     NO_TOKEN,
     SAFE_METHODS,
     VALID_TOKEN,
