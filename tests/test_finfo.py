@@ -27,6 +27,12 @@ def test_repetitive_files_match_php() -> None:
     assert different == []
 
 
+@pytest.mark.parametrize(("tags", "expected"), [(49, "audio/mpeg"), (50, "application/octet-stream"),
+                                                (100_000, "application/octet-stream")])
+def test_nested_id3_tags(tags: int, expected: str) -> None:
+    assert mime_type(b"ID3\3\0\0\0\0\0\0" * tags + b"\xff\xfb\x90\x64" + bytes(50)) == expected
+
+
 def test_cases_include_thousands_of_files() -> None:
     assert len({file["content"] for file in FILES}) > 2000
 

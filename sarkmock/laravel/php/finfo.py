@@ -18,6 +18,8 @@ from sarkmock.spec import yaml12
 ZIP, OCTETS, PLAIN_TEXT, EMPTY = "application/zip", "application/octet-stream", "text/plain", "application/x-empty"
 MP3, AAC = "audio/mpeg", "audio/x-hx-aac-adts"
 TAR = "application/x-tar"
+DAMAGED_TAR = {b"ustar  \0": "application/x-gtar", b"ustar": "application/x-ustar", b"": TAR}
+CHECKSUM = re.compile(rb"\s*([0-7]+)(?:[\s\0][\0-\x7f]*)?")
 
 SCRIPT = re.compile(rb"(?:\xef\xbb\xbf)?#! ?(?:/usr)?(?:/local)?/bin/(?:env )?(\w+)")
 BINARY_SCRIPTS = ("sh", "bash", "ksh", "perl")  # whose scripts may contain bytes that are no text
@@ -38,11 +40,13 @@ LOCAL_ENTRY = re.compile(rb"PK\x03\x04")
 OPEN_XML = "application/vnd.openxmlformats-officedocument"
 OFFICE = {b"word/": f"{OPEN_XML}.wordprocessingml.document", b"ppt/": f"{OPEN_XML}.presentationml.presentation",
           b"xl/": f"{OPEN_XML}.spreadsheetml.sheet", b"visio/": "application/vnd.ms-visio.drawing.main+xml"}
+EPUB = re.compile(rb".{30,129}?application/epub\+zip", re.DOTALL)
 IOS_APP = re.compile(rb"Payload/.{0,64}\.app/", re.DOTALL)
 ELF = {1: "application/x-object", 2: "application/x-executable", 3: "application/x-sharedlib",
        4: "application/x-coredump"}
 BYTE_ORDERS: dict[int, Literal["little", "big"]] = {1: "little", 2: "big"}
 LONGEST_LOOK = 1 << 20
+MOST_TAGS = 50
 LONGEST_TEXT = 1 << 16  # libmagic tells text by its beginning
 ZIP_ENOUGH = 149  # libmagic looks for a name within this many bytes
 ZIP_KIND = 11  # bytes that identify an archive whose first member is `mimetype`
@@ -78,8 +82,9 @@ def mime_type(content: bytes) -> str:
     if len(content) < 2:
         return OCTETS if content else EMPTY
     content = content[:LONGEST_LOOK]
-    kind = (_archive(content) or _structured(content) or _mpeg_audio(content) or _chunked(content) or _signed(content)
-            or (PLAIN_TEXT if is_text(content) else _targa(content) or OCTETS))
+    detected = (detect(content) for detect in (_tar, _zip, _structured, _mpeg_audio, _chunked, _signed, _text,
+                                               _damaged_tar, _targa, _zlib))
+    kind = next(filter(None, detected), OCTETS)
     return ZIP if _ends_as_zip(content) and not _is_before_zip(content, kind) else kind
 
 
@@ -129,28 +134,29 @@ def _has_utf8(content: bytes) -> bool:
     return len(text) < len(content) and is_utf8(text[:-3])
 
 
-def _archive(content: bytes) -> str | None:
-    """Detect tar by its checksum, and zip by its first bytes."""
-    if len(content) >= 512 and (result := _tar(content[:512])):
-        return result
-    if content[:4] == b"PK\3\4":
-        return _zip(content)
-    return None
+def _tar(content: bytes) -> str | None:
+    """Detect tar by its checksum."""
+    digits = CHECKSUM.fullmatch(content[148:156]) if len(content) >= 512 else None
+    checksum = sum(content[:512]) - sum(content[148:156]) + 8 * ord(" ")
+    return TAR if digits and int(digits[1], 8) == checksum else None
 
 
-def _tar(header: bytes) -> str | None:
-    try:
-        checksum = int(header[148:156].strip(b" \0") or b"x", 8)
-    except ValueError:
+def _damaged_tar(content: bytes) -> str | None:
+    """Detect tar with a wrong checksum by plausible fields of its header."""
+    if (len(content) < 512 or any(content[500:508]) or int.from_bytes(content[508:512]) & 0x8B9E8DFF
+            or not 0x1F00 < int.from_bytes(content[:2]) < 0xFCFD or (content[100] | content[101]) & 0xC8
+            or content[155] & 0xDF or content[148] & 0xEF != 0x20):
         return None
-    if checksum != sum(header) - sum(header[148:156]) + 8 * ord(" "):
-        return None
-    return TAR
+    return next(kind for magic, kind in DAMAGED_TAR.items() if content.startswith(magic, 257))
 
 
 def _zip(content: bytes) -> str | None:
     """Classify a zip by its first member. A short archive must be complete to be recognised."""
+    if content[:4] != b"PK\3\4":
+        return None
     named = 30 + int.from_bytes(content[26:28], "little")
+    if EPUB.match(content):
+        return "application/epub+zip"
     if content.startswith(b"\x08\0\0\0mimetype", 26) and len(content) > named + ZIP_KIND:
         package = ZIP_PACKAGE.match(content, named)
         return package[0].decode() if package else OCTETS if content.startswith(OPEN_DOCUMENT, named) else ZIP
@@ -199,11 +205,27 @@ def _chunked(content: bytes) -> str | None:
         return _file_types().interpreters.get(interpreter) if is_script else None
     if head == b"\x7fELF" and len(content) > 17 and content[5] in BYTE_ORDERS:
         return ELF.get(int.from_bytes(content[16:18], BYTE_ORDERS[content[5]]))
-    if head[:3] == b"ID3" and len(content) > 10:
-        size = sum((byte & 0x7F) << shift for byte, shift in zip(content[6:10], (21, 14, 7, 0), strict=True))
-        rest = content[10 + size:] if max(content[6:10]) < 0x80 else b""
-        return (_mpeg_audio(rest) or _chunked(rest) or _signed(rest) or _targa(rest)) if len(rest) > 1 else None
-    return None
+    rest = _after_tags(content)
+    if len(rest) < 2 or len(rest) == len(content):
+        return None
+    detected = (detect(rest) for detect in (_zip, _mpeg_audio, _chunked, _signed, _damaged_tar, _targa))
+    return next(filter(None, detected), None)
+
+
+def _after_tags(content: bytes) -> bytes:
+    """Return what follows the ID3 tags; nothing if there are more than libmagic follows."""
+    start = 0
+    for _ in range(MOST_TAGS):
+        if not content.startswith(b"ID3", start) or len(content) < start + 11:
+            return content[start:]
+        sizes = zip(content[start + 6:start + 10], (21, 14, 7, 0), strict=True)
+        start += 10 + sum((byte & 0x7F) << shift for byte, shift in sizes)
+    return b""
+
+
+def _zlib(content: bytes) -> str | None:
+    is_header = content[0] & 0x8F == 8 and not int.from_bytes(content[:2]) % 31
+    return "application/zlib" if is_header else None
 
 
 def _targa(content: bytes) -> str | None:
@@ -215,10 +237,16 @@ def _targa(content: bytes) -> str | None:
 
 
 def _signed(content: bytes) -> str | None:
-    types, mark = _file_types(), 3 * content.startswith(b"\xef\xbb\xbf")
+    types = _file_types()
     return (next((kind for pattern, kind in types.patterns if pattern.match(content)), None)
-            or next((kind for at, signature, kind in types.signatures if content.startswith(signature, at)), None)
-            or next((kind for pattern, kind in types.texts if pattern.match(content, mark) and is_text(content)), None))
+            or next((kind for at, signature, kind in types.signatures if content.startswith(signature, at)), None))
+
+
+def _text(content: bytes) -> str | None:
+    if not is_text(content):
+        return None
+    mark = 3 * content.startswith(b"\xef\xbb\xbf")
+    return next((kind for pattern, kind in _file_types().texts if pattern.match(content, mark)), PLAIN_TEXT)
 
 
 JSON_SPACE = re.compile(rb"[ \t\r\n]*")
