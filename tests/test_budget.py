@@ -303,7 +303,8 @@ def test_duration_of_requests():
     assert Speed(None, latency=0.5).seconds(10) == 5
     assert Speed(60).requests(120) == 120
     assert Speed(None, each=2).requests(10) == 6
-    assert [duration_text(seconds) for seconds in (5, 65, 7260)] == ["5 s", "1:05 min", "2:01 h"]
+    texts = {5: "5 s", 59.6: "1:00 min", 65: "1:05 min", 299.9: "5:00 min", 3599.9: "1:00 h", 7260: "2:01 h"}
+    assert {seconds: duration_text(seconds) for seconds in texts} == texts
 
 
 @pytest.mark.slow

@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+import socket
 import subprocess
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -81,3 +82,16 @@ def test_signal_after_greeting_writes_report(number, tmp_path):
         assert process.wait(20) == 0
         assert b"Traceback" not in process.stdout.read()
     assert (tmp_path / "report.json").exists()
+
+
+def test_signal_before_greeting_is_exit_code_2(tmp_path):
+    with socket.create_server(("127.0.0.1", 0)) as silent:  # a box that never responds
+        url = f"http://127.0.0.1:{silent.getsockname()[1]}/api"
+        command = [*COMMAND, "proxy", url, "--http", "--port", "0", "--profile", "auto", "--report", str(tmp_path)]
+        with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+            silent.accept()[0].close()
+            process.send_signal(signal.SIGTERM)
+            assert process.wait(20) == 2
+            assert process.stdout.read() == b""
+            assert process.stderr.read() == b"sarkmock: interrupted; the proxy had not begun to listen\n"
+    assert list(tmp_path.iterdir()) == []

@@ -41,10 +41,10 @@ class RunnableServer(Protocol):
     def end(self) -> None: ...
 
 
-def begin_listening() -> None:
-    """Disable garbage collection during start-up; SIGINT or SIGTERM ends the process."""
+def begin_listening(interrupted: Callable[[], object] = lambda: sys.exit(0)) -> None:
+    """Disable garbage collection during start-up; SIGINT or SIGTERM calls ``interrupted``, which ends the process."""
     gc.disable()
-    on_signal(lambda: sys.exit(0))
+    on_signal(interrupted)
 
 
 def begin_serving(stack: ExitStack, server: RunnableServer, greeting: str) -> BackgroundOutput:

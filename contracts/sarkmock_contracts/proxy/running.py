@@ -10,7 +10,7 @@ from dataclasses import fields, replace
 from functools import partial
 from math import isnan
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import click
 from rich.console import Console
@@ -70,7 +70,7 @@ def run_proxy(upstream: str, values: Mapping[str, Any]) -> int:
 def run_signed_in(upstream: str, values: Mapping[str, Any]) -> int:
     """Run the proxy after the user of --login has logged in."""
     interrupts.raise_if_stopped()
-    begin_listening()
+    begin_listening(end_early)
     options = recognised_options(RunOptions.of({**values, "url": upstream}), shadowed=bool(values["shadow"]))
     access = options.caution.access
     base = access.check(upstream).path.rstrip("/")
@@ -97,6 +97,12 @@ def run_signed_in(upstream: str, values: Mapping[str, Any]) -> int:
     if output.error is not None and not output.error.is_unread:
         raise output.error
     return code
+
+
+def end_early() -> NoReturn:
+    """End a proxy that does not listen yet."""
+    write_line("sarkmock: interrupted; the proxy had not begun to listen")
+    sys.exit(2)
 
 
 def recognised_options(options: RunOptions, shadowed: bool = False) -> RunOptions:
