@@ -179,6 +179,23 @@ def test_text_that_is_not_stored_at_all_is_not_a_finding_about_blanks() -> None:
     assert {finding.identity.check for finding in suite.findings} == {"stored"}
 
 
+class NotFoundAfterDelete(Layer):
+    """A box that deletes a row and returns 404."""
+
+    def send(self, request: Request) -> Response:
+        response = self.inner.send(request)
+        return replace(response, status=404) if request.method == "DELETE" else response
+
+
+def test_only_delete_is_blamed_if_it_returns_404_and_deletes() -> None:
+    suite = Run(contract_of("shipped"), NotFoundAfterDelete(embedded_mock(Engine(profile="shipped"))))
+    row = {"pkey": "zzapp", "cluster": "default"}
+    for request in (with_json("POST", "/customapps", row), Request("DELETE", "/customapps/zzapp"),
+                    Request("GET", "/customapps/zzapp"), Request("GET", "/customapps")):
+        suite.send(request)
+    assert {finding.identity.operation for finding in suite.findings} == {"customapps.delete"}
+
+
 def test_row_created_by_undocumented_method_is_removed() -> None:
     engine = Engine()
     before = engine.state.tables.rows("cluster")

@@ -122,6 +122,8 @@ class RowTracker:
 
     def _removed(self, resource: Resource, exchange: Exchange) -> None:
         place = resource.name, last_segment(exchange.request)
+        if exchange.response.status == 404:
+            self.lost(exchange.request)  # a later read does not show that its creation or that read is wrong
         if not exchange.response.ok:
             return
         self._unknown.discard(place)
