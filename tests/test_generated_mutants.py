@@ -145,6 +145,8 @@ def test_further_mutant_is_found_early(profile: str, text: str) -> None:
     ("documented", "filter: inboundroutes.list without technology"),
     ("L10", "field: customapps.list z_updater lost"),  # no other operation shows the row
     ("L11", "stored: inboundroutes.create moh in capitals"),  # a row without what crashes this version
+    ("documented", "lost write: trunks.update PUT is not done"),  # published versions crash instead
+    ("documented", "stored: trunks.update devicerec not at all"),  # a later request sends other variables
     # Disruptive requests are rejected after its creation.
     ("shipped", "lost write: holidaytimers.update PUT is not done"),
 ])

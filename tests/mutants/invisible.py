@@ -133,6 +133,8 @@ def unchanging(contract: Contract, mutation: Mutation, operation: Operation) -> 
     if mutation.kind in OF_SUCCESS and not recorded(contract)[operation.id]:
         return "no request of a run succeeds"
     types = types_in(contract, contract.resolve(contract.row_place(operation) or "")[1], mutation.variable)
+    if mutation.kind == "unrequested" and mutation.variable in contract.required(operation):
+        return "every successful update sends the column"
     if mutation.text == "a text" and types <= {"string", "null"}:
         return "the column holds texts alone"
     if mutation.text == "in capitals" and not takes_letters(contract, operation, mutation.variable):

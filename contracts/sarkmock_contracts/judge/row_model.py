@@ -59,9 +59,15 @@ class RowModel:
     confirmed: set[str] = field(default_factory=set)  # columns that a read has shown with the expected value
     doubts: dict[str, Doubt] = field(default_factory=dict)
 
-    def update(self, operation: Operation, sent: Mapping[str, Any]) -> None:
+    def update(self, operation: Operation, sent: Mapping[str, Any], exchange: Exchange) -> None:
         """Apply a PUT. Columns that the server derives from it, and the time of change, become unknown."""
         self.written_by = self.changed_by = operation
+        later, writes = set(sent), [exchange]
+        for write in reversed(self.history[1:]):  # kept while a column has the value that it sent
+            if not later.issuperset(write.request.post):
+                writes.insert(0, write)
+                later |= write.request.post.keys()
+        self.history[1:] = writes
         derived = columns_derived(operation.id, sent)
         self.expected = {name: wanted for name, wanted in {**self.expected, **expected_columns(operation, sent)}.items()
                          if name not in derived}

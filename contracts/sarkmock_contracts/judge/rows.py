@@ -116,8 +116,7 @@ class RowTracker:
         if resource.key in sent and resource.key in operation.rules:
             del self.alive[place]  # its key may have changed
             return None
-        row.history[1:] = [exchange]
-        row.update(operation, sent)
+        row.update(operation, sent, exchange)
         return row
 
     def _removed(self, resource: Resource, exchange: Exchange) -> None:
