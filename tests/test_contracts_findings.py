@@ -45,6 +45,18 @@ def test_fresh_contains_only_findings_new_in_block() -> None:
     assert [finding.identity.kind for finding in found] == ["rejected"]
 
 
+def test_only_findings_of_a_wrong_read_are_withdrawn() -> None:
+    """A known finding of the same variable, from another read, stays."""
+    stored = Identity("tenants.update", "stored", "chanmax", "changed")
+    wrong, other = exchange(b"wrong"), exchange(b"other")
+    findings = Findings()
+    findings.add(Finding(stored, "known", (other,), deviations=("ids",)))
+    findings.add(Finding(stored, "new", (exchange(b""), wrong)))
+    findings.add(Finding(stored._replace(check="rules"), "of a rule", (wrong,)))
+    findings.withdraw("chanmax", wrong)
+    assert [finding.message for finding in findings] == ["known", "of a rule"]
+
+
 def test_identities_match_patterns() -> None:
     assert CHANMAX.matches(Identity("tenants.*", "rules", "*", "accepted"))
     assert not CHANMAX.matches(Identity("tenants.*", "rules", "", "accepted"))

@@ -1,4 +1,4 @@
-"""Servers whose output nobody reads, and signals at any time: traffic goes on, and reports are written."""
+"""Servers whose output is not read, and signals at any time: traffic goes on, and reports are written."""
 
 import json
 import os
@@ -58,7 +58,7 @@ def test_unread_lines_are_dropped_and_counted():
         *more, note, last = rest.result(5)
     dropped = 3000 - len(lines + more)
     assert 1000 < dropped < 2000
-    assert (note, last) == (f"{dropped} lines were not written because nobody read them\n", "last\n")
+    assert (note, last) == (f"{dropped} lines were not written: the output was not read\n", "last\n")
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])

@@ -17,7 +17,7 @@ STALLED = 1.0  # seconds without progress until a server that stops leaves the r
 
 
 class BackgroundOutput:
-    """A text stream that a thread writes, so that a server does not stop if nobody reads its output.
+    """A text stream that a thread writes, so that a server does not stop if its output is not read.
 
     Lines that exceed its memory are dropped and counted. After the first error, which it keeps, nothing is written.
     """
@@ -36,7 +36,7 @@ class BackgroundOutput:
             if self._size + len(text) > MOST_WAITING:
                 self._dropped += text.count("\n")
             else:
-                note = f"{self._dropped} lines were not written because nobody read them\n" if self._dropped else ""
+                note = f"{self._dropped} lines were not written: the output was not read\n" if self._dropped else ""
                 self._dropped = 0
                 self._size += len(note + text)
                 self._texts.put(note + text)

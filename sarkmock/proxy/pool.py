@@ -143,7 +143,7 @@ class Pool:
         self._tidying = asyncio.get_running_loop().call_later(UNANSWERED, self._tidy) if self._idle else None
 
     def _is_blocked(self) -> bool:
-        """Whether a request has waited for long on a new connection: the upstream may serve only so many."""
+        """Whether a request has waited for long on a new connection: the upstream may limit their number."""
         return any(time.monotonic() - since > UNANSWERED for since in list(self._unanswered.values())[:1])
 
     def _open_more(self) -> None:

@@ -222,7 +222,7 @@ def header_in_shell(name: str, value: str, token: str) -> str:
 
 
 def tls_context(verify: bool | str) -> ssl.SSLContext:
-    """Return a TLS context that trusts everybody, the default CAs, or the certificates of a file.
+    """Return a TLS context that trusts every certificate, the default CAs, or the certificates of a file.
 
     As with curl, the file may hold the certificate of the box itself, whoever signed it.
     """

@@ -75,7 +75,7 @@ def agrees_throughout(problem: Problem, evidence: Sequence[Exchange], expected: 
 def leads_up(problem: Problem, exchange: Exchange, expected: Response) -> bool:
     """Return False if an earlier response of the same evidence already shows an unexpected value of the column.
 
-    A version that crashes with an earlier request does not explain what its success has stored.
+    Nor does a version that crashes with an earlier request explain what the request stored when it succeeded.
     """
     got = exchange.response
     if problem.check in OF_COLUMN and got.ok and expected.status >= 500:

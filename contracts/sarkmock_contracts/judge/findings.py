@@ -178,7 +178,7 @@ class Findings:
         for finding in [*self]:
             wrong = finding.identity.check in ("stored", "default") and finding.identity.field == column
             if wrong and finding.evidence[-1:] == (read,):
-                self.forget(finding.identity)
+                self._remove(finding)
 
     @property
     def named(self) -> frozenset[str]:
@@ -199,9 +199,12 @@ class Findings:
 
     def attribute(self, finding: Finding, deviations: tuple[str, ...]) -> None:
         """Replace the deviations of a finding. Without any it is new."""
+        self._remove(finding)
+        self.add(replace(finding, deviations=deviations))
+
+    def _remove(self, finding: Finding) -> None:
         self._named = None
         del self.findings[finding.identity, bool(finding.deviations)]
-        self.add(replace(finding, deviations=deviations))
 
     def __iter__(self) -> Iterator[Finding]:
         return iter(self.findings.values())

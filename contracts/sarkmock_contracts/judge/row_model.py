@@ -89,11 +89,10 @@ class RowModel:
 
         The operation to blame is the one that should have written the value, or else the one that shows it.
         """
-        evidence = self._evidence(exchange)
         strange = {name for name, value in row.items() if value == STRANGE and name not in self.written_by.rules}
         for name in sorted(strange):
             text = f"{name} is not a variable, but is stored"
-            yield self.written_by, Problem("stored", name, "unknown field", text), evidence
+            yield self.written_by, Problem("stored", name, "unknown field", text), self._evidence(exchange)
         for name in [name for name in self.expected if name in row and name not in strange]:
             yield from self._compared(show, name, row[name], exchange)
         known = {name for name, expected in self.expected.items()
@@ -101,7 +100,7 @@ class RowModel:
         for name in self.shown.keys() - known - strange:
             if row.get(name) != self.shown[name]:
                 text = f"{name} was {self.shown[name]!r}, is {row.get(name)!r}, although no request sent it"
-                yield self.changed_by or show, Problem("unrequested", name, "changed", text), evidence
+                yield self.changed_by or show, Problem("unrequested", name, "changed", text), self._evidence(exchange)
 
     def _compared(self, show: Operation, name: str, got: Any, exchange: Exchange) -> Iterator[BlamedProblem]:
         """Compare one column. If two reads differ, blame the one that shows the wrong value."""
