@@ -33,6 +33,12 @@ def unknown_name(kind: str, name: object, known: Iterable[str]) -> str:
     return f"{text}{' Known' if nearest else '; known'}: {', '.join(names)}"
 
 
+def unknown_operation(pattern: str, ids: Iterable[str]) -> str:
+    """Return the message for a pattern that no operation's id matches."""
+    known = list(ids)
+    return unknown_name("operation", pattern, [*known, *dict.fromkeys(f"{name.partition('.')[0]}.*" for name in known)])
+
+
 def quoted_name(name: str) -> str:
     return repr(name) if len(name) <= LONGEST else f"{name[:LONGEST]!r}... ({len(name)} characters)"
 

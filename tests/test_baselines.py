@@ -399,7 +399,7 @@ def test_budget_is_kept_and_untested_parts_are_reported(box, tmp_path):
     (["http://127.0.0.1:1/api"], "refuses connections"),
     (["ftp://127.0.0.1/api"], "not an http or https URL"),
     (["http://pbx.example/api"], "is not encrypted"),
-    (["http://127.0.0.1:1/api", "--only", "Tenant"], "no section 'Tenant'; known: Agents, "),
+    (["http://127.0.0.1:1/api", "--only", "Tenant"], "unknown section 'Tenant'; did you mean Tenants? Known: Agents, "),
     (["http://127.0.0.1:1/api", "--max-time", "soon"], "write a time like 90s"),
     (["http://127.0.0.1:1/api", "--rate", "fast"], "write auto, or a number"),
 ])

@@ -171,6 +171,15 @@ def test_depth_of_debug_page_is_not_compared():
     assert [kind for kind, *_ in pair(side("message", "trace"), side("reason"))[0]] == ["error form changed"]
 
 
+def test_error_form_with_the_same_fields_shows_changed_types():
+    sides = ([Fact("GET /tenants", "status", "unknown key", 404),
+              *(Fact("GET /tenants", "error", f"unknown key {name}", types)
+                for name, types in {"(body)": ["object"], "reason": types}.items())]
+             for types in (["text"], ["null", "list"]))
+    [difference] = pair(*sides)[1].differences
+    assert (difference.before, difference.after) == ("(body), reason (text)", "(body), reason (null or list)")
+
+
 def test_differences_of_rate_limit_and_server_header():
     before = [Fact("*", "limit", "requests a minute", 60), Fact("*", "header", "Server", "Apache/2.4.38")]
     after = [Fact("*", "limit", "requests a minute", 30), Fact("*", "header", "Server", "Apache/2.4.59")]

@@ -433,9 +433,13 @@ def test_option_without_effect_is_rejected(words, message):
     assert message in mistake(*words)
 
 
-@pytest.mark.parametrize(("word", "message"), [("chek", "did you mean check?"), ("x", "known: baseline, check,")])
-def test_unknown_command_suggests_similar_command(word, message):
-    assert message in mistake(word)
+@pytest.mark.parametrize(("words", "message"), [
+    (["chek"], "did you mean check?"), (["x"], "known: baseline, check,"),
+    (["export", "pstman"], "'bruno'; did you mean postman? (see"),
+    (["report", "mrge"], "'mrge' is not 'merge'; did you mean merge?"),
+    (["spec", "--format", "xml"], "'xml' is not one of 'yaml', 'json'. (see")])
+def test_unknown_command_or_choice_suggests_the_nearest(words, message):
+    assert message in mistake(*words)
 
 
 def test_unencodable_characters_are_replaced():

@@ -101,6 +101,15 @@ def test_response_that_is_not_from_a_sark_is_an_error(response, line):
         assert line in error_at(f"{host}/api")
 
 
+@pytest.mark.parametrize("message", ["Page Not Found. Check your URI", "Unauthorised/Page Not Found"])
+def test_sark_whose_reads_fail_is_named(message):
+    failed = (500, "application/json", '{"message": "database disk image is malformed"}')
+    nowhere = (404, "application/json", json.dumps({"message": message}))
+    with server_with({"/api/tenants": failed, "/api/no-such-path": nowhere}) as host:
+        assert error_at(f"{host}/api") == ("URL: a SARK responds, but /tenants returned 500 "
+                                           "(database disk image is malformed)")
+
+
 @pytest.mark.parametrize(("headers", "line"), [
     ((), ": --header 'Authorization: Basic BASE64', where BASE64 encodes USER:PASSWORD"),
     (("Authorization: Basic eDp5",), " and rejects --header Authorization")])

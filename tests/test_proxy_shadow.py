@@ -188,6 +188,18 @@ def test_stack_trace_does_not_hide_changed_error_form():
     assert box.differences() == {("error form changed", "GET /queues/{queue}", "404")}
 
 
+@pytest.mark.parametrize(("other", "body", "shown"), [
+    ("text/html", b"<h1>Not Found</h1>", ("reason", "text/html")),
+    ("", b"", ("reason", "no content type")),
+    ("application/json", b"{}", ("reason", "application/json")),
+    ("application/problem+json", b'{"reason": "x"}', ("application/json", "application/problem+json"))])
+def test_form_of_an_error_without_fields_is_its_media_type(other, body, shown):
+    before, after = (Response(404, (("Content-Type", kind),), content)
+                     for kind, content in (("application/json", b'{"reason": "x"}'), (other, body)))
+    [difference] = answer_differences("", contract_of("shipped"), None, before, after)
+    assert (difference.kind, difference.before, difference.after) == ("error form changed", *shown)
+
+
 def test_added_fields_are_one_cause():
     box = Box(load("shipped"), load("L11"))
     for path in ("/tenants", "/tenants/default"):

@@ -10,7 +10,7 @@ from math import ceil
 from typing import TypeVar, cast
 from urllib.parse import urlsplit
 
-from sarkmock.suite_api import BASE, Deviation, Engine, Operation, deviations_of, load, profiles
+from sarkmock.suite_api import BASE, Deviation, Engine, Operation, deviations_of, load, profiles, unknown_name
 
 from .client.formats import Cassette, CassetteRecorder
 from .client.http import Exchange, Request, Response, is_read
@@ -311,7 +311,7 @@ def open_run(options: RunOptions, accepted: Accepted | None = None, watcher: Wat
     contract = Contract(load(options.profile))
     run = Run(contract, transport, options, accepted=accepted, watcher=watcher)
     if not run.chosen():
-        raise CannotRun(f"no section {options.only!r}; known: {', '.join(contract.sections)}")
+        raise CannotRun(unknown_name("section", options.only, contract.sections))
     if recognised is not None:
         run.identify(recognised)
     elif not options.plan:

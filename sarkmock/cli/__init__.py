@@ -27,7 +27,7 @@ OWN_MODULES = {  # command -> its module
     "deviations": "document", "export": "document", "lint": "lint", "schema": "lint", "completion": "output"}
 # Replacements for consoles without these characters.
 PLAIN_CHARACTERS = {"·": "-", "—": "-", "━": "-", "→": "->", "…": "...", "✓": "+"}
-NOT_A_NUMBER = re.compile("(.*) is not (?:a valid|in the range) ", re.DOTALL)  # click's messages
+NOT_ACCEPTED = re.compile("(.*) is not (?:a valid|in the range|one of|') ?", re.DOTALL)  # click's messages
 STANDARD_STREAMS = 2  # the highest of their file descriptors
 SUITE = "sarkmock.commands"  # entry points: commands of other packages
 
@@ -129,7 +129,7 @@ def main() -> NoReturn:
         sys.exit(2)
     except click.UsageError as error:
         hint = f" (see {error.ctx.command_path} --help)" if error.ctx else ""
-        fail(expected_number(error) + hint)
+        fail(expected_value(error) + hint)
     except click.ClickException as error:
         fail(error.format_message())
     except (click.Abort, KeyboardInterrupt):
@@ -143,11 +143,16 @@ def main() -> NoReturn:
     sys.exit(code if isinstance(code, int) else 0)
 
 
-def expected_number(error: click.UsageError) -> str:
-    """Return the message of an error; that of an invalid number says which numbers are expected."""
+def expected_value(error: click.UsageError) -> str:
+    """Return the message of an error; that of an invalid number or name says what is expected."""
     kind = error.param.type if isinstance(error, click.BadParameter) and error.param else None
     text = error.format_message()
-    given = NOT_A_NUMBER.match(error.message)
+    given = NOT_ACCEPTED.match(error.message)
+    if isinstance(kind, click.Choice) and given:
+        from sarkmock.suggest import nearest_names  # slow to import
+
+        nearest = nearest_names(given[1].strip("'"), kind.choices)
+        return f"{text.rstrip('.')}; did you mean {nearest[0]}?" if nearest else text
     if not isinstance(kind, (click.types.IntParamType, click.types.FloatParamType)) or given is None:
         return text
     return text.replace(error.message, f"{given[1]} is not {number_description(kind)}")

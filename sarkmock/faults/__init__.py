@@ -29,7 +29,7 @@ from sarkmock.http.replies import FaultyReply, Reply
 from sarkmock.spec import yaml12
 from sarkmock.spec.operations import Operation
 from sarkmock.spec.yaml12 import FileError
-from sarkmock.suggest import unknown_name
+from sarkmock.suggest import unknown_name, unknown_operation
 
 __all__ = ["Fault", "FaultError", "Faults", "read_faults"]
 
@@ -181,7 +181,7 @@ class Faults:
         if fault.deviation is not None:
             return ActiveFault(fault, self._felt_in(fault))
         if not matching:
-            raise FaultError(unknown_name("operation", fault.operation, [operation.id for operation in operations]))
+            raise FaultError(unknown_operation(fault.operation, [operation.id for operation in operations]))
         if not any(can_affect(fault, operation) for operation in matching):
             never = "never contacts the PBX" if fault.pbx else "does not write to a table"
             raise FaultError(f"{fault.effect}: {fault.operation} {never}")

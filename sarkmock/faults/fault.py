@@ -25,7 +25,7 @@ from sarkmock.spec.loading import METHODS, Document, deviations_of, load, load_w
 from sarkmock.spec.operations import Operation, Rules
 from sarkmock.spec.pointers import dotted, follow, pointer, reach
 from sarkmock.spec.profiles import profiles
-from sarkmock.suggest import shortened, unknown_name
+from sarkmock.suggest import nearest_names, shortened, unknown_name
 
 if TYPE_CHECKING:
     import jsonschema_rs
@@ -129,8 +129,7 @@ class Fault:
         for part in rest.split(","):
             name, equals, value = part.strip().partition("=")
             if not equals and name not in BARE:
-                raise FaultError(f"{name!r} needs a value, as in {name}=...; words without a value: {', '.join(BARE)}"
-                                 if name in FAULT_KEYS else unknown_name("key", name, FAULT_KEYS))
+                raise FaultError(word_problem(name, alone=not colon))
             content[name] = yaml12.scalar(value) if equals else BARE[name]
         return cls.of(content)
 
@@ -156,6 +155,15 @@ class Fault:
 
 
 FAULT_KEYS = tuple(field.name for field in fields(Fault))
+
+
+def word_problem(word: str, *, alone: bool) -> str:
+    """Explain why a word without a value is no part of a fault."""
+    if word in FAULT_KEYS:
+        return f"{word!r} needs a value, as in {word}=...; words without a value: {', '.join(BARE)}"
+    if alone and not nearest_names(word, FAULT_KEYS):
+        return f"{word!r} is neither an effect nor OPERATION:EFFECT, such as tenants.create:status=503"
+    return unknown_name("key", word, FAULT_KEYS)
 
 
 @cache

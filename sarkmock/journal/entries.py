@@ -19,7 +19,7 @@ from sarkmock.http.wsgi import API_PATH, Answer
 from sarkmock.laravel.php import read_input
 from sarkmock.redaction import redacted, shown_body
 from sarkmock.spec.operations import Operation
-from sarkmock.suggest import unknown_name
+from sarkmock.suggest import unknown_name, unknown_operation
 
 
 @dataclass(frozen=True)
@@ -207,7 +207,7 @@ class Criteria:
         made = cls(**criteria)
         ids = [operation.id for operation in operations]
         if made.operation is not None and not any(fnmatchcase(identity, made.operation) for identity in ids):
-            raise CriteriaError(unknown_name("operation", made.operation, ids))
+            raise CriteriaError(unknown_operation(made.operation, ids))
         if not is_status(made.status):
             raise CriteriaError(f"status {made.status!r} is neither a number nor one of {', '.join(STATUS_CLASSES)}")
         return made

@@ -13,7 +13,7 @@ from tempfile import TemporaryDirectory
 from typing import Self
 from urllib.parse import urlsplit
 
-from sarkmock.suite_api import BASE, product, redacted
+from sarkmock.suite_api import BASE, product, redacted, unknown_name
 
 from ..client.http import Request, Response
 from ..client.interrupts import Speed, parse_seconds
@@ -56,7 +56,7 @@ class RecordingOptions(RunOptions):
         parse_seconds(self.max_time)
         sections = dict.fromkeys(entry.first.section for entry in catalogue().values())
         if not any(entry.is_in(self.only) for entry in catalogue().values()):
-            raise CannotRun(f"no section {self.only!r}; known: {', '.join(sections)}")
+            raise CannotRun(unknown_name("section", self.only, sections))
 
     def head(self) -> Baseline:
         """Return the baseline of this recording, without facts."""

@@ -213,7 +213,13 @@ def compare_errors(op: str, before: FormFacts, after: FormFacts, same: set[str])
         earlier, later = ({of.removeprefix(f"{kind} "): fact.is_ for (of, _), fact in facts.items()
                        if of.startswith(f"{kind} ") and TRACE not in of} for facts in (before, after))
         if earlier and later and earlier != later:
-            yield Difference("error form changed", op, kind, ", ".join(earlier), ", ".join(later))
+            yield Difference("error form changed", op, kind, error_form(earlier, later), error_form(later, earlier))
+
+
+def error_form(fields: Mapping[str, Any], others: Mapping[str, Any]) -> str:
+    """Return the names of the fields of an error, with the types of those whose types differ in the other error."""
+    return ", ".join(name if others.get(name, types) == types else f"{name} ({' or '.join(types)})"
+                     for name, types in fields.items())
 
 
 EXAMPLES = 3

@@ -95,10 +95,10 @@ def of_rejections(op: str, before: Any, after: Any) -> Iterator[Difference]:
 
 def of_errors(op: str, before: Response, after: Response) -> Iterator[Difference]:
     """Yield a difference of media type or field names. Values are ignored: only a box fills `trace`."""
-    kinds = before.content_type, after.content_type
-    forms = [sorted(response.json) if isinstance(response.json, dict) else [] for response in (before, after)]
-    if kinds[0] != kinds[1] or forms[0] != forms[1]:
-        yield Difference("error form changed", op, str(before.status), ", ".join(forms[0]), ", ".join(forms[1]))
+    was, now = ((", ".join(sorted(side.fields)), side.content_type or "no content type") for side in (before, after))
+    if was != now:
+        shown = [names if names and was[0] != now[0] else kind for names, kind in (was, now)]
+        yield Difference("error form changed", op, str(before.status), shown[0], shown[1])
 
 
 def of_bodies(op: str, contract: Contract, operation: Operation | None, before: Response,

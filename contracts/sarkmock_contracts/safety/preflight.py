@@ -130,14 +130,23 @@ def answer_problem(target: Target, answer: Response) -> str | None:
     if elsewhere is not None:
         return f"no API at the base path {target.transport.base or '/'}; it is at {elsewhere}"
     if answer.status >= 500:
-        return (f"{credential(target)}: not a token of SARK; they look like 1|SECRET" if is_malformed(target) else
-                f"{PROBE} returned an error ({answer.status}): no SARK API is running there")
+        return error_text(target, answer)
     if wants_token(answer):
         return why_rejected(target)
     if NO_PAGE in answer_message(answer):
         return "a SARK responds, but not at this base path; it usually ends in /api"
     kind = answer.content_type or "without a content type"
     return f"no SARK API: {PROBE} returned {answer.status} {kind}{page_title(answer)}"
+
+
+def error_text(target: Target, answer: Response) -> str:
+    """Explain a 5xx response. A SARK has its own message for a path that does not exist."""
+    if is_malformed(target):
+        return f"{credential(target)}: not a token of SARK; they look like 1|SECRET"
+    if NO_PAGE in answer_message(target.get("/no-such-path")):
+        reason = str(answer.fields.get("message") or "see its log")
+        return f"a SARK responds, but {PROBE} returned {answer.status} ({reason[:200]})"
+    return f"{PROBE} returned an error ({answer.status}): no SARK API is running there"
 
 
 def answer_message(answer: Response) -> str:
