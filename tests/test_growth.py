@@ -14,6 +14,7 @@ from sarkmock import State, load_seed
 from sarkmock.export.requests import exported
 from sarkmock.http.engine import Engine, Request
 from sarkmock.http.wsgi import render
+from sarkmock.laravel.php import to_lines, to_text
 from sarkmock.laravel.php.bodies import json_decode
 from sarkmock.pbx.asterisk import db_put
 from sarkmock.spec import yaml12
@@ -147,6 +148,14 @@ def test_short_rules_take_a_few_times_as_long_as_their_json(unit):
     handled, decoded = (min(seconds(run) for _ in range(5)) for run in (
         partial(engine.handle, made), partial(json_decode, body)))
     assert handled < 9 * decoded
+
+
+@pytest.mark.parametrize("number", [1.5, 1e99])
+def test_many_numbers_are_formatted_together(number):
+    numbers = [number] * 100_000
+    together, singly = (min(seconds(run) for _ in range(3)) for run in (
+        partial(to_lines, numbers), lambda: list(map(to_text, numbers))))
+    assert together < singly / 2
 
 
 @pytest.mark.parametrize("unit", ["1", '"', "\\", "a ", '" '])

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sarkmock.http.replies import PhpError
-from sarkmock.laravel.php import loosely_equal, to_number, to_text, trim
+from sarkmock.laravel.php import loosely_equal, to_lines, to_number, to_text, trim
 from sarkmock.laravel.php.finfo import extension_of, mime_type
 from sarkmock.laravel.php.pcre import matcher
 from sarkmock.laravel.php.values import from_bytes, is_int, is_ip, is_numeric, mb_strlen, str_getcsv, to_bytes
@@ -25,6 +25,11 @@ from sarkmock.laravel.php.values import from_bytes, is_int, is_ip, is_numeric, m
 ])
 def test_to_text(value, text):
     assert to_text(value) == text
+
+
+@pytest.mark.parametrize("values", [[], [1.5, 1e20, -2e-7, -3e200], [1, "1E5", 1e99], [None, True, 2.0, "\n2E+9"]])
+def test_to_lines_is_to_text_of_each(values):
+    assert to_lines(values) == "".join(f"{to_text(value)}\n" for value in values)
 
 
 @pytest.mark.parametrize("digits", [18, 19, 20, 100, 308, 309, 310, 399, 400, 5000])

@@ -250,7 +250,11 @@ def test_damage_after_a_kill_is_reported_or_harmless(
         assert contents(state_after) == contents(state)
 
 
-def test_salvage_restores_readable_changes(tmp_path):
+def test_salvage_restores_readable_changes(tmp_path, monkeypatch):
+    def refuse(*_):
+        raise PermissionError(errno.EPERM, "Operation not permitted")
+
+    monkeypatch.setattr(os, "link", refuse)  # exFAT has no hard links
     file = tmp_path / "state"
     killed(file)
     content = file.read_bytes()
@@ -265,6 +269,9 @@ def test_salvage_restores_readable_changes(tmp_path):
     assert (tmp_path / "state.damaged").read_bytes() == content[:-10]
     keys = {row["pkey"] for row in loaded(file).tables.rows("cluster")}
     assert {"default", "workshop", "after"} < keys
+    os.truncate(file, file.stat().st_size - 1)
+    with pytest.raises(FileError, match=r"state\.damaged: is in the way: rename or delete it"):
+        Storage(file, salvage=True)
 
 
 def test_incomplete_last_write_is_ignored(tmp_path):

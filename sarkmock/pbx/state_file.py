@@ -17,7 +17,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from sarkmock.atomic import PRIVATE, lock_exclusively, sync_directory
+from sarkmock.atomic import PRIVATE, lock_exclusively, locked_directory, sync_directory, write_whole
 from sarkmock.spec.yaml12 import FileError
 
 STATE_MAGIC = b"sarkmock state\n\0"
@@ -61,7 +61,7 @@ class StateFile:
             accept(log.parts)
             self._size = 0
             if log.damage:
-                file.with_name(f"{file.name}.damaged").hardlink_to(file)
+                self._keep_damaged(file.with_name(f"{file.name}.damaged"))
                 self._renew()
         except (KeyError, ValueError):
             os.close(self._handle)
@@ -73,6 +73,12 @@ class StateFile:
         except FileError:
             os.close(self._handle)
             raise
+
+    def _keep_damaged(self, copy: Path) -> None:
+        """Copy the file. FileError if there is a copy already."""
+        if copy.exists():
+            raise FileError(copy, None, "is in the way: rename or delete it to salvage again")
+        write_whole(copy, os.pread(self._handle, os.fstat(self._handle).st_size, 0), private=True)
 
     def write(self, changed: Mapping[PartPlace, bytes], gone: Iterable[PartPlace]) -> None:
         """Replace and remove parts atomically; OSError if that fails."""
@@ -157,11 +163,10 @@ def created(file: Path, version: int, parts: Parts, *, replace: bool) -> tuple[i
         log = StateLog(dict(parts), bool(parts), LOG_BEGIN + len(data), checksum)
         write_at(handle, head + note(log.writes, log.end) + data, 0)
         os.fsync(handle)
-        if replace:
+        with locked_directory(file.parent):  # not os.link(), which some file systems do not have
+            if not replace and file.exists():
+                raise FileExistsError
             Path(name).replace(file)
-        else:
-            os.link(name, file)
-            Path(name).unlink()
     except BaseException:
         os.close(handle)
         Path(name).unlink(missing_ok=True)

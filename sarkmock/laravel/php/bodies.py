@@ -36,6 +36,7 @@ UNTRIMMED = {"password", "password_confirmation"}  # App\Http\Middleware\TrimStr
 JSON_DEPTH = 511  # nested arrays; json_decode() counts the values in the innermost as one more level
 MOST_ARRAYS, MOST_VALUES = 100_000, 1_000_000  # per JSON text; more would exceed PHP's memory_limit
 NESTING = 64  # php.ini's max_input_nesting_level
+WORTH_JOINING = 16  # strings of a list that are trimmed faster together than one by one
 AT_A_TIME = 2**18  # bytes of JSON that one call scans
 OVERLAPPING = AT_A_TIME + 18  # so that a long number across a chunk's end is found
 _PAIR = re.compile(rb"[^&]+")
@@ -44,7 +45,8 @@ _HEXADECIMAL = bytes(ord("h") if chr(byte) in hexdigits else ord("%") if byte ==
 _FLIPPED = bytes(byte ^ ord("%") if byte == 1 else 0 for byte in range(256))
 _INDEX = re.compile(r"0|-?[1-9][0-9]{0,18}")
 _NO_BRACKETS = bytes(byte for byte in range(256) if byte not in b"[]{}")
-_LONG_NUMBER = re.compile(rb"[0-9]{19}")
+_SAME_DIGITS = bytes.maketrans(b"123456789", b"000000000")
+_LONG_NUMBER = b"0" * 19
 _ESCAPES_WHOLE = re.compile(rb".{1,%d}(?:(?<=\\)\\*+.)?" % IN_ONE_CALL, re.DOTALL)
 
 
@@ -110,11 +112,13 @@ def clean(fields: Input, blanks: str = "ascii") -> Input:
         holder = holders.pop()
         members, values = (holder.items(), holder.values()) if type(holder) is dict else (enumerate(holder), holder)
         kinds = set(map(type, values))
-        if kinds.isdisjoint(ARRAY_TYPES) and (str not in kinds or (type(holder) is list and trim_list(holder, blanks))):
+        joinable = type(holder) is list and len(holder) >= WORTH_JOINING
+        if kinds.isdisjoint(ARRAY_TYPES) and (str not in kinds or (joinable and trim_list(holder, blanks))):
             continue
         for key, member in members:
             if type(member) in ARRAY_TYPES:
-                holders.append(member)
+                if member:
+                    holders.append(member)
             elif type(member) is str and not (member.isascii() and member[:1] > " " and member[-1:] > " "):
                 holder[key] = (trim_strings(member, blanks) or None) if member else None
     fields.update(untrimmed)
@@ -154,7 +158,7 @@ def json_decode(body: bytes) -> Any:
     arrays = body.count(b"[") + body.count(b"{")
     if (arrays > MOST_ARRAYS or body.count(b",") > MOST_VALUES) and _is_vast(body):
         raise PhpError(MEMORY_EXHAUSTED, "Symfony\\Component\\ErrorHandler\\Error\\FatalError")
-    hook = _json_int if any(_LONG_NUMBER.search(body, start, start + OVERLAPPING)
+    hook = _json_int if any(_LONG_NUMBER in body[start:start + OVERLAPPING].translate(_SAME_DIGITS)
                             for start in range(0, len(body), AT_A_TIME)) else None
     try:
         text = body.decode()

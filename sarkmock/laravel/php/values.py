@@ -10,6 +10,7 @@ import re
 from codecs import getincrementaldecoder
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any
 
 from sarkmock.http.replies import PhpError
@@ -54,7 +55,7 @@ def to_text(value: Any, field: str | None = None) -> str:
     if isinstance(value, int) and INT_MIN <= value <= INT_MAX:
         return str(value)
     if isinstance(value, (int, float)):
-        return _float_text(to_float(value))
+        return _float_lines([to_float(value)])[:-1]
     if isinstance(value, UploadedFile):
         return TEMPORARY_FILE
     raise PhpError("Array to string conversion", field=field)
@@ -76,12 +77,27 @@ def to_float(value: float) -> float:
         return math.inf if value > 0 else -math.inf
 
 
-def _float_text(value: float) -> str:
+def to_lines(values: Collection[Any]) -> str:
+    """``to_text`` of each value, each with a line feed. Formats numbers in one call, which is several times faster."""
+    kinds = set(map(type, values))
+    if kinds == {float}:
+        return _float_lines(values)
+    if float in kinds:
+        texts = iter(_float_lines([value for value in values if type(value) is float]).split("\n"))
+        values = [next(texts) if type(value) is float else value for value in values]
+    if not kinds <= {int, str, float}:
+        values = list(map(to_text, values))
+    return "%s\n" * len(values) % tuple(values)
+
+
+def _float_lines(values: Collection[float]) -> str:
     """Format with 14 significant digits, php.ini's ``precision``: 1.0 is "1", 1e20 is "1.0E+20"."""
-    mantissa, exponential, exponent = f"{value:.14G}".partition("E")
-    if not exponential:
-        return mantissa
-    return f"{mantissa if '.' in mantissa else mantissa + '.0'}E{exponent[0]}{exponent[1:].lstrip('0')}"
+    text = "\n" + "%.14G\n" * len(values) % tuple(values)
+    if "E" in text:
+        text = text.replace("E-0", "E-")
+        for digit in "123456789":
+            text = text.replace(f"\n{digit}E", f"\n{digit}.0E").replace(f"\n-{digit}E", f"\n-{digit}.0E")
+    return text[1:]
 
 
 def flattened(value: Any) -> list[Any]:
@@ -200,25 +216,14 @@ def is_utf8(text: str) -> bool:
 
 def is_readable(value: Any) -> bool:
     """Whether all text in a value is UTF-8, apart from keys."""
-    pending = [value]
-    while pending:
-        member = pending.pop()
-        if isinstance(member, str):
-            if not is_utf8(member):
-                return False
-        elif isinstance(member, dict):
-            pending += unclear(member.values())
-        elif isinstance(member, list):
-            pending += unclear(member)
+    level: Collection[Any] = [value]
+    while level:
+        kinds = set(map(type, level))
+        if str in kinds and not is_utf8(text_in(level)):
+            return False
+        arrays = [] if kinds.isdisjoint(ARRAY_TYPES) else [each for each in level if type(each) in ARRAY_TYPES and each]
+        level = list(chain.from_iterable(each.values() if type(each) is dict else each for each in arrays))
     return True
-
-
-def unclear(values: Collection[Any]) -> Iterable[Any]:
-    """Return the values that may contain text that is not UTF-8; usually there are few among many."""
-    kinds = set(map(type, values))
-    if kinds.isdisjoint(ARRAY_TYPES):
-        return [] if str not in kinds or is_utf8(text_in(values)) else values
-    return [value for value in values if type(value) in ARRAY_TYPES or (type(value) is str and not value.isascii())]
 
 
 def text_in(values: Iterable[Any]) -> str:

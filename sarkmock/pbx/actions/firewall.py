@@ -78,9 +78,7 @@ def save_rules(family: Family, context: Context) -> Reply:
         rules = []
     if not isinstance(rules, (list, dict)):
         raise PhpError(f"foreach() argument must be of type array|object, {php_type(rules)} given", field="rules")
-    lines = ["" if element is None else element for element in elements(rules)]
-    to_text = str if set(map(type, lines)) <= {int, str} else php.to_text
-    content = "\n".join([*map(to_text, lines), ""])
+    content = php.to_lines(elements(rules))
     store_files(context.state, {family.path: to_bytes(content)})
     return Reply({"message": "saved sark_rules"})
 
@@ -104,7 +102,8 @@ def shorewall_output(family: Family, state: State) -> list[str]:
     """Return what `shorewall check` prints if it finds a mistake; if not, an empty list."""
     from sarkmock.pbx import shorewall  # slow to import
 
-    lines = ("" if SHORT_WORD.fullmatch(line) else line for line in lines_of(state, family.path))
+    stored = lines_of(state, family.path, shorewall.MOST_LINES)
+    lines = ("" if SHORT_WORD.fullmatch(line) else line for line in stored)
     mistake = shorewall.first_mistake(lines, site(family, state))
     if mistake is None:
         return []
@@ -151,8 +150,11 @@ def table(state: State, path: str) -> list[list[str]]:
     return [columns for columns in split if columns and not columns[0].startswith("?")]
 
 
-def lines_of(state: State, path: str) -> list[str]:
-    """Return the lines of a text file as PHP's file() does, ended by LF or CRLF; none if the file does not exist."""
+def lines_of(state: State, path: str, most: int = -1) -> list[str]:
+    """Return the lines of a text file as PHP's file() does, ended by LF or CRLF; none if the file does not exist.
+
+    After ``most`` lines, the rest of the file is one line.
+    """
     file = state.files.get(path)
     text = from_bytes(file.content).replace("\r\n", "\n") if file else ""
-    return text.removesuffix("\n").split("\n") if text else []
+    return text.removesuffix("\n").split("\n", most) if text else []

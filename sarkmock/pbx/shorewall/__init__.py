@@ -14,6 +14,8 @@ from sarkmock.pbx.shorewall.lists import GUNK, SPACE, BadRule, Undecided, compil
 from sarkmock.pbx.shorewall.site import Exhausted, Mistake, Site
 
 WORK = 40_000  # microseconds, approximately
+LINE = 4  # microseconds for a line
+MOST_LINES = WORK // LINE  # of these or fewer, all that is checked
 INCLUDED_FROM = 20
 SECTIONS = ("ALL", "ESTABLISHED", "RELATED", "INVALID", "UNTRACKED", "NEW")
 ESCAPED_COMMENT = re.compile(r"\\\s*#", re.ASCII)
@@ -194,7 +196,7 @@ class Lines:
     def read(self) -> None:
         for number, line in enumerate(self.lines, 1):
             try:
-                self.reader.session.spend(2 + len(line) // 16)
+                self.reader.session.spend(LINE + len(line) // 16)
                 self.line(number, line)
             except Undecided:
                 self.held = []
