@@ -86,7 +86,7 @@ def test_matrix_lists_box_names_and_unknown_box_is_an_error(boxes: Path) -> None
     assert (code, json.loads(text)) == (0, ["office", "branch"])
     error = CliRunner().invoke(cli, ["fleet", str(boxes), "--box", "ofice"], standalone_mode=False).exception
     assert isinstance(error, click.ClickException)
-    assert error.message == "--box ofice: unknown box; known: office, branch"
+    assert error.message == "--box: unknown box 'ofice'; did you mean office? Known: office, branch"
 
 
 def write_run_report(directory: Path, **changes: Any) -> None:
@@ -107,7 +107,7 @@ def test_summary_lists_every_box_and_worst_result(boxes: Path, tmp_path: Path) -
     write_run_report(output / "office")
     code, text = fleet(boxes, "--summary", "-o", output)
     assert code == 2
-    assert "| branch | \u26a0\ufe0f stopped |" in text
+    assert "| branch | \u26a0\ufe0f stopped: no report |" in text
     write_run_report(output / "branch", result="failed", causes=[cause("crash: <b>")])
     code, text = fleet(boxes, "--summary", "-o", output)
     assert code == 1
@@ -129,7 +129,11 @@ def test_unreachable_box_is_stopped_without_stale_report(tmp_path: Path) -> None
     assert result.returncode == 2, result
     assert "== gone: http://127.0.0.1:1/api" in result.stdout
     data = json.loads((tmp_path / "out" / "fleet.json").read_text())
-    assert [box["result"] for box in data["boxes"]] == ["stopped"]
+    [box] = data["boxes"]
+    reason = "http://127.0.0.1:1/api does not respond: 127.0.0.1 refuses connections on port 1"
+    assert (box["result"], box["ending"]) == ("stopped", reason)
+    assert result.stderr == f"sarkmock: {reason}\n"
+    assert f"<small>{reason}</small>" in (tmp_path / "out" / "index.html").read_text()
 
 
 @pytest.mark.slow

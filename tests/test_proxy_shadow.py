@@ -221,7 +221,7 @@ def test_shadow_starts_with_state_of_box_and_writes_report(tmp_path):
             client.send("PUT", "/tenants/old", {"localarea": "1.5"})
             printed = client.settle()
         assert len(mock.requests) == imported + client.sent
-    assert "judged as shipped" in lines[-1]
+    assert "which runs as shipped" in lines[-1]
     rejected = "now rejected (localarea): 200 -> 422 The localarea must be an integer."
     assert printed == [f"documented breaking PUT /tenants/{{tenant}}: {rejected}"]
     write_shadow(shadow, mock.url, tmp_path)

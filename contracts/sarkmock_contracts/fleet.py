@@ -28,6 +28,7 @@ FLEET_GROUPS = ("check", "limits", "time", "rate", "safety", "hostile", "access"
 FLEET_OPTIONS: Mapping[str, Option] = {option.name: option for option in options_of(*FLEET_GROUPS)
                                        if option.name not in SINGLE_RUN_OPTIONS}
 FLEET_TEMPLATE = Path(__file__).parent / "reports" / "fleet.html.j2"
+REASON = "stopped.txt"  # why a box has no report
 YamlPath = tuple[str | int, ...]
 FLEET_COUNTS = ("new", "expired", "accepted", "known", "fixed")
 
@@ -105,7 +106,7 @@ def chosen_boxes(boxes: Sequence[Box], names: Sequence[str]) -> list[Box]:
     listed = [box.name for box in boxes]
     for name in names:
         if name not in listed:
-            raise CannotRun(f"--box {name}: unknown box; known: {', '.join(listed)}")
+            raise CannotRun(f"--box: {unknown_name('box', name, listed)}")
     return [box for box in boxes if not names or box.name in names]
 
 
@@ -114,20 +115,30 @@ def check_all(boxes: Sequence[Box], output: Path) -> None:
     for box in boxes:
         sys.stdout.write(f"== {box.name}: {box.url}\n")
         sys.stdout.flush()
-        (output / box.name / "report.json").unlink(missing_ok=True)
-        process = subprocess.Popen([sys.executable, "-m", "sarkmock", "check", *box.arguments(output / box.name)])
+        folder = output / box.name
+        for name in ("report.json", REASON):
+            (folder / name).unlink(missing_ok=True)
+        process = subprocess.Popen([sys.executable, "-m", "sarkmock", "check", *box.arguments(folder)], text=True,
+                                   encoding="utf-8", errors="replace", stderr=subprocess.PIPE)
+        assert process.stderr is not None
+        last = ""
         try:
+            for last in process.stderr:
+                sys.stderr.write(last)
             process.wait()
         except KeyboardInterrupt:
             process.wait()  # the child gets the signal, too, and cleans up
             raise
+        if last and not (folder / "report.json").is_file():
+            folder.mkdir(parents=True, exist_ok=True)
+            (folder / REASON).write_text(last.removeprefix("sarkmock: "), encoding="utf-8")
 
 
 def fleet_summary(boxes: Sequence[Box], output: Path) -> Data:
     """Return the summary: a line for each box from its report, and the causes with the boxes that have them."""
     files = {box.name: output / box.name / "report.json" for box in boxes}
     reports = {name: read_report(file) if file.is_file() else None for name, file in files.items()}
-    lines = [fleet_line(box, reports[box.name]) for box in boxes]
+    lines = [fleet_line(box, reports[box.name], output / box.name / REASON) for box in boxes]
     causes: dict[str, list[str]] = {}
     for name, report in reports.items():
         for cause in report["causes"] if report else ():
@@ -139,13 +150,15 @@ def fleet_summary(boxes: Sequence[Box], output: Path) -> Data:
             "causes": [{"title": title, "boxes": names} for title, names in shared]}
 
 
-def fleet_line(box: Box, report: Data | None) -> Data:
+def fleet_line(box: Box, report: Data | None, reason: Path) -> Data:
     """Return the summary of one box. A box without a report counts as stopped."""
     if report is None:
-        return {"name": box.name, "url": box.url, "result": "stopped", "version": "", "requests": 0, "started": "",
-                "summary": dict.fromkeys(FLEET_COUNTS, 0), "report": None}
+        ending = reason.read_text(encoding="utf-8").strip() if reason.is_file() else "no report"
+        return {"name": box.name, "url": box.url, "result": "stopped", "ending": ending, "version": "", "requests": 0,
+                "started": "", "summary": dict.fromkeys(FLEET_COUNTS, 0), "report": None}
     run = report["run"]
-    return {"name": box.name, "url": box.url, "result": report["result"], "version": report["target"]["version"],
+    return {"name": box.name, "url": box.url, "result": report["result"], "ending": run["ending"],
+            "version": report["target"]["version"],
             "requests": run["requests"], "started": run["started"],
             "summary": {name: report["summary"][name] for name in FLEET_COUNTS}, "report": f"{box.name}/report.html"}
 
@@ -166,8 +179,8 @@ def fleet_markdown(data: Data) -> Iterator[str]:
     yield ""
     counts = [f"{name}:" for name in FLEET_COUNTS]
     yield from table_lines(("box", "result", "version", *counts, "requests:"), (
-        (box["name"], f"{MARKS[box['result']]} {box['result']}", box["version"],
-         *(box["summary"][name] for name in FLEET_COUNTS), box["requests"]) for box in data["boxes"]))
+        (box["name"], f"{MARKS[box['result']]} {': '.join(filter(None, (box['result'], box['ending'])))}",
+         box["version"], *(box["summary"][name] for name in FLEET_COUNTS), box["requests"]) for box in data["boxes"]))
     if data["causes"]:
         yield ""
         yield from table_lines(("cause", "boxes"), ((box["title"], ", ".join(box["boxes"])) for box in data["causes"]))

@@ -43,7 +43,8 @@ def check_admission(control: Control, endpoint: Endpoint, request: Request) -> N
     if control.token is not None and has_token(control.token, request):
         return
     if control.token is not None and not endpoint.open:
-        raise ControlError(401, "the control plane needs the token printed at startup: Authorization: Bearer ...")
+        raise ControlError(401, "the control plane needs the token of --control-token, or the one printed at startup: "
+                                "Authorization: Bearer ...")
     if control.token is None and not endpoint.open:
         reject_foreign_host(control, request)
     if not is_allowed_page(control, request):

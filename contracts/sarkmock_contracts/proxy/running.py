@@ -138,7 +138,7 @@ def open_shadow(name: str, url: str, access: Access, rate: str, version: str,
             seed = read_state(reader, SHADOWED)
         except Unanswered as reason:
             raise CannotRun(str(reason)) from None
-    echo(f"{name} runs beside {redacted(url)}, which is judged as {version} ({reader.target.requests} requests)")
+    echo(f"{name} runs beside {redacted(url)}, which runs as {version} ({reader.target.requests} requests)")
     return Shadow(name, document, load(version), seed, reader.target.get)
 
 
