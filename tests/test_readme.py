@@ -34,7 +34,7 @@ def test_readme_has_two_commands_and_ci_runs_the_second():
 
 
 def test_tox_runs_linters_suite_documentation_and_tests():
-    assert TOX["tox"]["env_list"] == "lint, contracts, tests"
+    assert TOX["tox"]["env_list"] == "lint, contracts, tests, py3{11,12,13,14}"
     commands = {name: TOX[f"testenv:{name}"]["commands"] for name in ("lint", "contracts", "docs", "tests")}
     assert "ruff check" in commands["lint"]
     assert "mypy" in commands["lint"]
