@@ -66,13 +66,13 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
-    found = measure(options.seconds, options.rounds)
+    times = measure(options.seconds, options.rounds)
     if options.json:
-        print(json.dumps(found, indent=2))
+        print(json.dumps(times, indent=2))
         return
-    first = next(iter(found.values()))
+    first = next(iter(times.values()))
     table = Table("microseconds", *(shot[0] for shot in SHOTS))
-    for name, shots in found.items():
+    for name, shots in times.items():
         table.add_row(name, *(f"{value:.0f} ({value / first[shot]:.0%})" for shot, value in shots.items()))
     Console(width=120).print(table)
 

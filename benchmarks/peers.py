@@ -289,24 +289,24 @@ def prepare(peer: Peer, url: str) -> None:
 def markdown(report: Mapping[str, Any]) -> str:
     """A table of requests per second with the ratios to sarkmock over the same transport."""
     machine, results = report["machine"], report["results"]
-    ours = {one["https"]: one for one in results if one["peer"] == PEERS[0].name}
+    ours = {result["https"]: result for result in results if result["peer"] == PEERS[0].name}
     head = (f"{machine['python']}, {machine['cores']} cores, load {machine['load']:.1f}, {machine['system']}. "
             "Requests a second over one connection (how many times ours is faster; p50 and p99 in ms).")
     lines = [head, "", f"| | cold start | memory | {' | '.join(WORK)} |", f"|{' --- |' * (len(WORK) + 3)}"]
-    for one in results:
-        base = ours.get(one["https"])
-        cells = [cell(one["work"].get(name), base and base["work"][name]) for name in WORK]
-        name = f"{one['peer']} {one['release']}, {'HTTPS' if one['https'] else 'HTTP'}"
-        lines.append(f"| {name} ({one['kind']}) | {one['cold start s']:.1f} s | {one['memory MB']:.0f} MB | "
+    for result in results:
+        base = ours.get(result["https"])
+        cells = [cell(result["work"].get(name), base and base["work"][name]) for name in WORK]
+        name = f"{result['peer']} {result['release']}, {'HTTPS' if result['https'] else 'HTTP'}"
+        lines.append(f"| {name} ({result['kind']}) | {result['cold start s']:.1f} s | {result['memory MB']:.0f} MB | "
                      f"{' | '.join(cells)} |")
     return "\n".join(lines) + "\n"
 
 
-def cell(found: Mapping[str, float] | None, ours: Mapping[str, float] | None) -> str:
-    if found is None:
+def cell(theirs: Mapping[str, float] | None, ours: Mapping[str, float] | None) -> str:
+    if theirs is None:
         return ""
-    ratio = f"{ours['requests/s'] / found['requests/s']:.1f}x; " if ours and ours is not found else ""
-    return f"{found['requests/s']:,.0f} ({ratio}{found['p50 ms']:.1f}, {found['p99 ms']:.1f})"
+    ratio = f"{ours['requests/s'] / theirs['requests/s']:.1f}x; " if ours and ours is not theirs else ""
+    return f"{theirs['requests/s']:,.0f} ({ratio}{theirs['p50 ms']:.1f}, {theirs['p99 ms']:.1f})"
 
 
 def main() -> None:

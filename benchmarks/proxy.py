@@ -126,12 +126,12 @@ def main() -> None:
     parser.add_argument("--mitmdump", default="", metavar="COMMAND")
     parser.add_argument("--prism", default="", metavar="COMMAND")
     options = parser.parse_args()
-    found = measure(options)
+    results = measure(options)
     if options.json:
-        print(json.dumps(found, indent=2))
+        print(json.dumps(results, indent=2))
         return
     table = Table("way", "p50 ms", "p99 ms", "added ms", "requests/s", box=None)
-    for name, numbers in found.items():
+    for name, numbers in results.items():
         table.add_row(name, *("" if numbers[key] is None else f"{numbers[key]:,.{digits}f}" for key, digits in
                               (("p50", 2), ("p99", 2), ("added", 2), ("requests/s", 0))))
     Console(width=120).print(table)

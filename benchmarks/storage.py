@@ -54,6 +54,6 @@ if __name__ == "__main__":
     parser.add_argument("--requests", type=int, default=300)
     for name in ("factory", "big"):
         for kept in (False, True):
-            found = measure(name, kept, parser.parse_args().requests)
+            times = measure(name, kept, parser.parse_args().requests)
             print(f"{name:8} {'--state' if kept else 'in memory':10}",
-                  *(f"{what} {value:6.0f}" for what, value in found.items()))
+                  *(f"{what} {value:6.0f}" for what, value in times.items()))

@@ -73,12 +73,12 @@ def page() -> str:
 
 
 def section(before: str, after: str, text: str) -> Iterator[str]:
-    old, new = ({one.id: one for one in deviations_of(name)} for name in (before, after))
+    old, new = ({deviation.id: deviation for deviation in deviations_of(name)} for name in (before, after))
     yield f"## From {before} to {after}"
     yield f"{released(before)} {released(after)}"
     yield text
-    yield from causes("New", (one for name, one in new.items() if name not in old))
-    yield from causes("Gone", (one for name, one in old.items() if name not in new))
+    yield from causes("New", (deviation for name, deviation in new.items() if name not in old))
+    yield from causes("Gone", (deviation for name, deviation in old.items() if name not in new))
     yield from measured(before, after)
 
 
@@ -87,22 +87,22 @@ def released(name: str) -> str:
     return f"{name}: published {profile.date}, {profile.framework}."
 
 
-def causes(title: str, found: Iterable[Deviation]) -> Iterator[str]:
+def causes(title: str, deviations: Iterable[Deviation]) -> Iterator[str]:
     """The worst first."""
-    ranked = sorted(found, key=lambda one: (SEVERITIES.index(one.severity), one.id))
+    ranked = sorted(deviations, key=lambda deviation: (SEVERITIES.index(deviation.severity), deviation.id))
     if ranked:
         yield f"### {title}"
-        yield "\n".join(f"- **{one.severity}**: {one.summary}" for one in ranked)
+        yield "\n".join(f"- **{deviation.severity}**: {deviation.summary}" for deviation in ranked)
 
 
 def measured(before: str, after: str) -> Iterator[str]:
     """What `compare` finds, by cause."""
-    one, other, _ = baselines.compared_sides(before, after, lambda: sys.exit("both are profiles"))
-    found = describe_comparison(baselines.compare_with(one, other, []))["causes"]
+    first, other, _ = baselines.compared_sides(before, after, lambda: sys.exit("both are profiles"))
+    causes_of_both = describe_comparison(baselines.compare_with(first, other, []))["causes"]
     yield "### Measured"
     rows = ["| level | difference | count | for example |", "| --- | --- | --- | --- |"]
     rows += [f"| {cause['level']} | {cause['kind'] if len(cause['differences']) == 1 else cause['title']} "
-             f"| {len(cause['differences'])} | {example(cause)} |" for cause in found]
+             f"| {len(cause['differences'])} | {example(cause)} |" for cause in causes_of_both]
     yield "\n".join(rows)
 
 

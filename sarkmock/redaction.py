@@ -18,7 +18,7 @@ SECRETS = ("passwd", "password", "secret", "ldappass", "spypass", "syspass", "fo
            "proxy-authorization", "cookie", "set-cookie", "x-api-key", "token", "access_token", "api_token",
            "accesstoken", "remotesecret", "md5secret", "vmpasswd", "dvrvmail_password", "ldapropwd", "padminpass",
            "puserpass", "spy_pass", "userotp", "remember_token", "register")  # register: user:secret@host
-_NAME = "|".join(sorted(map(re.escape, SECRETS), key=len, reverse=True))
+SECRET_NAMES = "|".join(sorted(map(re.escape, SECRETS), key=len, reverse=True))
 # The patterns do not backtrack, so that matching takes linear time.
 _QUOTE = r"""(?:\\*+["'])"""
 # A quoted value (closed by a quote escaped like the first one, or by the line's end), or a bare value.
@@ -31,12 +31,13 @@ _INDEX = r"\]?+(?:\[[^][=&\s]*+\])*"
 # "passwd": "x", also inside strings or in Python's syntax; passwd=x in forms, queries and Asterisk stanzas;
 # multipart parts; header lines; lines of a phone.
 _PATTERNS = (
-    re.compile(rf"(?P<name>(?<!\\)(?P<around>{_QUOTE})(?:{_NAME}){_QUOTE}\s*+:[\s\[]*+){_VALUE}",
+    re.compile(rf"(?P<name>(?<!\\)(?P<around>{_QUOTE})(?:{SECRET_NAMES}){_QUOTE}\s*+:[\s\[]*+){_VALUE}",
                re.IGNORECASE),
-    re.compile(rf'(?P<name>{_BEGIN}(?:{_NAME}){_INDEX}[ \t]*+(?:=>?|%3D)[ \t]*+)[^\s&;,"\'\\\])}}]++', re.IGNORECASE),
-    re.compile(rf'(?P<name>name="(?:{_NAME})"\r?\n(?:[^\r\n]++\r?\n){{0,20}}\r?\n)[^\r\n]*+', re.IGNORECASE),
+    re.compile(rf'(?P<name>{_BEGIN}(?:{SECRET_NAMES}){_INDEX}[ \t]*+(?:=>?|%3D)[ \t]*+)[^\s&;,"\'\\\])}}]++',
+               re.IGNORECASE),
+    re.compile(rf'(?P<name>name="(?:{SECRET_NAMES})"\r?\n(?:[^\r\n]++\r?\n){{0,20}}\r?\n)[^\r\n]*+', re.IGNORECASE),
     re.compile(rf"(?P<name>\b(?:{_HEADER})\s*+:\s*+)[^\r\n'\"]++", re.IGNORECASE),
-    re.compile(rf"""(?P<name>\bsip (?:line[0-9]+ )?(?:{_NAME})[ \t]*+:[ \t]*+)[^\s"'$\\]++""", re.IGNORECASE),
+    re.compile(rf"""(?P<name>\bsip (?:line[0-9]+ )?(?:{SECRET_NAMES})[ \t]*+:[ \t]*+)[^\s"'$\\]++""", re.IGNORECASE),
     re.compile(r"(?P<name>\bbearer\s++)[\w.~+/=|-]++", re.IGNORECASE),
 )
 _ENCODED = re.compile(r"""(?<![^\s?&;"'])([^\s?&;="']++)=([^\s&;"']++)""")
@@ -52,7 +53,7 @@ _COMMAND = re.compile(r":(?=:[a-z-]{1,30}(?: [^\n]{0,500})?::)|#(?=#\[)", re.IGN
 def redacted(value: Any) -> Any:
     """Return the same text, bytes, mapping or sequence with its secrets masked."""
     if isinstance(value, str):
-        return _text(value)
+        return _masked_text(value)
     if isinstance(value, bytes):
         return _redacted_bytes(value)
     if isinstance(value, Mapping):
@@ -95,12 +96,12 @@ def _pair(item: Any) -> Any:
 
 def _redacted_bytes(value: bytes) -> bytes:
     try:
-        return _text(value.decode()).encode("utf-8", "backslashreplace")
+        return _masked_text(value.decode()).encode("utf-8", "backslashreplace")
     except UnicodeDecodeError:
-        return _text(value.decode("latin-1")).encode("latin-1", "backslashreplace")
+        return _masked_text(value.decode("latin-1")).encode("latin-1", "backslashreplace")
 
 
-def _text(text: str) -> str:
+def _masked_text(text: str) -> str:
     """Redact a text. Valid JSON is parsed first, as names and values may contain escapes."""
     if text[:1] in ("{", "["):
         try:
@@ -151,8 +152,8 @@ def _without_credentials(word: str) -> str:
 def printable(text: str, *, keep: str = "") -> str:
     """Return the text on one line, with control characters escaped, except those in ``keep``."""
     if not text.isprintable():
-        text = _CONTROL.sub(lambda found: found[0] if found[0] in keep else _escaped(found[0]), text)
-    return _COMMAND.sub(lambda found: f"{found[0]} ", text)
+        text = _CONTROL.sub(lambda match: match[0] if match[0] in keep else _escaped(match[0]), text)
+    return _COMMAND.sub(lambda match: f"{match[0]} ", text)
 
 
 def counted(number: int, noun: str) -> str:

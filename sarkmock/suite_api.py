@@ -1,12 +1,13 @@
 """The names that the contract suite and other tools may use: the document, rules, Laravel's input."""
 
 from sarkmock.atomic import lock_exclusively, locked_directory, read_whole, write_whole
-from sarkmock.cli.output import OutputError
+from sarkmock.cli.output import OutputError, PatientOutput
 from sarkmock.faults import FaultError
 from sarkmock.http.direct import api_application
 from sarkmock.http.engine import WEB_SERVERS, Engine, Program
 from sarkmock.http.replies import JSON, MethodNotAllowed, PageNotFound, PhpError, errors_summary
 from sarkmock.journal import Notice
+from sarkmock.journal.entries import DROPPED_COMMENT
 from sarkmock.laravel.php import TRIMMED, UploadedFile, overridden_method, read_input, to_text
 from sarkmock.laravel.validation import Validator, display_name, is_rule_message, laravel_messages
 from sarkmock.pbx import pbx_files
@@ -15,7 +16,7 @@ from sarkmock.pbx.database import Database
 from sarkmock.pbx.seed import Seed, SeedError
 from sarkmock.pbx.seeds import load_seed
 from sarkmock.pbx.state import PbxFile, State
-from sarkmock.redaction import SECRETS, body_text, counted, harmless, is_secret, printable, redacted
+from sarkmock.redaction import SECRET_NAMES, body_text, counted, harmless, is_secret, printable, redacted
 from sarkmock.server.addresses import is_loopback
 from sarkmock.spec import yaml12
 from sarkmock.spec.data_files import BASE

@@ -93,7 +93,7 @@ def multipart(rng: Random, names: list[str]) -> tuple[str, bytes]:
     parts = [part(rng, name_of(rng, names), end) for _ in range(rng.choice([0, 1, 2, 5, 21, 1021]))]
     delimiter = f"--{inside}".encode("utf-8", "replace")
     line = end.encode()
-    body = rng.choice([b"", b"preamble" + line]) + b"".join(delimiter + line + one + line for one in parts)
+    body = rng.choice([b"", b"preamble" + line]) + b"".join(delimiter + line + part + line for part in parts)
     body += rng.choice([delimiter + b"--" + line, delimiter + b"--", delimiter, b"",
     delimiter + b"--x" + line + b"more"])
     announced = rng.choice(ANNOUNCED).format(boundary)

@@ -35,8 +35,8 @@ from sarkmock_contracts.baselines.observer import DEPTHS, probe_packets, recorde
 from sarkmock_contracts.baselines.profile import profile_baseline
 from sarkmock_contracts.baselines.recording import BoxRecorder
 from sarkmock_contracts.client.target import Target
+from sarkmock_contracts.client.transports import embedded_transport
 from sarkmock_contracts.errors import BadBaseline, Withheld
-from sarkmock_contracts.run import embedded_transport
 
 from sarkmock import Seed, profiles
 from tests.guarded import Box, guarded

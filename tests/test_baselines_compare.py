@@ -20,9 +20,8 @@ from sarkmock_contracts.baselines.recording import BoxRecorder
 from sarkmock_contracts.baselines.report import comparison_text, describe_comparison, difference_causes, terminal_text
 from sarkmock_contracts.baselines.severity import THE_ANSWER, Difference
 from sarkmock_contracts.client.target import Target
-from sarkmock_contracts.client.transports import embedded_mock
+from sarkmock_contracts.client.transports import embedded_mock, embedded_transport
 from sarkmock_contracts.errors import CannotRun
-from sarkmock_contracts.run import embedded_transport
 from sarkmock_contracts.safety.routing import HAZARDS
 
 from sarkmock import SarkMock

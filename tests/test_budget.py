@@ -9,11 +9,12 @@ from sarkmock_contracts.checks import CHECKS
 from sarkmock_contracts.checks.boundary_sweep import NEIGHBOURS, SWEEP_PARTS, Sweep
 from sarkmock_contracts.client.http import Request
 from sarkmock_contracts.client.interrupts import WRITE_RESERVE, Budget, Speed, duration_text, parse_seconds, total_line
+from sarkmock_contracts.client.transports import embedded_transport
 from sarkmock_contracts.errors import CannotRun, NewFindings, Spent
 from sarkmock_contracts.judge.findings import Identity
 from sarkmock_contracts.judge.oracle import rule_messages
 from sarkmock_contracts.plugin.plan import plan_lines, plan_of
-from sarkmock_contracts.run import Run, embedded_transport, open_run
+from sarkmock_contracts.run import Run, open_run
 from sarkmock_contracts.run_options import RunOptions
 from sarkmock_contracts.safety import Caution
 from sarkmock_contracts.safety.gate import Permissions

@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 from sarkmock_contracts.checks import CHECKS, Check
 from sarkmock_contracts.client.http import ACCEPT, NO_TOKEN, Request, Response, with_json
-from sarkmock_contracts.client.transports import Access, Http, Layer, Transport
+from sarkmock_contracts.client.transports import Access, Http, Layer, Transport, embedded_transport
 from sarkmock_contracts.errors import NewFindings, Withheld
 from sarkmock_contracts.plugin.verdict import safety_lines
-from sarkmock_contracts.run import Run, embedded_transport
+from sarkmock_contracts.run import Run
 from sarkmock_contracts.run_options import RunOptions
 from sarkmock_contracts.safety import CleanUpTarget
 from sarkmock_contracts.safety.ledger import reopen_ledger

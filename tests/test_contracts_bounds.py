@@ -59,9 +59,9 @@ def verdict(operation: Operation, name: str, value: Any) -> str:
 
 @pytest.mark.parametrize(("operation", "name"), list(fields()))
 def test_boundary_values_agree_with_validator(operation: Operation, name: str) -> None:
-    found = bounds_of(operation.rules[name])
+    bounds = bounds_of(operation.rules[name])
     for kind in KINDS:
-        values = [value for value in getattr(found, kind) if not is_placeholder(value)]
+        values = [value for value in getattr(bounds, kind) if not is_placeholder(value)]
         wrong = {repr(value): verdict(operation, name, value) for value in values}
         if not str(operation.rules[name]).count("{"):
             assert {value: given for value, given in wrong.items() if given != kind} == {}

@@ -39,10 +39,10 @@ def test_different_field_is_a_different_finding() -> None:
 def test_fresh_contains_only_findings_new_in_block() -> None:
     findings = Findings()
     findings.add(Finding(CHANMAX, "", (exchange(b""),)))
-    with findings.fresh() as found:
+    with findings.fresh() as fresh:
         findings.add(Finding(CHANMAX, "", (exchange(b""),)))
         findings.add(Finding(CHANMAX._replace(kind="rejected"), "", (exchange(b""),)))
-    assert [finding.identity.kind for finding in found] == ["rejected"]
+    assert [finding.identity.kind for finding in fresh] == ["rejected"]
 
 
 def test_only_findings_of_a_wrong_read_are_withdrawn() -> None:

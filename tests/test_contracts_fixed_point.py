@@ -87,13 +87,13 @@ def test_missing_cors_headers_are_not_a_finding_at_a_box() -> None:
     def silent(response: Response) -> Response:
         return replace(response, headers=tuple(pair for pair in response.headers if not pair[0].startswith("Access-")))
 
-    for url, found in ((None, 1), ("https://pbx.example.com/api", 0)):
+    for url, count in ((None, 1), ("https://pbx.example.com/api", 0)):
         suite = suite_of("shipped", "shipped", url=url)
         inner = suite.target.transport.send
         suite.target.transport.send = lambda request, inner=inner: silent(inner(request))
         checked(suite, "framework")
-        assert len(list(suite.findings)) == found
-        assert any("Allow-Origin" in line for line in suite.gaps.unavailable) is (not found)
+        assert len(list(suite.findings)) == count
+        assert any("Allow-Origin" in line for line in suite.gaps.unavailable) is (not count)
 
 
 def test_changed_settings_are_judged_in_order(tmp_path: Path) -> None:

@@ -132,8 +132,8 @@ def test_queue_unknown_to_asterisk_before_commit_is_not_a_finding(version: str) 
     send, inner.send = inner.send, uncommitted
     assert suite.send(with_json("POST", "/queues", {"pkey": "zzsales", "cluster": "default"})).response.status == 201
     assert suite.send(Request("GET", "/astamis/QueueSummary/zzsales")).response.fields["ListItems"] == "0"
-    found = {finding.deviations for finding in suite.findings if "QueueSummary" in finding.identity.operation}
-    assert found == {("ami-queue-summary-of-one",)}
+    deviations = {finding.deviations for finding in suite.findings if "QueueSummary" in finding.identity.operation}
+    assert deviations == {("ami-queue-summary-of-one",)}
 
 
 def test_queue_without_agent_created_after_commit_is_not_a_finding() -> None:
@@ -151,8 +151,8 @@ def test_queue_without_agent_created_after_commit_is_not_a_finding() -> None:
     suite.send(summary)
     assert suite.send(with_json("POST", "/agents", agent)).response.status == 201
     assert suite.send(summary).response.fields["ListItems"] == "1"
-    found = {finding.deviations for finding in suite.findings if "QueueSummary" in finding.identity.operation}
-    assert found == {("ami-queue-summary-of-one",)}
+    deviations = {finding.deviations for finding in suite.findings if "QueueSummary" in finding.identity.operation}
+    assert deviations == {("ami-queue-summary-of-one",)}
 
 
 class Patching(Layer):

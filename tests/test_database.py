@@ -42,8 +42,8 @@ def test_rows_are_sorted_by_key_in_binary_order(tables):
 def test_rows_can_be_filtered_by_several_values(tables):
     for key, technology in (("a", "SIP"), ("b", "IAX2"), ("c", "DiD"), ("d", None)):
         tables.insert("lineio", {"pkey": key, "technology": technology})
-    found = tables.rows("lineio", {"technology": ["SIP", "IAX2"]}, ["pkey"])
-    assert [row["pkey"] for row in found] == ["a", "b"]
+    rows = tables.rows("lineio", {"technology": ["SIP", "IAX2"]}, ["pkey"])
+    assert [row["pkey"] for row in rows] == ["a", "b"]
 
 
 def test_count_takes_one_value_or_several(tables):

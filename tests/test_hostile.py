@@ -365,7 +365,7 @@ def test_damaged_files_raise_documented_errors(kind, tmp_path):
 @pytest.mark.parametrize("kind", FILES)
 def test_long_values_in_files_give_short_errors(kind, tmp_path):
     name, text, read = FILES[kind]
-    words = [found.span() for found in re.finditer(rb"[\w.:/-]+", text[:5000])]
+    words = [match.span() for match in re.finditer(rb"[\w.:/-]+", text[:5000])]
     messages = []
     for number, (start, end) in enumerate(random.Random(SEED).choices(words, k=10)):
         file = tmp_path / f"{number}-{name}"

@@ -212,12 +212,12 @@ def test_import_is_deterministic_and_preserves_everything_but_secrets() -> None:
     assert without_secrets(responses(engine_of(copy, "shipped"))) == without_secrets(responses(engine))
 
 
-def without_secrets(found: Any) -> Any:
+def without_secrets(value: Any) -> Any:
     """Responses without secrets, texts that contain secrets, and snapshots."""
-    if isinstance(found, dict):
-        return {name: without_secrets(value) for name, value in found.items()
+    if isinstance(value, dict):
+        return {name: without_secrets(value) for name, value in value.items()
                 if not (is_secret(name) or name in CONFIGURATION or "snapshot" in str(name) or "sark.db" in str(name))}
-    return [without_secrets(value) for value in found] if isinstance(found, (list, tuple)) else found
+    return [without_secrets(value) for value in value] if isinstance(value, (list, tuple)) else value
 
 
 @pytest.mark.parametrize("profile", profiles())

@@ -15,9 +15,8 @@ import pytest
 import trustme
 from sarkmock_contracts.client.http import Request, Response
 from sarkmock_contracts.client.target import Target
-from sarkmock_contracts.client.transports import Access, Http, Layer
+from sarkmock_contracts.client.transports import Access, Http, Layer, embedded_transport
 from sarkmock_contracts.errors import CannotRun, NoAnswer
-from sarkmock_contracts.run import embedded_transport
 from sarkmock_contracts.safety.fingerprint import distinguishing_reads, fingerprint
 from sarkmock_contracts.safety.preflight import PROBE, connection_problem, preflight
 

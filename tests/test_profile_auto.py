@@ -217,8 +217,8 @@ def test_reads_that_recognise_the_version_are_not_new_findings() -> None:
 def recorded(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A baseline of an L10 box."""
     file = tmp_path_factory.mktemp("auto") / "box.sark"
-    found = profile_baseline("L10", Baseline("http://pbx/api", "quick", ("read",), None, Facts()))
-    write_baseline(replace(found, recorded=RECORDED), file)
+    recording = profile_baseline("L10", Baseline("http://pbx/api", "quick", ("read",), None, Facts()))
+    write_baseline(replace(recording, recorded=RECORDED), file)
     return file
 
 

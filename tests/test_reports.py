@@ -18,10 +18,11 @@ import yaml
 from sarkmock_contracts.client.formats import Cassette, CassetteRecorder
 from sarkmock_contracts.client.http import Request, with_json
 from sarkmock_contracts.client.target import Target
+from sarkmock_contracts.client.transports import embedded_transport
 from sarkmock_contracts.judge.oracle import Problem
 from sarkmock_contracts.reports import WRITERS, as_sarif, write_files
 from sarkmock_contracts.reports.data import users_file
-from sarkmock_contracts.run import Run, embedded_transport
+from sarkmock_contracts.run import Run
 from sarkmock_contracts.run_options import RunOptions
 from sarkmock_contracts.spec.contract import contract_of
 

@@ -7,6 +7,7 @@ from datetime import date
 
 import pytest
 from sarkmock_contracts.client.http import Exchange, Request, Response, with_json
+from sarkmock_contracts.client.transports import embedded_transport
 from sarkmock_contracts.errors import CannotRun
 from sarkmock_contracts.judge.agreement import agrees
 from sarkmock_contracts.judge.findings import Identity, known_deviations
@@ -20,7 +21,7 @@ from sarkmock_contracts.judge.verdicts import (
     read_accepted,
     update_accepted,
 )
-from sarkmock_contracts.run import Run, embedded_transport
+from sarkmock_contracts.run import Run
 from sarkmock_contracts.run_options import RunOptions
 from sarkmock_contracts.spec.contract import contract_of
 

@@ -105,8 +105,8 @@ def confirmed_values(url: str | None, values: dict[str, Any]) -> dict[str, Any]:
     host = split_url(url).hostname
     if not sys.stdin.isatty():
         raise click.UsageError(f"--allow-disruptive needs a terminal to confirm the host; or pass --yes-i-mean {host}")
-    said = click.prompt(f"This may reboot, stop and restore {host}. Type its name to continue", err=True)
-    return {**values, "yes_i_mean": str(said).strip()}
+    confirmed = click.prompt(f"This may reboot, stop and restore {host}. Type its name to continue", err=True)
+    return {**values, "yes_i_mean": str(confirmed).strip()}
 
 
 @click.command()
@@ -199,7 +199,7 @@ def baseline(url: str, output: Path | None, depth: str, force: bool, plan: bool,
     from . import baselines
     from .errors import StaysAway
 
-    chosen = recording_options(url, values, depth).with_effective_depth()
+    chosen = recording_options(url, values, depth)
     if plan:
         click.echo("\n".join(baselines.recording_plan_lines(chosen)))
         return 0

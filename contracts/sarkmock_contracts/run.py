@@ -10,14 +10,14 @@ from math import ceil
 from typing import TypeVar, cast
 from urllib.parse import urlsplit
 
-from sarkmock.suite_api import BASE, Deviation, Engine, Operation, deviations_of, load, profiles, unknown_name
+from sarkmock.suite_api import BASE, Deviation, Operation, deviations_of, load, profiles, unknown_name
 
 from .client.formats import Cassette, CassetteRecorder
 from .client.http import Exchange, Request, Response, is_read
 from .client.interrupts import Admission, Budget, Interrupts, Speed, parse_seconds
 from .client.rate_limit import RateLimit, Timer
 from .client.target import Client, Target
-from .client.transports import Http, Transport, embedded_mock
+from .client.transports import Http, Transport, embedded_transport
 from .errors import BadLedger, CannotRun, NewFindings, StaysAway, Unanswered, Unavailable, Withheld
 from .fixtures import Fixtures
 from .judge.examples import Examples
@@ -289,11 +289,6 @@ class Run(Client):
         if self.cassette is not None:
             self.cassette.close()
             self.report_problem = self.report_problem or self.cassette.problem
-
-
-def embedded_transport(profile: str) -> Transport:
-    """Return a transport to a mock in this process."""
-    return embedded_mock(Engine(profile=profile))
 
 
 def open_run(options: RunOptions, accepted: Accepted | None = None, watcher: Watcher | None = None) -> Run:

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from sarkmock.suite_api import BASE
 
@@ -64,7 +64,7 @@ class RunOptions:
     caution: Caution = field(default_factory=Caution)
 
     @classmethod
-    def of(cls, values: Mapping[str, Any]) -> RunOptions:
+    def of(cls, values: Mapping[str, Any]) -> Self:
         """Create options from the values of command-line options by name."""
         own = {item.name: values[item.name] for item in fields(cls) if values.get(item.name) is not None}
         if isinstance(own.get("shard"), str):

@@ -14,6 +14,7 @@ from http.client import responses
 from typing import Any
 
 import schemathesis
+import urllib3
 from requests.structures import CaseInsensitiveDict
 from schemathesis import cli
 
@@ -41,6 +42,8 @@ CASE_ID = "HTTP_X_SCHEMATHESIS_TESTCASEID"
 SUPERSEDED = {"AcceptedNegativeData", "RejectedPositiveData", "ServerError", "ContentTypeServerError",
               "JsonSchemaError", "UnsupportedMethodResponse", "AllowHeaderMismatch"}
 _session: StRun | None = None
+# Here, because Schemathesis restores the filters after it has loaded a schema.
+urllib3.disable_warnings(urllib3.exceptions.InsecureRequestWarning)
 
 
 class StRun:

@@ -8,26 +8,25 @@ import sys
 import threading
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, redirect_stderr, redirect_stdout
-from typing import Any, TextIO, cast
+from typing import TextIO, cast
 
-from sarkmock.cli.output import OutputError
+from sarkmock.cli.output import PatientOutput, output_errors
 
 MOST_WAITING = 2**20  # characters of output that may wait for their reader
 STALLED = 1.0  # seconds without progress until a server that stops leaves the rest unwritten
 
 
-class BackgroundOutput:
+class BackgroundOutput(PatientOutput):
     """A text stream that a thread writes, so that a server does not stop if its output is not read.
 
-    Lines that exceed its memory are dropped and counted. After the first error, which it keeps, nothing is written.
+    Lines that exceed its memory are dropped and counted.
     """
 
     def __init__(self, stream: TextIO) -> None:
-        self._stream = stream
+        super().__init__(stream)
         self._texts: queue.SimpleQueue[str | None] = queue.SimpleQueue()
         self._size = self._dropped = 0
         self._lock = threading.Lock()
-        self.error: OutputError | None = None
         self._thread = threading.Thread(target=self._run, name="sarkmock-output", daemon=True)
         self._thread.start()
 
@@ -55,28 +54,20 @@ class BackgroundOutput:
 
     def _run(self) -> None:
         while (text := self._texts.get()) is not None:
-            try:
-                if self.error is None:
-                    self._write(text)
-            except OutputError as error:
-                self.error = error
-            except OSError as error:
-                self.error = OutputError(error)
+            self.attempt(self._write, text)
             with self._lock:
                 self._size -= len(text)
 
     def _write(self, text: str) -> None:
-        if os.name == "posix":
-            # Not with the stream, whose lock Python needs when it ends.
-            data = text.encode(self._stream.encoding, self._stream.errors or "strict")
-            while data:
-                data = data[os.write(self._stream.fileno(), data):]
-        else:
-            self._stream.write(text)
-            self._stream.flush()
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._stream, name)
+        with output_errors():
+            if os.name == "posix":
+                # Not with the stream, whose lock Python needs when it ends.
+                data = text.encode(self._stream.encoding, self._stream.errors or "strict")
+                while data:
+                    data = data[os.write(self._stream.fileno(), data):]
+            else:
+                self._stream.write(text)
+                self._stream.flush()
 
 
 @contextmanager

@@ -165,10 +165,10 @@ def _problems(file: Path, content: Any, profile: str) -> Mistakes:
     keys = {key: None for entry in entries if isinstance(entry, dict) for key in entry}
     if isinstance(content, list) and (not content or keys.keys() & {"latency", *EFFECTS}):
         return _of_faults(content, Engine(load(profile)))
-    found = f"its keys are {', '.join(map(str, keys))}" if keys else "it has no keys"
+    keys_shown = f"its keys are {', '.join(map(str, keys))}" if keys else "it has no keys"
     kinds = (f"neither a seed ({', '.join(SEED_KEYS)}), nor an overlay ({', '.join(OVERLAY_KEYS)}), "
              f"nor a list of faults (latency, {', '.join(EFFECTS)})")
-    return iter([((), f"{kinds}: {shortened(found)}")])
+    return iter([((), f"{kinds}: {shortened(keys_shown)}")])
 
 
 def _of_faults(content: list[Any], engine: Engine) -> Mistakes:

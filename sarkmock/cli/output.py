@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Iterable
-from contextlib import suppress
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
@@ -135,16 +135,41 @@ class StandardOutput:
         self._stream = stream
 
     def write(self, text: str) -> int:
-        try:
+        with output_errors():
             return self._stream.write(text)
-        except OSError as error:
-            raise OutputError(error) from None
 
     def flush(self) -> None:
-        try:
+        with output_errors():
             self._stream.flush()
-        except OSError as error:
-            raise OutputError(error) from None
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._stream, name)
+
+
+class PatientOutput(StandardOutput):
+    """A text stream that does not end a program: after the first error, which it keeps, nothing is written."""
+
+    error: OutputError | None = None
+
+    def write(self, text: str) -> int:
+        self.attempt(super().write, text)
+        return len(text)
+
+    def flush(self) -> None:
+        self.attempt(super().flush)
+
+    def attempt(self, call: Callable[..., object], *arguments: Any) -> None:
+        try:
+            if self.error is None:
+                call(*arguments)
+        except OutputError as error:
+            self.error = error
+
+
+@contextmanager
+def output_errors() -> Iterator[None]:
+    """Turn an OSError of the block into OutputError."""
+    try:
+        yield
+    except OSError as error:
+        raise OutputError(error) from None

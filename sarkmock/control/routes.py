@@ -33,9 +33,8 @@ from sarkmock.control.bodies import (
 from sarkmock.control.handlers import handle
 from sarkmock.http.replies import encode_json
 from sarkmock.laravel.php.large_json import garbage_collection_paused
+from sarkmock.server.addresses import LOOPBACK
 from sarkmock.suggest import nearest_names
-
-OUR_HOSTS = ("localhost", "127.0.0.1", "::1")
 
 
 def check_admission(control: Control, endpoint: Endpoint, request: Request) -> None:
@@ -63,8 +62,8 @@ def has_token(token: str, request: Request) -> bool:
 
 def reject_foreign_host(control: Control, request: Request) -> None:
     host = url_parts(f"//{request.host}").hostname or ""
-    if host not in OUR_HOSTS and not host.endswith(".localhost") and host not in control.hosts:
-        addresses = " or ".join(dict.fromkeys((*OUR_HOSTS, *control.hosts)))
+    if host not in LOOPBACK and not host.endswith(".localhost") and host not in control.hosts:
+        addresses = " or ".join(dict.fromkeys((*LOOPBACK, *control.hosts)))
         raise ControlError(403, f"the control plane rejects the host {host!r}; use {addresses}, "
                            "or set --control-token")
 

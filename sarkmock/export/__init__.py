@@ -308,8 +308,8 @@ def capture_script(request: Exported) -> Iterator[str]:
 
 
 def bruno_path(request: Exported, variables: set[str]) -> str:
-    return PARAMETER.sub(lambda found: f"{{{{{found[1]}}}}}" if found[1] in variables
-                         else quote(request.parameters[found[1]], safe=""), request.operation.path)
+    return PARAMETER.sub(lambda match: f"{{{{{match[1]}}}}}" if match[1] in variables
+                         else quote(request.parameters[match[1]], safe=""), request.operation.path)
 
 
 def bru_block(name: str, *lines: str) -> str:

@@ -155,10 +155,10 @@ def merged_ranges(ranges: Iterable[range]) -> tuple[list[range], int, int]:
 
 def file_range(text: str, size: int) -> range | None:
     """Return the bytes that a range names, none if it is beyond the end; None if it is invalid."""
-    found = RANGE.fullmatch(text)
-    if found is None:
+    match = RANGE.fullmatch(text)
+    if match is None:
         return None
-    first, last = found.groups()
+    first, last = match.groups()
     if not first:
         return range(max(size - int(last), 0), size) if int(last or 0) else None
     if last and int(last) < int(first):
@@ -168,8 +168,8 @@ def file_range(text: str, size: int) -> range | None:
 
 def path_info(path: str) -> str:
     """Return the part of a percent-encoded path that Laravel sees: what follows the name of its front controller."""
-    found = FRONT_CONTROLLER.match(path)
-    return (path[found.end():] or "/") if found else path
+    match = FRONT_CONTROLLER.match(path)
+    return (path[match.end():] or "/") if match else path
 
 
 def redirect(location: str) -> WebReply:
@@ -177,7 +177,7 @@ def redirect(location: str) -> WebReply:
     if "%3F" in location:
         return WebReply(403, "Apache does not redirect a path with %3F")
     return WebReply(301, "Apache redirects a path that ends in a slash, for every method; nothing is carried "
-                         "out, and many clients follow with GET", ESCAPE.sub(lambda found: found[0].lower(), location))
+                         "out, and many clients follow with GET", ESCAPE.sub(lambda match: match[0].lower(), location))
 
 
 def normalized_path(path: str) -> str | None:

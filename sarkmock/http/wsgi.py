@@ -229,15 +229,15 @@ def preferred_type(accept: str) -> str:
 def accepted(accept: str) -> list[list[list[str]]]:
     """Symfony's HeaderUtils::split(): the items, each a list of parts, each a name and maybe a value. None is empty."""
     items = [[[""]]]
-    for found in ACCEPTED.finditer(accept.strip()):
-        if found[1] == ",":
+    for match in ACCEPTED.finditer(accept.strip()):
+        if match[1] == ",":
             items.append([[""]])
-        elif found[1] == ";":
+        elif match[1] == ";":
             items[-1].append([""])
-        elif found[1] and len(items[-1][-1]) == 1:
+        elif match[1] and len(items[-1][-1]) == 1:
             items[-1][-1].append("")
         else:
-            items[-1][-1][-1] += QUOTING.sub(r"\1", found[0])
+            items[-1][-1][-1] += QUOTING.sub(r"\1", match[0])
     items = [[part for part in item if part != [""]] for item in items]
     return [item for item in items if item]
 

@@ -65,7 +65,7 @@ def nearest_operations(program: Program, method: str, steps: list[str]) -> list[
     """Return up to three operations of the most similar resource, preferring equal depth, then equal method."""
     def distance(operation: Operation) -> tuple[int, bool, int]:
         template = operation.path.strip("/").split("/")
-        equal = sum(one == other for one, other in zip(template, steps, strict=False))
+        equal = sum(step == other for step, other in zip(template, steps, strict=False))
         return abs(len(template) - len(steps)), operation.method != method, -equal
     return sorted(nearest_resource(program, steps[0]), key=distance)[:3]
 

@@ -50,7 +50,7 @@ class ColumnInQuery:
         tokens = SQL_TOKEN.findall(self.sql.partition("\0")[0])
         if "\0" in self.sql:
             return f'unrecognized token: "{tokens[-1]}"'
-        shape = SQL_TOKEN.sub(lambda found: "n" if found[0].startswith('"') else "s", self.sql)
+        shape = SQL_TOKEN.sub(lambda token: "n" if token[0].startswith('"') else "s", self.sql)
         parsed = OPERAND.match(shape)
         unexpected = WORD.match(shape, parsed.end() if parsed else 0)
         return f'near "{unexpected[1]}": syntax error' if unexpected else None
@@ -66,9 +66,9 @@ def json_path(path: str, laravel_7: bool) -> str:
     steps = re.sub(r"(?<!\\)\\*'", "''", path).split("->")
     if laravel_7:
         return f"'$.{'.'.join(map(json_name, steps))}'"
-    found = [WITH_INDEX.fullmatch(step) if len(step) < LONG_NAME else None for step in steps]
+    matches = [WITH_INDEX.fullmatch(step) if len(step) < LONG_NAME else None for step in steps]
     text = ".".join(f"{json_name(match[1]) if match[1] else ''}{match[2]}" if match else json_name(step)
-                    for match, step in zip(found, steps, strict=True))
+                    for match, step in zip(matches, steps, strict=True))
     return f"'${'' if text.startswith('[') else '.'}{text}'"
 
 

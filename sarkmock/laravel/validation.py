@@ -231,7 +231,7 @@ def _rule_messages() -> dict[str, re.Pattern[str]]:
                 start, _, rest = text.partition(":attribute")
                 wildcards = re.sub(r":([a-z_]+)", lambda name: ".*" if name[1] == "values" else r"\S+", re.escape(rest))
                 rests.setdefault(start, []).append(wildcards)
-    return {start: re.compile("|".join(dict.fromkeys(found)), re.DOTALL) for start, found in rests.items()}
+    return {start: re.compile("|".join(dict.fromkeys(patterns)), re.DOTALL) for start, patterns in rests.items()}
 
 
 def message_of(rule: Rule, kind: str, wording: Wordings) -> str:

@@ -29,6 +29,8 @@ STATUS_LINE = re.compile(rb"HTTP/1\.([01]) ([1-5][0-9][0-9])(?: ([^\x00-\x08\x0a
 CHUNK_SIZE = re.compile(rb"([0-9A-Fa-f]{1,12})[ \t]*(?:;[^\r\n]*)?\r\n")
 LENGTH = re.compile(rb"[0-9]{1,15}")
 GZIP = 16 + zlib.MAX_WBITS
+MOST = 8 * 2**20  # bytes of one body that are captured
+ALL_BODIES = 256 * 2**20  # bytes of all bodies that are buffered at a time
 
 
 class BadAnswer(Exception):
@@ -132,13 +134,13 @@ class BodyMemory:
 class CapturedBody:
     """The beginning of a body that is forwarded, as far as memory allows, and its total size."""
 
-    def __init__(self, most: int, room: BodyMemory) -> None:
-        self._most, self._room, self._kept, self.size = most, room, bytearray(), 0
+    def __init__(self, room: BodyMemory) -> None:
+        self._room, self._kept, self.size = room, bytearray(), 0
 
     def add(self, part: bytes) -> None:
         whole, self.size = self.whole, self.size + len(part)
         if whole:
-            self._kept += part[:self._room.take(min(len(part), self._most - len(self._kept)))]
+            self._kept += part[:self._room.take(min(len(part), MOST - len(self._kept)))]
 
     def release(self) -> None:
         """Release the memory."""
@@ -154,8 +156,8 @@ class CapturedBody:
         return self.size == len(self._kept)
 
 
-def decoded_body(fields: Iterable[Field], body: bytes, most: int) -> bytes | None:
-    """Return a body without its content coding; None if it exceeds ``most`` bytes or the coding is not supported."""
+def decoded_body(fields: Iterable[Field], body: bytes) -> bytes | None:
+    """Return a body without its content coding; None if it is too large or the coding is not supported."""
     codings = b",".join(field_values(fields, b"content-encoding")).lower()
     if codings in (b"", b"identity"):
         return body
@@ -163,7 +165,7 @@ def decoded_body(fields: Iterable[Field], body: bytes, most: int) -> bytes | Non
         return None
     unpacking = zlib.decompressobj(GZIP if b"gzip" in codings else zlib.MAX_WBITS)
     try:
-        unpacked = unpacking.decompress(body, most)
+        unpacked = unpacking.decompress(body, MOST)
     except zlib.error:
         return None
     return unpacked if unpacking.eof else None
@@ -235,9 +237,6 @@ class Pace:
         return max(0.0, even, full)
 
 
-MOST = 8 * 2**20  # bytes of one body that are captured
-ALL_BODIES = 256 * 2**20  # bytes of all bodies that are buffered at a time
-
 Texts = tuple[tuple[str, str], ...]
 
 
@@ -289,7 +288,7 @@ class Record:
     alone: bool = True
 
     def __post_init__(self) -> None:
-        self.sent, self.got = CapturedBody(MOST, self.room), CapturedBody(MOST, self.room)
+        self.sent, self.got = CapturedBody(self.room), CapturedBody(self.room)
 
     def hold(self, piece: bytes) -> bool:
         """Reserve memory for a piece of the body until the request is over; False if there is none left."""
@@ -305,7 +304,7 @@ class Record:
         self.held = 0
 
     def passed(self, seconds: float) -> Passed:
-        body = decoded_body(self.answer, self.got.body, MOST) if self.got.whole else None
+        body = decoded_body(self.answer, self.got.body) if self.got.whole else None
         answered = self.status > 0 and not self.own and not self.broken
         return Passed(self.head.method, self.target, header_texts(self.fields), self.sent.body, self.status,
                       header_texts(self.answer), self.got.body if body is None else body,

@@ -6,6 +6,8 @@ import ipaddress
 import socket
 from contextlib import suppress
 
+LOOPBACK = ("localhost", "127.0.0.1", "::1")
+
 
 def is_wildcard(host: str) -> bool:
     """Whether the address means all interfaces."""
@@ -32,7 +34,7 @@ def is_same_address(host: str, listening: str) -> bool:
 def addresses_of(host: str) -> set[str]:
     """Return the IP addresses of a host; none if it is unknown."""
     with suppress(OSError, UnicodeError):
-        return {str(found[4][0]) for found in socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)}
+        return {str(info[4][0]) for info in socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)}
     return set()
 
 

@@ -21,8 +21,9 @@ from sarkmock.pbx.asterisk import DURATIONS
 from sarkmock.pbx.seed import Seed
 from sarkmock.pbx.seeds import load_seed
 from sarkmock.pbx.state import State
+from sarkmock.server.addresses import LOOPBACK
 from sarkmock.server.https_server import Server, unbracketed
-from sarkmock.server.tls import LOOPBACK, generated_context
+from sarkmock.server.tls import generated_context
 from sarkmock.spec.data_files import BASE
 from sarkmock.spec.loading import Document
 from sarkmock.suggest import unknown_name

@@ -20,7 +20,7 @@ from cryptography.hazmat.primitives.asymmetric.types import PrivateKeyTypes
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, load_pem_private_key
 
 from sarkmock.atomic import read_whole
-from sarkmock.server.addresses import is_wildcard
+from sarkmock.server.addresses import LOOPBACK, is_wildcard
 from sarkmock.server.http11 import METHOD_START, BadRequest
 from sarkmock.spec.yaml12 import FileError
 
@@ -140,7 +140,6 @@ class Tls(asyncio.Protocol):
         return getattr(self._transport, name)
 
 
-LOOPBACK = ("localhost", "127.0.0.1", "::1")
 LIFETIME = timedelta(days=397)
 
 

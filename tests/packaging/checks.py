@@ -52,8 +52,8 @@ def packages(tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, Path]]:
 
 @pytest.mark.parametrize("kind", ["whl", "gz"])
 def test_builds_are_reproducible(packages: list[dict[str, Path]], kind: str) -> None:
-    one, two = (package[kind].read_bytes() for package in packages)
-    assert one == two
+    first, second = (package[kind].read_bytes() for package in packages)
+    assert first == second
 
 
 def test_source_distribution_contains_the_checkout(packages: list[dict[str, Path]]) -> None:

@@ -137,16 +137,16 @@ def holds(expression: str, conditions: dict[str, bool]) -> bool:
 
 
 def actions(folder: Path) -> dict[str, dict[str, Any]]:
-    found = {}
+    result = {}
     for name, *options in table_of_actions(folder / "actions.std"):
         path = next(candidate / f"action.{name}" for candidate in (folder, SHARED)
                     if (candidate / f"action.{name}").exists())
         words = options[0].split(",") if options else []
         rules = list(bodies(path, {"__IPV4": folder == SHARED}))
         defaults = next((line.split()[1].split(",") for line in rules if line.startswith("DEFAULTS ")), [])
-        found[name] = action(words, defaults, [line for line in rules if not line.startswith("DEFAULTS ")],
+        result[name] = action(words, defaults, [line for line in rules if not line.startswith("DEFAULTS ")],
                              "perl" in path.read_text().lower(), "'audit'" in path.read_text())
-    return found
+    return result
 
 
 def action(options: list[str], defaults: list[str], rules: list[str], script: bool, audited: bool) -> dict[str, Any]:
@@ -182,9 +182,9 @@ def table_of_actions(path: Path) -> Iterator[list[str]]:
 
 
 def perl_table(module: str, name: str) -> str:
-    found = re.search(rf"(?:my|our) %{name}\s*=\s*\((.*?)\n?\s*\);", (PERL / module).read_text(), re.DOTALL)
-    assert found, name
-    return found[1]
+    match = re.search(rf"(?:my|our) %{name}\s*=\s*\((.*?)\n?\s*\);", (PERL / module).read_text(), re.DOTALL)
+    assert match, name
+    return match[1]
 
 
 def icmp(name: str) -> list[str]:
@@ -193,8 +193,8 @@ def icmp(name: str) -> list[str]:
 
 def targets() -> dict[int, list[str]]:
     """The built-in actions."""
-    found = re.findall(r"%targets = \((.*?)\n\s*\);", (PERL / "Chains.pm").read_text(), re.DOTALL)
-    return {family: re.findall(r"'([A-Z_6+!-]+)'\s*=>", part) for family, part in zip((4, 6), found, strict=True)}
+    lists = re.findall(r"%targets = \((.*?)\n\s*\);", (PERL / "Chains.pm").read_text(), re.DOTALL)
+    return {family: re.findall(r"'([A-Z_6+!-]+)'\s*=>", part) for family, part in zip((4, 6), lists, strict=True)}
 
 
 def jumps() -> dict[str, list[str]]:

@@ -13,6 +13,7 @@ from urllib.parse import parse_qsl, urlsplit
 import yaml
 
 from sarkmock.suite_api import (
+    DROPPED_COMMENT,
     FileError,
     MethodNotAllowed,
     PageNotFound,
@@ -35,7 +36,6 @@ USE_KEYS = ("operation", "sends", "reads")
 OF_SENT = ("rule", "message", "value", "variable", "crash instead")
 OF_READ = ("field",)
 Names = frozenset[str] | None  # None: any name may be used
-DROPPED_NOTE = "older requests were dropped from the journal"  # in the comment of a HAR file written by the mock
 
 
 @dataclass(frozen=True)
@@ -177,7 +177,7 @@ def missing_entries(archive: Mapping[str, Any], log: Any, entries: Sized) -> int
     """Return the number of requests that a journal, or a HAR file made from one, declares as missing."""
     if isinstance(log, dict):
         dropped, _, text = str(log.get("comment") or "").partition(" ")
-        return int(dropped) if dropped.isdecimal() and len(dropped) < 10 and text == DROPPED_NOTE else 0
+        return int(dropped) if dropped.isdecimal() and len(dropped) < 10 and text == DROPPED_COMMENT else 0
     count = archive.get("count")
     return max(count - len(entries), 0) if isinstance(count, int) else 0
 

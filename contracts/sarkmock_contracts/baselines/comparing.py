@@ -165,11 +165,11 @@ def compare_places(gone: list[str], new: list[str], sides: Sides) -> Iterator[Di
     for op in gone:
         places = [place for place in same_operation_elsewhere(op) if place in new]
         arrived.update(places)
-        said = sides.versions_deciding(op, *places)
+        versions = sides.versions_deciding(op, *places)
         if places:
-            yield Difference("operation moved", op, "", op, places[0], versions=said)
+            yield Difference("operation moved", op, "", op, places[0], versions=versions)
         else:
-            yield Difference("operation removed", op, versions=said)
+            yield Difference("operation removed", op, versions=versions)
     for op in new:
         if op not in arrived:
             yield Difference("operation added", op, versions=sides.versions_deciding(op))
@@ -310,7 +310,7 @@ def compare_parts(op: str, sides: Sides) -> Iterator[Unreached]:
     for (of, _), status, now in pairs_of_facts(sides, op, "status"):
         moments = [pbx_condition(op, of, code) for code in (status, now)]
         if status != now and any(moments):
-            words = [said or f"returned {code}" for said, code in zip(moments, (status, now), strict=True)]
+            words = [moment or f"returned {code}" for moment, code in zip(moments, (status, now), strict=True)]
             yield Unreached(op, of, *words)
     absent = [shows_nothing(types_by_place(side)) for side in sides.facts(op, "field")]
     if len(set(absent)) > 1:

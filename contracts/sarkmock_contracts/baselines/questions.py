@@ -15,7 +15,7 @@ from ..client.target import Client
 from ..errors import Unavailable, Withheld
 from ..fixtures import Body
 from ..safety.fingerprint import fingerprint
-from ..safety.preflight import PROBE, tokenless_read
+from ..safety.preflight import TOKENLESS_READ
 from .catalogue import CatalogueEntry, catalogue
 from .facts import BOX, NOT_SENT, Fact
 from .observer import (
@@ -57,11 +57,11 @@ def survey_path(observer: Observer, path: str) -> Iterator[Fact]:
 
 def ask_box(client: Client) -> Iterator[Fact]:
     """Yield whether clients need a token, and the version if it is recognised exactly."""
-    first = client.send(tokenless_read(PROBE)).response
+    first = client.send(TOKENLESS_READ).response
     yield Fact(BOX, "token", "", first.status in UNADMITTED)
-    found = fingerprint(client, first)
-    if found.exact:
-        yield Fact(BOX, "version", "", found.version)
+    recognised = fingerprint(client, first)
+    if recognised.exact:
+        yield Fact(BOX, "version", "", recognised.version)
 
 
 def ask_plain_read(observer: Observer, entry: CatalogueEntry) -> Iterator[Fact]:
@@ -164,9 +164,9 @@ class Asker:
             yield Fact(self.entry.name, "part", RULES_PART, "crashes for any input")
             yield Fact(self.entry.name, "status", "any input", crash)
             return
-        found = list(self.of_variables(nothing))
-        yield Fact(self.entry.name, "part", RULES_PART, TESTED if found else self.unsent or TESTED)
-        yield from found
+        facts = list(self.of_variables(nothing))
+        yield Fact(self.entry.name, "part", RULES_PART, TESTED if facts else self.unsent or TESTED)
+        yield from facts
 
     def of_variables(self, nothing: Exchange | None) -> Iterator[Fact]:
         if nothing is not None:

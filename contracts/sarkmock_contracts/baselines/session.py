@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import statistics
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Self
+from typing import Any, Self
 from urllib.parse import urlsplit
 
 from sarkmock.suite_api import BASE, product, redacted, unknown_name
@@ -18,10 +18,10 @@ from sarkmock.suite_api import BASE, product, redacted, unknown_name
 from ..client.http import Request, Response
 from ..client.interrupts import Speed, parse_seconds
 from ..client.rate_limit import USUAL_LIMIT
-from ..client.transports import Access, Http, Layer, Transport
+from ..client.transports import Access, Http, Layer, Transport, embedded_transport
 from ..errors import BadLedger, CannotRun
 from ..judge.judge import Judged
-from ..run import Run, embedded_transport
+from ..run import Run
 from ..run_options import RunOptions
 from ..safety import Safety, finish_cleanup
 from ..safety.gate import READ_ONLY
@@ -44,11 +44,12 @@ class RecordingOptions(RunOptions):
 
     depth: str = "usual"
 
-    def with_effective_depth(self) -> Self:
-        """Return the options. Raise CannotRun for a depth that has no effect."""
-        if self.depth != "usual" and self.caution.permissions.hazards == READ_ONLY:
+    @classmethod
+    def of(cls, values: Mapping[str, Any]) -> Self:
+        chosen = super().of(values)
+        if chosen.depth != "usual" and chosen.caution.permissions.hazards == READ_ONLY:
             raise CannotRun("--depth needs --allow-writes: a recording that only reads tries no values")
-        return self
+        return chosen
 
     def check(self) -> None:
         """Raise CannotRun for options that are unsafe, invalid, or select no operation."""

@@ -305,10 +305,10 @@ def is_constant(fact: Fact) -> bool:
 
 def candidate_rules(seen: Sequence[Fact], wording: str) -> Iterator[RuleList]:
     """Yield rule lists that the messages suggest, then every rule list of any document."""
-    said = [message for fact in seen for message in fact.says]
-    required = ["required"] if any("field is required" in message for message in said) else []
+    messages = [message for fact in seen for message in fact.says]
+    required = ["required"] if any("field is required" in message for message in messages) else []
     nullable = [] if required else ["nullable"]
-    suggested = list(dict.fromkeys(rule.format(*match.groups()) for message in said
+    suggested = list(dict.fromkeys(rule.format(*match.groups()) for message in messages
                                    for pattern, rule in message_patterns(wording)
                                    if (match := pattern.fullmatch(message))))
     patterns = dict.fromkeys(rule for rules in known_lists() for rule in rules if rule.startswith("regex:"))

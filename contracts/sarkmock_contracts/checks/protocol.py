@@ -89,8 +89,8 @@ def different_wording(contract: Contract, exchange: Exchange) -> str:
     template: str = contract.document["x-laravel"]["method-not-allowed"]
     wanted = template.format(method=exchange.request.method, path=f"api{exchange.request.path.rstrip('/')}",
                              allowed=exchange.response.header("Allow") or "")
-    said = exchange.response.fields.get("message", "")
-    return "" if said == wanted else f"the message of 405 is {said!r}, expected {wanted!r}"
+    message = exchange.response.fields.get("message", "")
+    return "" if message == wanted else f"the message of 405 is {message!r}, expected {wanted!r}"
 
 
 def any_path(run: Run, operation: Operation) -> str:
@@ -197,8 +197,8 @@ def check_forms(run: Run, operation: Operation) -> None:
 
 def check_query(run: Run, operation: Operation) -> None:
     """Variables of the query string are validated but must not be stored."""
-    name, accepted = next((name, found) for name in operation.rules
-                          if (found := run.fixtures.bounds(operation, name).accept))
+    name, accepted = next((name, values) for name in operation.rules
+                          if (values := run.fixtures.bounds(operation, name).accept))
     path = request_path(run, operation)
     before = run.get(path).json
     value = run.fixtures.value(operation, name, accepted[-1])

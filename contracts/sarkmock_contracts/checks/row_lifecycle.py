@@ -46,15 +46,15 @@ def other_values(run: Run, resource: Resource, create: Operation) -> Body:
     one that sorts before it."""
     listing = resource.list
     filters = listing.table.where if listing is not None and listing.table is not None else {}
-    found: Body = {}
+    values: Body = {}
     for name in run.contract.required(create):
         listed = listed_values(create.rules[name])
         texts = [value for value in run.fixtures.bounds(create, name).accept
                  if isinstance(value, str) and value == value.strip()]
         others = listed[1:] if len(listed) == 2 else [] if listed else [text for text in texts[1:] if text < texts[0]]
         if others and name not in {TENANT, *filters, *run.fixtures.own_fields(create)}:
-            found[name] = others[0]
-    return found
+            values[name] = others[0]
+    return values
 
 
 def last_tenant(run: Run, resource: Resource, operation: Operation) -> Body:

@@ -121,6 +121,11 @@ def embedded_mock(engine: Engine) -> SignedIn:
     return SignedIn(InProcess(api_application(engine)), engine.state)
 
 
+def embedded_transport(profile: str) -> SignedIn:
+    """Return a transport to a new mock of a profile in this process."""
+    return embedded_mock(Engine(profile=profile))
+
+
 class Silent:
     """A transport that sends nothing and raises ``problem``."""
 
@@ -256,6 +261,8 @@ class Http:
         self.credential = access.credential
         self._headers = access.sent()
         self._verify = access.verify(str(parts.hostname))
+        if self._verify is False:
+            urllib3.disable_warnings(urllib3.exceptions.InsecureRequestWarning)
         self._session = requests.Session()
         self._session.trust_env = False  # proxies and CA bundles of the environment are not meant for a PBX
         if isinstance(self._verify, str):
@@ -263,8 +270,6 @@ class Http:
         self._session.cert = (access.cert, access.key) if access.cert and access.key else access.cert
 
     def send(self, request: Request) -> Response:
-        if self._verify is False:  # each time: `st run` restores the filters of warnings
-            urllib3.disable_warnings(urllib3.exceptions.InsecureRequestWarning)
         own = header(request.headers, "Authorization")
         headers = {**dict(without_empty_token(request.headers)), **self._headers}
         if own is not None:  # a request that tests its token

@@ -230,9 +230,9 @@ class JudgedAnswers:
         operation = contract.operation_of(exchange.request)
         if operation is not None and field not in operation.rules and (operation.id, field) in self._stored:
             return True  # a field that is not a variable is not stored
-        said = self._cached(contract, exchange) if exchange.weight < LARGE else self._rejected(contract, exchange)
-        return said is not None and field not in said.open and (
-            (field in said.rejected) != (field in exchange.response.rejected))
+        verdict = self._cached(contract, exchange) if exchange.weight < LARGE else self._rejected(contract, exchange)
+        return verdict is not None and field not in verdict.open and (
+            (field in verdict.rejected) != (field in exchange.response.rejected))
 
     def _cached(self, contract: Contract, exchange: Exchange) -> Rejected | None:
         if id(exchange.response) not in self._said:

@@ -185,8 +185,8 @@ class Attribution:
             return ()  # the response needs no deviation
         if finding.identity in self._named and self._version() != BASE and self._predicts(self.replica.leader, finding):
             return self._named[finding.identity]  # the usual case: one prediction is enough
-        found = set(places(self.contract, finding))
-        near = [deviation for deviation in self.known if deviation.touches(found)]
+        concerned = set(places(self.contract, finding))
+        near = [deviation for deviation in self.known if deviation.touches(concerned)]
         single = [deviation.id for deviation in near if self._is(deviation, finding)]
         if not single and self._predicts(self._models.profile(self._whole), finding):  # several, or an indirect one
             single = (self._needed([*near, *self._effects.everywhere], finding) or self._from_afar(finding)

@@ -154,9 +154,9 @@ def message_template(message: str, field: str) -> str:
 
 def exception_text(response: Response) -> str:
     """Return the status, the exception and the message of an error response, with values masked."""
-    said = response.fields
-    message = QUOTED.sub("'...'", str(said.get("message", "")).partition(" (SQL:")[0])
-    return f"{response.status} {said.get('exception', '')} {NUMBER.sub('N', message)}".rstrip()
+    fields = response.fields
+    message = QUOTED.sub("'...'", str(fields.get("message", "")).partition(" (SQL:")[0])
+    return f"{response.status} {fields.get('exception', '')} {NUMBER.sub('N', message)}".rstrip()
 
 
 def masked_message(finding: Finding) -> str:

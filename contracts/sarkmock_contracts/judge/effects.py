@@ -35,34 +35,34 @@ class Effects:
     def of_operation(self, operation: Operation) -> list[Deviation]:
         """Return the deviations that affect an operation, or something that it refers to."""
         if operation.id not in self._by_operation:
-            found = self._contract.reach(self._contract.place(operation))
-            self._by_operation[operation.id] = self._touching(self._general | found)
+            places = self._contract.reach(self._contract.place(operation))
+            self._by_operation[operation.id] = self._touching(self._general | places)
         return self._by_operation[operation.id]
 
     def of_evidence(self, evidence: Iterable[Exchange]) -> list[Deviation]:
         """Return the deviations that affect the operations of exchanges."""
-        found = filter(None, (self._contract.operation_of(exchange.request) for exchange in evidence))
-        return [deviation for operation in found for deviation in self.of_operation(operation)]
+        operations = filter(None, (self._contract.operation_of(exchange.request) for exchange in evidence))
+        return [deviation for operation in operations for deviation in self.of_operation(operation)]
 
     def of_request(self, request: Request, version: Contract) -> list[Deviation]:
         """Return the deviations that affect a request in this document or the version's, paths included."""
         meant = [(contract, contract.operation_of(request)) for contract in (self._contract, version)]
         key = tuple(operation.id if operation else UNKNOWN_PATH for _, operation in meant)
         if key not in self._by_request:
-            found = set(self._general)
+            places = set(self._general)
             for contract, operation in meant:
                 if operation is not None:
-                    found |= contract.reach(contract.place(operation)) | {pointer("paths", operation.path)}
-            self._by_request[key] = self._touching(found)
+                    places |= contract.reach(contract.place(operation)) | {pointer("paths", operation.path)}
+            self._by_request[key] = self._touching(places)
         return self._by_request[key]
 
     def touches(self, deviation: Deviation, concerned: Collection[str]) -> bool:
         """Whether a deviation concerns one of these places of operations or what they refer to."""
         own = {self._contract.place(operation) for operation in self._contract.operations}
-        found = set(self._general) if UNKNOWN_PATH in concerned else set()
+        places = set(self._general) if UNKNOWN_PATH in concerned else set()
         for place in concerned:
-            found |= self._contract.reach(place) if place in own else {place}
-        return deviation.touches(found)
+            places |= self._contract.reach(place) if place in own else {place}
+        return deviation.touches(places)
 
-    def _touching(self, found: set[str]) -> list[Deviation]:
-        return [deviation for deviation in self._known if deviation.touches(found)]
+    def _touching(self, places: set[str]) -> list[Deviation]:
+        return [deviation for deviation in self._known if deviation.touches(places)]

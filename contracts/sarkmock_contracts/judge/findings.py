@@ -216,9 +216,9 @@ class Findings:
     def fresh(self) -> Iterator[list[Finding]]:
         """Collect the findings that are first found inside the block. The list is filled when the block ends."""
         before = set(self.findings)
-        found: list[Finding] = []
-        yield found
-        found += [finding for key, finding in self.findings.items() if key not in before]
+        fresh: list[Finding] = []
+        yield fresh
+        fresh += [finding for key, finding in self.findings.items() if key not in before]
 
 
 # the places of a document that a finding or a deviation concerns

@@ -93,9 +93,9 @@ class Judge:
             self.listings.observe(operation, exchange, self.attribution.succeeds(exchange))
         expected = self._verdict(operation, exchange)
         excused = expected is not None and expected.excuses(exchange.response)
-        found = (self._blamed(operation, problem, expected)
-                 for problem in self._problems(operation, exchange, expected))
-        problems = tuple(problem for problem in found if self.report(operation.id, problem, exchange))
+        candidates = (self._blamed(operation, problem, expected)
+                      for problem in self._problems(operation, exchange, expected))
+        problems = tuple(problem for problem in candidates if self.report(operation.id, problem, exchange))
         if not problems:
             for blamed, problem, evidence in self._of_rows(operation, exchange):
                 self.report(blamed.id, problem, *evidence)
@@ -193,8 +193,8 @@ class Judge:
 
     def is_first_crash(self, operation: Operation, status: int) -> bool:
         """Whether a crash was just found for the first time and nothing explains it."""
-        found = self.findings.of(Identity(operation.id, "status", "", str(status)))
-        return any(finding.count == 1 and self.is_new(finding) for finding in found)
+        findings = self.findings.of(Identity(operation.id, "status", "", str(status)))
+        return any(finding.count == 1 and self.is_new(finding) for finding in findings)
 
     def _verdict(self, operation: Operation, exchange: Exchange) -> Verdict | None:
         if not operation.rules or exchange.response.status in (404, 405):
@@ -217,13 +217,13 @@ class Judge:
             yield from of_rules
             if expected.excuses(exchange.response):
                 return
-        found = (list(conformance_problems(self.contract, operation, exchange))
-                 or list(text_problems(self.contract, operation, exchange)))
-        yield from found
-        if not found and self.attribution.is_unforeseen_crash(exchange):
+        of_form = (list(conformance_problems(self.contract, operation, exchange))
+                   or list(text_problems(self.contract, operation, exchange)))
+        yield from of_form
+        if not of_form and self.attribution.is_unforeseen_crash(exchange):
             text = f"returned {exchange.response.status}, though nothing in the request is known to crash this version"
             yield Problem("status", "", str(exchange.response.status), text)
-        elif not found and not of_rules and self.live.can_fetch:
+        elif not of_form and not of_rules and self.live.can_fetch:
             yield from self._unpredicted(operation, exchange)
 
     def _unpredicted(self, operation: Operation, exchange: Exchange) -> Iterator[Problem]:
@@ -231,29 +231,29 @@ class Judge:
 
         They depend on rows: if lists were never shown, only a response that has changed nothing can be predicted.
         """
-        found: list[Problem] = []
+        problems: list[Problem] = []
         if operation.checks:
-            found += check_problems(operation, exchange.response, self.attribution.expected(exchange))
-        found += self._of_columns(operation, exchange)
-        if found and not self.live.know_all():
-            found = [] if exchange.response.ok else list(check_problems(
+            problems += check_problems(operation, exchange.response, self.attribution.expected(exchange))
+        problems += self._of_columns(operation, exchange)
+        if problems and not self.live.know_all():
+            problems = [] if exchange.response.ok else list(check_problems(
                 operation, exchange.response, self.attribution.predict(exchange.request).response))
-        yield from found
+        yield from problems
 
     def _of_columns(self, operation: Operation, exchange: Exchange) -> Iterator[Problem]:
         """Yield columns whose value or type is not the one that the judging version shows, except random values."""
         if exchange.response.ok and not self.attribution.is_foreseen(exchange):
-            found = list(column_problems(operation, exchange, self.attribution.expected(exchange)))
-            random = self._random_columns(exchange, [problem.field for problem in found])
-            yield from (problem for problem in found if problem.field not in random)
+            problems = list(column_problems(operation, exchange, self.attribution.expected(exchange)))
+            random = self._random_columns(exchange, [problem.field for problem in problems])
+            yield from (problem for problem in problems if problem.field not in random)
 
     def _of_rows(self, operation: Operation, exchange: Exchange) -> Iterator[BlamedProblem]:
         """Yield differences from the rows that the judging version shows, except random values."""
         if exchange.response.ok and self.live.can_fetch and not (
                 self.listings.is_tracked(operation) and self.attribution.is_foreseen(exchange)):
-            found = list(self.listings.problems(operation, exchange, self.attribution.expected(exchange)))
-            random = self._random_columns(exchange, [problem.field for _, problem, _ in found])
-            yield from (each for each in found if each[1].field not in random)
+            problems = list(self.listings.problems(operation, exchange, self.attribution.expected(exchange)))
+            random = self._random_columns(exchange, [problem.field for _, problem, _ in problems])
+            yield from (each for each in problems if each[1].field not in random)
 
     def _random_columns(self, exchange: Exchange, names: Collection[str]) -> set[str]:
         """Return the columns for which the judging version would show another value at another time."""

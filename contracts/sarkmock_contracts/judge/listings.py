@@ -26,7 +26,8 @@ class Listings:
 
     def __init__(self, contract: Contract) -> None:
         self._contract = contract
-        self._tracked = {one.show.table.name for one in resources(contract) if one.show.table is not None}
+        shown = (resource.show.table for resource in resources(contract))
+        self._tracked = {table.name for table in shown if table is not None}
         self._written: dict[TableKey, Operation | None] = {}  # last writer; if untracked, until it is listed
         self._wrong: set[tuple[str, str]] = set()  # operations that show a column wrongly, whoever writes it
         self._unlisted: dict[TableKey, Exchange] = {}

@@ -129,10 +129,11 @@ class Model:
         of_response = problem.check in FINDING_TYPES and "response" in FINDING_TYPES[problem.check].places
         if operation is None or not of_response or operation.method != exchange.request.method:
             return True
-        found = [other for other in conformance_problems(self.contract, operation, exchange) if other.check != "status"]
+        problems = [other for other in conformance_problems(self.contract, operation, exchange)
+                    if other.check != "status"]
         if problem.check == "header":
-            return problem.check not in {other.check for other in found}
-        return not any(problem.check != "schema" or other.field == problem.field for other in found)
+            return problem.check not in {other.check for other in problems}
+        return not any(problem.check != "schema" or other.field == problem.field for other in problems)
 
 
 class Models:

@@ -36,13 +36,13 @@ class Problem(NamedTuple):
 def conformance_problems(contract: Contract, operation: Operation, exchange: Exchange) -> Iterator[Problem]:
     """Yield the problems of a response. One cause gives one problem: an undocumented status is reported alone."""
     response = exchange.response
-    found = contract.response(operation, response.status)
-    if found is None:
+    documented_response = contract.response(operation, response.status)
+    if documented_response is None:
         documented = ", ".join(contract.responses(operation))
         text = f"returned {response.status}, documented: {documented}: {_short(response.body)}"
         yield Problem("status", "", str(response.status), text)
         return
-    place, spec = found
+    place, spec = documented_response
     if response.status == NOT_FOUND and response.json and response.json == contract.document["x-laravel"]["fallback"]:
         yield Problem("body", "", "unknown path", "the response is that of an unknown path")
         return
@@ -75,13 +75,13 @@ def _body(contract: Contract, place: str, exchange: Exchange) -> Iterator[Proble
     if (value is None and body.strip() != b"null") or body.startswith(BOM_UTF8):
         yield Problem("body", "", "not JSON", f"the body is not JSON: {_short(body)}")
         return
-    found: dict[tuple[str, str], Problem] = {}
+    problems: dict[tuple[str, str], Problem] = {}
     for error in contract.errors(place, value, exchange.request):
         where = dotted(error.instance_path, "body")
         text = f"{exchange.response.status} {where}: {_short(error.message)}"
         for name in _fields(error):
-            found.setdefault((name, error.kind.name), Problem("schema", name, error.kind.name, text))
-    yield from found.values()
+            problems.setdefault((name, error.kind.name), Problem("schema", name, error.kind.name, text))
+    yield from problems.values()
 
 
 def _fields(error: Any) -> list[str]:

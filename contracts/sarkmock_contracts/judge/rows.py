@@ -35,8 +35,8 @@ class RowTracker:
         self._unknown: set[RowPlace] = set()  # rows of the run whose values became unknown
         self.stored: set[tuple[str, str]] = set()  # (operation, variable) of which reads showed two values as sent
         self._values: defaultdict[tuple[str, str], set[str]] = defaultdict(set)
-        found = resources(contract)
-        self._of = {operation.id: resource for resource in found
+        all_resources = resources(contract)
+        self._of = {operation.id: resource for resource in all_resources
                     for operation in (*resource.creates, resource.show, resource.list, resource.update, resource.delete)
                     if operation is not None}
 

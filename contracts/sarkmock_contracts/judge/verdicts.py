@@ -66,10 +66,10 @@ def read_accepted(file: Path, missing_is_empty: bool = False) -> Accepted:
     return Accepted(tuple(entries))
 
 
-def update_accepted(file: Path, found: Iterable[str], today: date) -> int:
+def update_accepted(file: Path, ids: Iterable[str], today: date) -> int:
     """Add findings that are not listed and renew expired entries. Keep all other text. Return the number of changes."""
     accepted = read_accepted(file, missing_is_empty=True)
-    identities = list(dict.fromkeys(found))
+    identities = list(dict.fromkeys(ids))
     until = today + timedelta(days=DAYS)
     lines = (file.read_text(encoding="utf-8") if file.exists() else ALLOWLIST_HEAD).splitlines()
     expired = [entry for entry in accepted.entries if entry.id in identities and entry.expired(today)]
@@ -189,9 +189,9 @@ class Outcome:
 def causes(outcome: Outcome) -> list[tuple[Cause, list[Classified]]]:
     """Return the findings that fail the run, grouped by cause, the worst for a client first."""
     classified = {id(failure.finding): failure for failure in outcome.failures}
-    found = [(cause, [classified[id(finding)] for finding in cause.findings])
-             for cause in causes_of([judged.finding for judged in outcome.failures])]
-    return sorted(found, key=lambda pair: (SEVERITIES.index(worst_severity(pair[1])), -len(pair[1])))
+    failures = [(cause, [classified[id(finding)] for finding in cause.findings])
+                for cause in causes_of([judged.finding for judged in outcome.failures])]
+    return sorted(failures, key=lambda pair: (SEVERITIES.index(worst_severity(pair[1])), -len(pair[1])))
 
 
 def worst_severity(members: Iterable[Classified]) -> str:
@@ -274,5 +274,5 @@ def documentation_lines(contract: Contract, finding: Finding) -> tuple[int, ...]
 
 def _raw(contract: Contract, place: str) -> dict[str, Any]:
     """Return the object at a pointer without following a $ref that has sibling keys."""
-    found = contract.resolve(place.rpartition("/")[0])[1][keys_of(place)[-1]]
-    return found if isinstance(found, dict) else {}
+    value = contract.resolve(place.rpartition("/")[0])[1][keys_of(place)[-1]]
+    return value if isinstance(value, dict) else {}

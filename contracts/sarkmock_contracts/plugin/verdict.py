@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 from typing import Any, TextIO, cast
 
@@ -12,7 +12,7 @@ import pytest
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
-from sarkmock.suite_api import OutputError, counted, printable
+from sarkmock.suite_api import PatientOutput, counted, printable
 
 from ..checks import BY_NAME, CHECKS
 from ..client.interrupts import duration_text
@@ -194,31 +194,6 @@ def safety_lines(run: Run) -> Iterator[str]:
     if run.safety.troubles and run.safety.begun:
         again = " --login USER" if run.options.caution.access.token_env == LOGIN_TOKEN else ""
         yield f"sarkmock cleanup {run.safety.ledger.file}{again} to try again"
-
-
-class PatientOutput:
-    """Standard output that does not end a run: after its first error, which it keeps, nothing more is written."""
-
-    def __init__(self, stream: TextIO) -> None:
-        self._stream = stream
-        self.error: OutputError | None = None
-
-    def write(self, text: str) -> int:
-        self._try(lambda: self._stream.write(text))
-        return len(text)
-
-    def flush(self) -> None:
-        self._try(self._stream.flush)
-
-    def _try(self, call: Callable[[], object]) -> None:
-        try:
-            if self.error is None:
-                call()
-        except OutputError as error:
-            self.error = error
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._stream, name)
 
 
 class Display(Watcher):

@@ -80,7 +80,8 @@ def of_no_operation(run: Run, exchange: Exchange) -> Iterator[SingleProblem]:
     """
     contract, theirs, request = run.contract, contract_of(run.version()), exchange.request
     known = operations_at(contract, request.path)
-    if theirs.operation_of(request) or any(one.abilities for one in (*known, *operations_at(theirs, request.path))):
+    at_path = (*known, *operations_at(theirs, request.path))
+    if theirs.operation_of(request) or any(operation.abilities for operation in at_path):
         return
     if answer_text(exchange) == answer_text(Exchange(request, run.shared(judging_mock).send(request))):
         return
@@ -152,7 +153,7 @@ class ClientRows(RowTracker):
             yield from self._refuted(resource, operation, exchange)
         if exchange.response.status >= 500 and exchange.request.method not in SAFE_METHODS:
             self.forget()  # it may have had an effect
-        yield from (found for found in super().observe(exchange) if self._is_sure(found[1], found[2]))
+        yield from (blamed for blamed in super().observe(exchange) if self._is_sure(blamed[1], blamed[2]))
 
     def _bound(self, exchange: Exchange) -> None:
         """Stop tracking all rows when they become too many."""

@@ -144,9 +144,9 @@ def changed_fields(before: Any, after: Any) -> Iterator[str]:
 
 def answer_shown(response: Response) -> str:
     """Return the status and the messages of a response."""
-    said = "; ".join(str(text) for texts in response.rejected.values()
-                     for text in (texts if isinstance(texts, list) else [texts]))
-    return f"{response.status} {said}".strip()
+    messages = "; ".join(str(text) for texts in response.rejected.values()
+                         for text in (texts if isinstance(texts, list) else [texts]))
+    return f"{response.status} {messages}".strip()
 
 
 AGAIN = 10.0  # least seconds between two reads of a list

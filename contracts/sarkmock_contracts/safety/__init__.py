@@ -52,9 +52,9 @@ class Caution:
         """Raise CannotRun if disruptive operations are allowed but not confirmed for the host of the URL."""
         host = split_url(url).hostname
         if "disruptive" in self.permissions.hazards and self.meant != host:
-            said = f", not {self.meant}" if self.meant else ""
+            instead = f", not {self.meant}" if self.meant else ""
             raise CannotRun(f"--allow-disruptive reboots, stops and restores {host}: confirm with --yes-i-mean {host}"
-                            f"{said}")
+                            f"{instead}")
 
 
 class Safety:

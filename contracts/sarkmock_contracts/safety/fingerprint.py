@@ -12,11 +12,11 @@ from functools import cache
 from itertools import combinations
 from typing import Any
 
-from sarkmock.suite_api import Engine, Operation, profiles
+from sarkmock.suite_api import Operation, profiles
 
 from ..client.http import Exchange, Request, Response, fill_path
 from ..client.target import Client
-from ..client.transports import SignedIn, embedded_mock
+from ..client.transports import embedded_transport
 from ..errors import CannotRun, Withheld
 from ..spec.contract import contract_of
 
@@ -142,15 +142,13 @@ def reads_of(operation: Operation) -> Iterator[tuple[str, Request]]:
         yield operation.path, Request("GET", path)
 
 
+mock_of = cache(embedded_transport)
+
+
 @cache
 def answers_to(request: Request) -> dict[str, str]:
     """Return the canonical response of each profile's mock to a request."""
     return {name: canonical_answer(Exchange(request, mock_of(name).send(request))) for name in profiles()}
-
-
-@cache
-def mock_of(profile: str) -> SignedIn:
-    return embedded_mock(Engine(profile=profile))
 
 
 def canonical_answer(exchange: Exchange) -> str:

@@ -29,6 +29,7 @@ from ..client.transports import LOGIN_TOKEN, Access, Http, InProcess, Layer, Tra
 from ..errors import CannotRun, NoAnswer
 
 PROBE = "/tenants"  # a harmless read of every version
+TOKENLESS_READ = Request("GET", PROBE, headers=(ACCEPT, NO_TOKEN))
 WHOAMI = "/auth/whoami"  # a read that any valid token may send, in versions with tokens
 # Base paths that hosts use for the API.
 BASES = ("/api", "", "/sark/api", "/sark6api/public/api", "/public/api")
@@ -183,12 +184,7 @@ def credential(target: Target) -> str:
 def is_malformed(target: Target) -> bool:
     """Whether every path fails because of the run's token, even one that does not exist."""
     return (bool(credential(target)) and target.get("/zznosuchpath").status >= HTTPStatus.INTERNAL_SERVER_ERROR
-            and wants_token(target.send(tokenless_read(PROBE)).response))
-
-
-def tokenless_read(path: str) -> Request:
-    """Return a GET request without the run's token."""
-    return Request("GET", path, headers=(ACCEPT, NO_TOKEN))
+            and wants_token(target.send(TOKENLESS_READ).response))
 
 
 def why_token_ended(transport: Transport) -> str | None:

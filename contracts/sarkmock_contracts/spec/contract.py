@@ -148,8 +148,8 @@ class Contract:
 
     def path_parameters(self, request: Request) -> dict[str, str]:
         """Return the path parameters of a request, except those that another variable replaces, or with blanks."""
-        found = self.router.find(request.method, request.path)[1].items()
-        values = {name: unquote(value) for name, value in found if name not in request.variables}
+        parameters = self.router.find(request.method, request.path)[1].items()
+        values = {name: unquote(value) for name, value in parameters if name not in request.variables}
         return {name: value for name, value in values.items() if value.split() == [value]}
 
     def body_place(self, operation: Operation) -> str | None:
@@ -262,18 +262,18 @@ class Contract:
     def settable(self, table: str) -> frozenset[str]:
         """Return the columns of a table that have a default, or that some request can set."""
         if table not in self._settable:
-            writes = [one for one in self.operations if one.table is not None and one.table.name == table]
-            self._settable[table] = frozenset(name for one in writes for name in (*one.rules, *one.defaults))
+            writes = [write for write in self.operations if write.table is not None and write.table.name == table]
+            self._settable[table] = frozenset(name for write in writes for name in (*write.rules, *write.defaults))
         return self._settable[table]
 
     def check_texts(self, operation: Operation) -> dict[str, list[str]]:
         """Return the texts that checks beyond the rules may report with 422, by field."""
         if operation.id not in self._check_texts:
-            found = defaultdict[str, list[str]](list)
+            by_field = defaultdict[str, list[str]](list)
             for texts in check_texts(operation).values():
                 for name, listed in texts.items():
-                    found[name] += listed
-            self._check_texts[operation.id] = dict(found)
+                    by_field[name] += listed
+            self._check_texts[operation.id] = dict(by_field)
         return self._check_texts[operation.id]
 
     def may_name(self, operation: Operation) -> frozenset[str]:

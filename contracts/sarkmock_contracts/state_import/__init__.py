@@ -24,7 +24,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from sarkmock.suite_api import (
     BASE,
-    SECRETS,
+    SECRET_NAMES,
     Operation,
     Seed,
     SeedError,
@@ -235,9 +235,8 @@ def import_summary(seed: Seed, profile: str, output: Path | None) -> str:
 SECRET_LETTERS = "bcdfghjkmnpqrtvwxyz2346789"  # without look-alikes
 SECRET_LENGTH = 12
 CONFIGURATION = ("sipiaxpeer", "sipiaxuser", "sipiaxfriend", "register", "provision", "extcode", "conf")
-_NAMES = "|".join(sorted(map(re.escape, SECRETS), key=len, reverse=True))
 # Matches secret=x and secret => x in Asterisk's stanzas, and "sip password: x" of phones. $password is a placeholder.
-_NAMED = re.compile(rf"""(\b(?:{_NAMES})[ \t]*(?:=>?|:)[ \t]*["']?)([^\s"'$;][^\s"';]*)""", re.IGNORECASE)
+_NAMED = re.compile(rf"""(\b(?:{SECRET_NAMES})[ \t]*(?:=>?|:)[ \t]*["']?)([^\s"'$;][^\s"';]*)""", re.IGNORECASE)
 # Matches user:secret@host, but not "sip:number@host" in the provisioning of phones.
 _REGISTERED = re.compile(r"""^([^:@/\s]*:)(?<!["']sip:)([^@\s]+)(?=@)""", re.MULTILINE)
 

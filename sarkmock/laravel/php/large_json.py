@@ -158,6 +158,6 @@ def garbage_collection_paused() -> Iterator[None]:
 def has_half_pair(body: bytes) -> bool:
     """Whether a JSON text escapes half a surrogate pair, which PHP rejects even if a later key replaces the value."""
     text = body.replace(rb"\\", b"--")
-    found = ((end, HALF_PAIR.search(text, end - ONE_CALL, end + SURROGATE_PAIR))
-             for end in range(ONE_CALL, len(text) + ONE_CALL, ONE_CALL))
-    return any(half is not None and half.start() < end for end, half in found)
+    halves = ((end, HALF_PAIR.search(text, end - ONE_CALL, end + SURROGATE_PAIR))
+              for end in range(ONE_CALL, len(text) + ONE_CALL, ONE_CALL))
+    return any(half is not None and half.start() < end for end, half in halves)

@@ -100,8 +100,8 @@ def form_parts(body: bytes, boundary: bytes) -> Iterator[FormPart]:
 
 def _leading_integer(value: bytes) -> int:
     """Return the number that a value starts with, as C's atoll() does."""
-    found = re.match(rb"[ \t-\r]*([-+]?[0-9]{1,18})", value)
-    return int(found[1]) if found else 0
+    match = re.match(rb"[ \t-\r]*([-+]?[0-9]{1,18})", value)
+    return int(match[1]) if match else 0
 
 
 def _before(content: bytes, start: int, end: int, closing: bytes) -> bytes:

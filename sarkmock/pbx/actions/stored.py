@@ -21,6 +21,7 @@ from sarkmock.http.web_server import LONGEST_NAME
 from sarkmock.laravel.php import UploadedFile
 from sarkmock.laravel.php.finfo import EMPTY, OCTETS, PLAIN_TEXT, mime_type
 from sarkmock.pbx import pbx_files
+from sarkmock.pbx.database import MAX_INTEGER
 from sarkmock.pbx.state import PbxFile, State
 from sarkmock.spec import yaml12
 
@@ -28,7 +29,6 @@ from sarkmock.spec import yaml12
 TYPE_BY_ENDING = {"wav": "audio/x-wav", "mp3": "audio/mpeg", "zip": "application/zip", "db": "application/octet-stream"}
 # The Gregorian calendar repeats every 400 years, weekdays included.
 CALENDAR_CYCLE = 146_097 * 86_400
-LARGEST_INTEGER = 2**63 - 1
 LARGEST_UPLOAD = 32 * 1024  # kilobytes
 DISK = 128 * 2**20  # bytes for files, in addition to those of the seed
 TOO_LARGE = f"The {{field}} may not be greater than {LARGEST_UPLOAD} kilobytes."
@@ -194,7 +194,7 @@ def number_in(name: str) -> int:
 
 def php_date(second: int) -> str:
     """Return PHP's date('D d M H:i:s Y') in UTC, in English in every locale."""
-    if second > LARGEST_INTEGER:
+    if second > MAX_INTEGER:
         raise PhpError("date(): Argument #2 ($timestamp) must be of type ?int, string given", "TypeError")
     cycles, rest = divmod(second, CALENDAR_CYCLE)
     weekday, month, day, clock, year = datetime.fromtimestamp(rest, UTC).ctime().split()

@@ -130,7 +130,7 @@ class RulesReader:
 
     def expanded(self, text: str, unknown: bool = False) -> str:
         """Return a line with its variables expanded."""
-        return self.with_values(text, lambda found: self.value(found[1] or found[2], unknown))
+        return self.with_values(text, lambda match: self.value(match[1] or match[2], unknown))
 
     def with_values(self, text: str, value_of: Callable[[re.Match[str]], str]) -> str:
         for _ in range(MOST_VARIABLES + 1):
@@ -151,10 +151,10 @@ class RulesReader:
         return value
 
     @staticmethod
-    def substituted(text: str, found: re.Match[str], value: str) -> str:
+    def substituted(text: str, match: re.Match[str], value: str) -> str:
         if len(value) + len(text) > LONGEST_VALUE and value:
             raise Undecided
-        return text[:found.start()] + value + text[found.end():]
+        return text[:match.start()] + value + text[match.end():]
 
     def expression(self, text: str) -> Value:
         """Return the value of an expression in ?IF and ?SET."""
@@ -168,9 +168,9 @@ class RulesReader:
             text = self.substituted(text, capability, self.capability(capability[1] or capability[2]))
         raise Undecided
 
-    def quoted(self, found: re.Match[str]) -> str:
+    def quoted(self, match: re.Match[str]) -> str:
         """Return a variable's value for an expression, quoted unless it is a number or already inside quotes."""
-        name, before = found[1] or found[2], found.string[:found.start()]
+        name, before = match[1] or match[2], match.string[:match.start()]
         is_capability = name in words(self.site.version).capabilities and name not in self.variables
         value = "1" if is_capability else self.value(name, unknown=True)
         bare = re.fullmatch(r"-?\d+", value, re.ASCII) or before.count('"') % 2 or before.count("'") % 2

@@ -163,8 +163,8 @@ REJECTS = {
 def basic_target(text: str) -> str:
     """Return the name of an action, without parameters and log level."""
     parts = fields(text, "/") if "/" in text else action_parts(text, "parameter")
-    found = NAME_AND_PARAMETER.fullmatch(parts[0]) if parts else None
-    return found[1] if found else parts[0] if parts else ""
+    match = NAME_AND_PARAMETER.fullmatch(parts[0]) if parts else None
+    return match[1] if match else parts[0] if parts else ""
 
 
 @dataclass(slots=True)

@@ -110,9 +110,9 @@ def check_raw(raw: str, *, is_first: bool, taken: Collection[str]) -> None:
     text = f"{raw.removeprefix('+').lstrip()} "
     if (is_first or raw.startswith("+")) and text.strip() not in ("", "!") and not RAW_OPTION.match(text):
         raise BadRule(f"Unrecognized iptables option string ({text.strip()})")
-    found = [short or LONG_OPTIONS[long] for short, long in re.findall(rf"(?<!\S){RAW_OPTION.pattern}", text)]
+    options = [short or LONG_OPTIONS[long] for short, long in re.findall(rf"(?<!\S){RAW_OPTION.pattern}", text)]
     for name in UNIQUE_OPTIONS:
-        if found.count(name) + (name in taken and name in found) > 1:
+        if options.count(name) + (name in taken and name in options) > 1:
             raise BadRule(f"Multiple {name} settings in one rule is prohibited")
 
 

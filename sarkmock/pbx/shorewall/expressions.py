@@ -85,8 +85,8 @@ def perl_number(value: Value) -> int | float:
         return value
     if NOT_FINITE.match(value):
         raise Undecided
-    found = LEADING_NUMBER.match(value)
-    return literal(found[1]) if found else 0
+    match = LEADING_NUMBER.match(value)
+    return literal(match[1]) if match else 0
 
 
 def literal(text: str) -> int | float:
@@ -125,8 +125,8 @@ class Parser:
 
     def sign(self) -> str:
         """Return the next operator, without consuming it."""
-        found = SIGN.match(self.text, self.position)
-        return (found and found[1]) or ""
+        match = SIGN.match(self.text, self.position)
+        return (match and match[1]) or ""
 
     def take(self, sign: str) -> None:
         self.position = self.text.index(sign, self.position) + len(sign)
@@ -187,15 +187,15 @@ class Parser:
 
     def term(self) -> Value:
         self.position = len(self.text) - len(self.text[self.position:].lstrip())
-        if found := TEXT.match(self.text, self.position):
-            self.position = found.end()
-            return found[1] if found[2] is None else found[2]
-        if found := PERL_LITERAL.match(self.text, self.position):
-            return self.number(found)
-        if found := VARIABLE.match(self.text, self.position):
-            raise BadExpression(f'Global symbol "{found[0]}" requires explicit package name')
-        if found := CALL.match(self.text, self.position):
-            return self.call(*found.groups())
+        if match := TEXT.match(self.text, self.position):
+            self.position = match.end()
+            return match[1] if match[2] is None else match[2]
+        if match := PERL_LITERAL.match(self.text, self.position):
+            return self.number(match)
+        if match := VARIABLE.match(self.text, self.position):
+            raise BadExpression(f'Global symbol "{match[0]}" requires explicit package name')
+        if match := CALL.match(self.text, self.position):
+            return self.call(*match.groups())
         return self.unary(self.sign())
 
     def call(self, name: str, parenthesis: str) -> Value:
@@ -210,13 +210,13 @@ class Parser:
             raise BadExpression(f"Undefined subroutine &Shorewall::User::{name} called")
         return FUNCTIONS[name](value)
 
-    def number(self, found: re.Match[str]) -> Value:
-        self.position = found.end()
+    def number(self, match: re.Match[str]) -> Value:
+        self.position = match.end()
         if AFTER_NUMBER.match(self.text, self.position):
             if self.is_bareword():
                 raise BadExpression("syntax error")
             raise Undecided
-        kind, digits = found.lastgroup, found[found.lastgroup or 0].replace("_", "")
+        kind, digits = match.lastgroup, match[match.lastgroup or 0].replace("_", "")
         if kind == "oct" and re.search("[89]", digits):
             raise BadExpression(f"Illegal octal digit in {digits}")
         bases = {"hex": 16, "bin": 2, "oct": 8}

@@ -124,9 +124,9 @@ def ipv6_parts(text: str, signs: str, source: bool) -> tuple[str, str]:
             return text[:colon], ranged(rest[1:-1]) if source else rest[1:-1]
         if re.fullmatch(r"\[.+\]/[0-9]+", rest):
             return text[:colon], ranged(rest) if source else rest
-    found = re.match(r"(.+?):(!?\+.+)", text) or re.match(rf"(.+?):(!?[{signs}].+)", text)
-    if found:
-        return found[1], ranged(found[2]) if source else found[2]
+    match = re.match(r"(.+?):(!?\+.+)", text) or re.match(rf"(.+?):(!?[{signs}].+)", text)
+    if match:
+        return match[1], ranged(match[2]) if source else match[2]
     if ":" in text:
         whole = text.startswith("[") and text.endswith("]") and len(text) > 2
         return "", text if not whole or ",[" in text[2:-2] else ranged(text[1:-1])
@@ -263,17 +263,17 @@ def ipv6_bounds(net: str) -> tuple[str, str] | None:
 def host(net: str, column: str, place: HostPlace) -> None:
     """Check one host, network, range, set, MAC address or country."""
     name = net.removeprefix("!")
-    if place.version == 4 and (found := IPV4_RANGE.fullmatch(net)):
-        ipv4_range(found[1], found[2])
+    if place.version == 4 and (match := IPV4_RANGE.fullmatch(net)):
+        ipv4_range(match[1], match[2])
     elif place.version == 6 and (bounds := ipv6_bounds(net)):
         ipv6_range(*bounds)
     elif name.startswith("~") and column == "SOURCE":
         if place.from_firewall:
             raise BadRule(f"A MAC address({net}) cannot be used in this context")
         mac(name[1:])
-    elif found := set_of_hosts(net):
-        ip_set(found[1])
-        counters(found[2])
+    elif match := set_of_hosts(net):
+        ip_set(match[1])
+        counters(match[2])
     elif net.startswith("+[") and net.endswith("]") and len(net) > 3:
         sets(net[2:-1])
     elif COUNTRY.fullmatch(net):
@@ -288,11 +288,11 @@ def host(net: str, column: str, place: HostPlace) -> None:
 
 def sets(text: str) -> None:
     for name in host_list(text, loose=True):
-        found = set_of_hosts(name)
-        if found is None:
+        match = set_of_hosts(name)
+        if match is None:
             raise BadRule(f"Expected ipset name ({name})")
-        ip_set(found[1])
-        counters(found[2])
+        ip_set(match[1])
+        counters(match[2])
 
 
 def counters(text: str | None) -> None:

@@ -226,7 +226,7 @@ class ZoneRule:
                 self.translated(given[1], row, action.inline, setting)
                 continue
             plain = line.replace("(@1)", "") if given[0] == "-" else line
-            body = rule_row(re.sub(r"@(\d)", lambda found: given[int(found[1]) - 1], plain))
+            body = rule_row(re.sub(r"@(\d)", lambda match: given[int(match[1]) - 1], plain))
             if action.inline:
                 leveled = body.action if ":" in body.action else merged_levels(self.row.action, body.action)
                 body = row.merged(body, leveled)
