@@ -12,7 +12,16 @@ from sarkmock.http.replies import PhpError
 from sarkmock.laravel.php import loosely_equal, to_lines, to_number, to_text, trim
 from sarkmock.laravel.php.finfo import extension_of, mime_type
 from sarkmock.laravel.php.pcre import matcher
-from sarkmock.laravel.php.values import from_bytes, is_int, is_ip, is_numeric, mb_strlen, str_getcsv, to_bytes
+from sarkmock.laravel.php.values import (
+    from_bytes,
+    is_int,
+    is_ip,
+    is_numeric,
+    is_readable,
+    mb_strlen,
+    str_getcsv,
+    to_bytes,
+)
 
 
 @pytest.mark.parametrize(("value", "text"), [
@@ -30,6 +39,13 @@ def test_to_text(value, text):
 @pytest.mark.parametrize("values", [[], [1.5, 1e20, -2e-7, -3e200], [1, "1E5", 1e99], [None, True, 2.0, "\n2E+9"]])
 def test_to_lines_is_to_text_of_each(values):
     assert to_lines(values) == "".join(f"{to_text(value)}\n" for value in values)
+
+
+@pytest.mark.parametrize(("value", "readable"), [
+    ("a", True), ("\udcff", False), (1.5, True), ([], True), ({"a": [[], {"b": ["\u00e9", 1]}]}, True),
+    ({"a": [[], {"b": ["\udcff", 1]}]}, False), ([[[["\ud83d"]]], "a"], False), ({"\udcff": "a"}, True)])
+def test_is_readable(value, readable):
+    assert is_readable(value) == readable
 
 
 @pytest.mark.parametrize("digits", [18, 19, 20, 100, 308, 309, 310, 399, 400, 5000])

@@ -9,7 +9,7 @@ import json
 import re
 from collections.abc import Iterable
 from dataclasses import replace
-from itertools import accumulate, islice
+from itertools import accumulate, chain, islice
 from string import hexdigits
 from typing import Any
 
@@ -26,8 +26,8 @@ from sarkmock.laravel.php.values import (
     array_as_list,
     from_bytes,
     is_truthy,
-    trim_list,
-    trim_strings,
+    members_of,
+    trim_array,
 )
 
 Input = dict[str, Any]
@@ -36,7 +36,6 @@ UNTRIMMED = {"password", "password_confirmation"}  # App\Http\Middleware\TrimStr
 JSON_DEPTH = 511  # nested arrays; json_decode() counts the values in the innermost as one more level
 MOST_ARRAYS, MOST_VALUES = 100_000, 1_000_000  # per JSON text; more would exceed PHP's memory_limit
 NESTING = 64  # php.ini's max_input_nesting_level
-WORTH_JOINING = 16  # strings of a list that are trimmed faster together than one by one
 AT_A_TIME = 2**18  # bytes of JSON that one call scans
 OVERLAPPING = AT_A_TIME + 18  # so that a long number across a chunk's end is found
 _PAIR = re.compile(rb"[^&]+")
@@ -109,18 +108,12 @@ def clean(fields: Input, blanks: str = "ascii") -> Input:
     untrimmed = {name: fields[name] or None for name in UNTRIMMED if isinstance(fields.get(name), str)}
     holders: list[Any] = [fields]
     while holders:
-        holder = holders.pop()
-        members, values = (holder.items(), holder.values()) if type(holder) is dict else (enumerate(holder), holder)
-        kinds = set(map(type, values))
-        joinable = type(holder) is list and len(holder) >= WORTH_JOINING
-        if kinds.isdisjoint(ARRAY_TYPES) and (str not in kinds or (joinable and trim_list(holder, blanks))):
-            continue
-        for key, member in members:
-            if type(member) in ARRAY_TYPES:
-                if member:
-                    holders.append(member)
-            elif type(member) is str and not (member.isascii() and member[:1] > " " and member[-1:] > " "):
-                holder[key] = (trim_strings(member, blanks) or None) if member else None
+        members = members_of(fields) if holders[0] is fields else list(chain.from_iterable(map(members_of, holders)))
+        kinds = set(map(type, members))
+        for holder in holders if str in kinds else ():
+            trim_array(holder, blanks)
+        holders = [] if kinds.isdisjoint(ARRAY_TYPES) else [
+            member for member in members if type(member) in ARRAY_TYPES and member]
     fields.update(untrimmed)
     return fields
 
@@ -205,9 +198,9 @@ _WITH_LONG_NUMBERS = json.JSONDecoder(parse_int=_json_int, parse_constant=_no_co
 def depth(value: Any) -> int:
     """Return the nesting depth of arrays and objects."""
     levels, members = 0, [value]
-    while members := [member for member in members if isinstance(member, (dict, list))]:
+    while arrays := [member for member in members if type(member) in ARRAY_TYPES]:
         levels += 1
-        members = [inner for member in members for inner in (member.values() if isinstance(member, dict) else member)]
+        members = list(chain.from_iterable(map(members_of, arrays)))
     return levels
 
 

@@ -21,6 +21,7 @@ _UNICODE = "".join(map(chr, (*range(9, 14), 0x20, 0x85, 0xA0, 0x1680, 0x180E, *r
                              0x202F, 0x205F, 0x3000, 0xFEFF)))
 BLANKS_OF_TRIM = {"ascii": TRIMMED, "unicode": _UNICODE, "unicode-marks": _UNICODE + "\u200e\0"}
 ARRAY_TYPES = frozenset((list, dict))
+WORTH_JOINING = 16  # members of a list whose strings are trimmed faster together than one by one
 IN_ONE_CALL = 2**20  # bytes or characters; no other Python thread runs during a call
 INT_MIN, INT_MAX = -(2**63), 2**63 - 1
 MEMORY_EXHAUSTED = "Allowed memory size of 134217728 bytes exhausted (tried to allocate 67108872 bytes)"
@@ -86,7 +87,7 @@ def to_lines(values: Collection[Any]) -> str:
         texts = iter(_float_lines([value for value in values if type(value) is float]).split("\n"))
         values = [next(texts) if type(value) is float else value for value in values]
     if not kinds <= {int, str, float}:
-        values = list(map(to_text, values))
+        values = ["" if value is None else to_text(value) for value in values]
     return "%s\n" * len(values) % tuple(values)
 
 
@@ -145,8 +146,17 @@ def trim_strings(text: str, blanks: str) -> str:
     return text[start:end].strip(signs)
 
 
-def trim_list(values: list[Any], blanks: str) -> bool:
-    """Trim the strings of a list in place, faster than one by one; False if they are long or not UTF-8."""
+def trim_array(array: Any, blanks: str) -> None:
+    """Trim the strings of an array in place; None replaces empty ones."""
+    if type(array) is list and len(array) >= WORTH_JOINING and _trim_list(array, blanks):
+        return
+    for key, member in array.items() if isinstance(array, dict) else enumerate(array):
+        if type(member) is str and not (member.isascii() and member[:1] > " " and member[-1:] > " "):
+            array[key] = (trim_strings(member, blanks) or None) if member else None
+
+
+def _trim_list(values: list[Any], blanks: str) -> bool:
+    """The same for a list, faster than one by one; False if the strings are long or not UTF-8."""
     text = text_in(values)
     if len(text) > IN_ONE_CALL or not is_utf8(text):
         return False
@@ -216,14 +226,21 @@ def is_utf8(text: str) -> bool:
 
 def is_readable(value: Any) -> bool:
     """Whether all text in a value is UTF-8, apart from keys."""
-    level: Collection[Any] = [value]
+    level: Collection[Any] = members_of(value) if type(value) in ARRAY_TYPES else [value]
     while level:
         kinds = set(map(type, level))
         if str in kinds and not is_utf8(text_in(level)):
             return False
-        arrays = [] if kinds.isdisjoint(ARRAY_TYPES) else [each for each in level if type(each) in ARRAY_TYPES and each]
-        level = list(chain.from_iterable(each.values() if type(each) is dict else each for each in arrays))
+        if kinds.isdisjoint(ARRAY_TYPES):
+            break
+        arrays = [member for member in level if type(member) in ARRAY_TYPES and member]
+        level = list(chain.from_iterable(map(members_of, arrays)))
     return True
+
+
+def members_of(array: Any) -> Collection[Any]:
+    """Return the values of a PHP array."""
+    return array.values() if isinstance(array, dict) else array
 
 
 def text_in(values: Iterable[Any]) -> str:
