@@ -291,7 +291,7 @@ def markdown(report: Mapping[str, Any]) -> str:
     machine, results = report["machine"], report["results"]
     ours = {result["https"]: result for result in results if result["peer"] == PEERS[0].name}
     head = (f"{machine['python']}, {machine['cores']} cores, load {machine['load']:.1f}, {machine['system']}. "
-            "Requests a second over one connection (how many times ours is faster; p50 and p99 in ms).")
+            "Requests per second over one connection (factor by which ours is faster; p50 and p99 in ms).")
     lines = [head, "", f"| | cold start | memory | {' | '.join(WORK)} |", f"|{' --- |' * (len(WORK) + 3)}"]
     for result in results:
         base = ours.get(result["https"])
@@ -310,9 +310,9 @@ def cell(theirs: Mapping[str, float] | None, ours: Mapping[str, float] | None) -
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description="The mock beside its peers.")
+    parser = argparse.ArgumentParser(description="The mock compared with other mock servers.")
     parser.add_argument("--seconds", type=float, default=1.0, help="for each peer and request")
-    parser.add_argument("--only", default="", help="peers whose name holds this text, beside ours")
+    parser.add_argument("--only", default="", help="peers whose name contains this text, and ours")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures to this file")
     parser.add_argument("--markdown", type=Path, metavar="FILE", help="write the table to this file, too")
     options = parser.parse_args()

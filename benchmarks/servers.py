@@ -133,7 +133,7 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=0.5, help="per candidate, request and round")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--processor", action="store_true", help="seconds of the server's processor time, on Linux")
-    parser.add_argument("--only", default="", help="candidates whose name holds this text, beside the first")
+    parser.add_argument("--only", default="", help="candidates whose name contains this text, and the first")
     parser.add_argument("--json", action="store_true")
     parser.add_argument("--before", type=Path, metavar="CHECKOUT", help="compare with this state of the project, too")
     parser.add_argument("--prism", metavar="COMMAND", help="compare with Prism: npm install @stoplight/prism-cli@5")

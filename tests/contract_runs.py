@@ -7,8 +7,8 @@ from contextlib import suppress
 from typing import Any
 
 from sarkmock_contracts.checks import CHECKS, Case
-from sarkmock_contracts.client.http import Exchange
-from sarkmock_contracts.client.transports import embedded_mock
+from sarkmock_contracts.client.http import Exchange, Request, Response
+from sarkmock_contracts.client.transports import Layer, Transport, embedded_mock
 from sarkmock_contracts.errors import NewFindings
 from sarkmock_contracts.judge.judge import Judged
 from sarkmock_contracts.run import Run, Watcher
@@ -20,6 +20,19 @@ from sarkmock.suite_api import load
 
 NOW = 1717236000
 TOKEN = "1|0123456789abcdef"  # an administrator's token, for profiles with tokens
+
+
+class Recording(Layer):
+    """A target whose exchanges are recorded."""
+
+    def __init__(self, inner: Transport) -> None:
+        super().__init__(inner)
+        self.exchanges: list[Exchange] = []
+
+    def send(self, request: Request) -> Response:
+        response = self.inner.send(request)
+        self.exchanges.append(Exchange(request, response))
+        return response
 
 
 class Listener(Watcher):

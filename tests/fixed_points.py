@@ -10,8 +10,8 @@ from collections.abc import Collection, Iterator
 from functools import cached_property
 
 from sarkmock_contracts.checks import CHECKS
-from sarkmock_contracts.client.http import Exchange, Request, Response
-from sarkmock_contracts.client.transports import Layer, Transport, embedded_mock
+from sarkmock_contracts.client.http import Exchange
+from sarkmock_contracts.client.transports import Transport, embedded_mock
 from sarkmock_contracts.judge.agreement import differing_parts
 from sarkmock_contracts.judge.judge import Judged
 from sarkmock_contracts.run import Run, Watcher
@@ -20,20 +20,7 @@ from sarkmock_contracts.spec.contract import contract_of
 
 from sarkmock import Engine, Seed, State
 from sarkmock.suite_api import Document, load, load_toggled
-from tests.contract_runs import NOW, TOKEN, run_cases
-
-
-class Heard(Layer):
-    """A target whose exchanges are recorded."""
-
-    def __init__(self, inner: Transport) -> None:
-        super().__init__(inner)
-        self.exchanges: list[Exchange] = []
-
-    def send(self, request: Request) -> Response:
-        response = self.inner.send(request)
-        self.exchanges.append(Exchange(request, response))
-        return response
+from tests.contract_runs import NOW, TOKEN, Recording, run_cases
 
 
 def mock_of(document: Document) -> Transport:
@@ -46,7 +33,7 @@ class Cell(Watcher):
 
     def __init__(self, judge: str, target: str, left_out: Collection[str]) -> None:
         self.judge, self.target = judge, target
-        self.sent = Heard(mock_of(load(target)))
+        self.sent = Recording(mock_of(load(target)))
         self._foreign: dict[int, set[str]] = {}  # the differences from responses of the judging profile's mock
         self.run = Run(contract_of(judge), self.sent, RunOptions(judge, target, max_examples=6), watcher=self)
         run_cases(self.run, (case for check in CHECKS if check.name not in left_out for case in check.cases(self.run)))

@@ -7,7 +7,7 @@ import gzip
 import socket
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n"
 
@@ -45,10 +45,28 @@ ANSWERS: dict[str, bytes] = {
 
 
 @contextlib.contextmanager
+def loopback_server(accept: Callable[[socket.socket], object], threads: int = 1,
+                    backlog: int | None = None) -> Iterator[str]:
+    """The address of a listener, with which threads call ``accept`` repeatedly."""
+    listener = socket.create_server(("127.0.0.1", 0), backlog=backlog)
+
+    def run() -> None:
+        with contextlib.suppress(OSError):
+            while True:
+                accept(listener)
+
+    for _ in range(threads):
+        threading.Thread(target=run, daemon=True).start()
+    try:
+        yield f"127.0.0.1:{listener.getsockname()[1]}"
+    finally:
+        listener.shutdown(socket.SHUT_RDWR)
+        listener.close()
+
+
+@contextlib.contextmanager
 def hostile_box(answer: bytes, pause: float = 0.0) -> Iterator[str]:
     """The URL of a box with this response, optionally sent byte by byte with a pause."""
-    listener = socket.create_server(("127.0.0.1", 0))
-
     def serve(connection: socket.socket) -> None:
         with connection, contextlib.suppress(OSError):
             while connection.recv(1 << 16):
@@ -59,14 +77,8 @@ def hostile_box(answer: bytes, pause: float = 0.0) -> Iterator[str]:
                     connection.sendall(bytes([byte]))
                     time.sleep(pause)
 
-    def accept() -> None:
-        with contextlib.suppress(OSError):
-            while True:
-                threading.Thread(target=serve, args=[listener.accept()[0]], daemon=True).start()
+    def accept(listener: socket.socket) -> None:
+        threading.Thread(target=serve, args=[listener.accept()[0]], daemon=True).start()
 
-    threading.Thread(target=accept, daemon=True).start()
-    try:
-        yield f"http://127.0.0.1:{listener.getsockname()[1]}/api"
-    finally:
-        listener.shutdown(socket.SHUT_RDWR)
-        listener.close()
+    with loopback_server(accept) as address:
+        yield f"http://{address}/api"

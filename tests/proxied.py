@@ -24,6 +24,7 @@ from sarkmock.proxy.server import Proxy, ProxyParts
 from sarkmock.proxy.upstream import Timeouts, Upstream
 from sarkmock.proxy_api import OF_TRAFFIC
 from sarkmock.server.http11 import Limits, read_head
+from tests.hostile_box import loopback_server
 from tests.wire import payload
 
 CLOSE = b"<close>"
@@ -82,8 +83,6 @@ def scripted(*responses: bytes, pause: float = 0.0, tls: ssl.SSLContext | None =
 
     With a pause, the responses are sent byte by byte.
     """
-    listener = socket.create_server(("127.0.0.1", 0))
-    box = Box(f"http{'s' if tls else ''}://127.0.0.1:{listener.getsockname()[1]}/api", [])
     pending = list(responses)
 
     def serve(connection: socket.socket) -> None:
@@ -101,19 +100,14 @@ def scripted(*responses: bytes, pause: float = 0.0, tls: ssl.SSLContext | None =
                 if response.endswith(CLOSE):
                     return
 
-    def accept() -> None:
-        with contextlib.suppress(OSError):
-            while True:
-                connection = listener.accept()[0]
-                box.connections += 1
-                threading.Thread(target=serve, args=[connection], daemon=True).start()
+    def accept(listener: socket.socket) -> None:
+        connection = listener.accept()[0]
+        box.connections += 1
+        threading.Thread(target=serve, args=[connection], daemon=True).start()
 
-    threading.Thread(target=accept, daemon=True).start()
-    try:
+    with loopback_server(accept) as address:
+        box = Box(f"http{'s' if tls else ''}://{address}/api", [])
         yield box
-    finally:
-        listener.shutdown(socket.SHUT_RDWR)
-        listener.close()
 
 
 def read_request(connection: socket.socket) -> bytes:

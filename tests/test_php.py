@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sarkmock.http.replies import PhpError
-from sarkmock.laravel.php import loosely_equal, to_lines, to_number, to_text, trim
+from sarkmock.laravel.php import to_lines, to_number, to_text, trim
 from sarkmock.laravel.php.finfo import extension_of, mime_type
 from sarkmock.laravel.php.pcre import matcher
 from sarkmock.laravel.php.values import (
@@ -22,6 +22,7 @@ from sarkmock.laravel.php.values import (
     str_getcsv,
     to_bytes,
 )
+from sarkmock.laravel.rules import Rule, in_rule
 
 
 @pytest.mark.parametrize(("value", "text"), [
@@ -87,8 +88,8 @@ def test_numeric_strings(text, number):
     ("9223372036854775808", "9223372036854775808.0", True), ("1e999", "1e998", False), ("1e999", "1e999", True),
 ])
 def test_loose_equality_of_strings(left, right, equal):
-    assert loosely_equal(left, right) is equal
-    assert loosely_equal(right, left) is equal
+    for value, parameter in ((left, right), (right, left)):
+        assert in_rule(Rule("in", (parameter,), "field", numeric=False))(value, None) is equal
 
 
 @pytest.mark.parametrize(("text", "characters"), [

@@ -20,9 +20,10 @@ from sarkmock_contracts.spec.boundary_values import bounds_of
 from sarkmock_contracts.spec.contract import Contract, contract_of
 
 from sarkmock.suite_api import PhpError, State, Validator, read_input
+from tests.contract_runs import Recording
 from tests.mutants.generated import RULE_KINDS, Mutation, every
 from tests.mutants.hunting import options
-from tests.mutants.invisible import ABSENT, Recording, signed_in, why_invisible
+from tests.mutants.invisible import ABSENT, signed_in, why_invisible
 
 REQUESTS = 1200
 COMMON = 3  # values of other lists that every list field has been sent

@@ -16,6 +16,7 @@ from sarkmock.proxy.upstream import Timeouts
 from sarkmock.proxy_api import ProxyListener, open_proxy
 from sarkmock.server.addresses import is_same_address
 from sarkmock.server.https_server import CannotListen
+from tests.hostile_box import loopback_server
 from tests.proxied import CLOSE, EMPTY_LIST, Wire, proxied, read_request, scripted
 
 CONTEXT = ssl.create_default_context()
@@ -25,23 +26,14 @@ REQUEST = b"GET /api/tenants HTTP/1.1\r\nHost: h\r\n\r\n"
 @contextmanager
 def upstream_of(workers, backlog, pause=0.0):
     """An upstream whose workers each serve one connection until it is closed, as Apache's do."""
-    listener = socket.create_server(("127.0.0.1", 0), backlog=backlog)
+    def serve(listener):
+        with listener.accept()[0] as connection, contextlib.suppress(ConnectionError):
+            while read_request(connection):
+                time.sleep(pause)
+                connection.sendall(EMPTY_LIST)
 
-    def serve():
-        with contextlib.suppress(OSError):
-            while True:
-                with listener.accept()[0] as connection, contextlib.suppress(ConnectionError):
-                    while read_request(connection):
-                        time.sleep(pause)
-                        connection.sendall(EMPTY_LIST)
-
-    for _ in range(workers):
-        threading.Thread(target=serve, daemon=True).start()
-    try:
-        yield f"http://127.0.0.1:{listener.getsockname()[1]}/api"
-    finally:
-        listener.shutdown(socket.SHUT_RDWR)
-        listener.close()
+    with loopback_server(serve, workers, backlog) as address:
+        yield f"http://{address}/api"
 
 
 def responses_of(url, clients):

@@ -121,8 +121,8 @@ def test_write_without_response_may_take_effect_later():
 
 
 SEEN_IN_SEVERAL_EXCHANGES = [
-    "an update is lost", "a taken key is taken over", "a delete does not delete", "a link to DELETE does not delete",
-    "a list is stale", "a list leaves one out", "a dependency is ignored", "a link leads nowhere",
+    "an update is lost", "a taken key replaces the row", "a delete does not delete", "a link to DELETE does not delete",
+    "a list is stale", "a list lacks a row", "a dependency is ignored", "a link leads nowhere",
     "letters beyond ASCII are lost", "a key can be changed", "an update changes other rows"]
 
 

@@ -21,7 +21,7 @@ from sarkmock.spec.yaml12 import FileError
 from sarkmock.suggest import unknown_name
 
 YAML_TYPE = bodies.YAML_TYPES[0]
-PAGING = ("after", "before", "limit")  # the parameters of the journal that are no filters
+PAGING = ("after", "before", "limit")  # the parameters of the journal that are not filters
 
 
 def profile(mock: MockControl, request: ControlRequest) -> dict[str, Any]:

@@ -203,7 +203,7 @@ class Summarised(Invalid):
 
 
 def errors_summary(errors: Errors) -> str:
-    """Return Laravel's summary of errors: the first message, and how many there are beside it."""
+    """Return Laravel's summary of errors: the first message and the number of further ones."""
     first, *more = [message for messages in errors.values() for message in messages]
     return first + (f" (and {len(more)} more error{'s' if more[1:] else ''})" if more else "")
 

@@ -186,7 +186,7 @@ def request_of_environ(environ: Environ, path: str | None, body: bytes) -> Reque
 
 
 def target_of(environ: Environ) -> str:
-    """Return the target of the request as sent, or an empty text if the server does not tell it."""
+    """Return the target of the request as sent, or an empty text if the server does not provide it."""
     return environ.get("REQUEST_URI") or environ.get("RAW_URI") or ""
 
 

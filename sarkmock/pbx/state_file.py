@@ -255,10 +255,10 @@ def follow_log(content: bytes, version: int, damage: str) -> StateLog:
 def frames(content: bytes, checksum: int) -> Iterator[tuple[bytes, int]]:
     start = LOG_BEGIN
     while start + FRAME.size <= len(content):
-        length, told_checksum = FRAME.unpack_from(content, start)
+        length, stored_checksum = FRAME.unpack_from(content, start)
         body = content[start + FRAME.size:start + FRAME.size + length]
         checksum = zlib.crc32(body, zlib.crc32(length.to_bytes(4, "big"), checksum))
-        if len(body) != length or checksum != told_checksum:
+        if len(body) != length or checksum != stored_checksum:
             return
         yield body, checksum
         start += FRAME.size + length

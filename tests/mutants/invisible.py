@@ -9,8 +9,8 @@ from itertools import chain
 from typing import Any
 
 from sarkmock_contracts.checks import cases
-from sarkmock_contracts.client.http import Exchange, Request, Response
-from sarkmock_contracts.client.transports import InProcess, Layer, SignedIn, Transport
+from sarkmock_contracts.client.http import Exchange, Response
+from sarkmock_contracts.client.transports import InProcess, SignedIn, Transport
 from sarkmock_contracts.errors import NewFindings
 from sarkmock_contracts.judge.agreement import is_same
 from sarkmock_contracts.judge.findings import known_deviations
@@ -36,6 +36,7 @@ from sarkmock.suite_api import (
     product,
     profiles,
 )
+from tests.contract_runs import Recording
 from tests.mutants.generated import NOW, RULE_KINDS, TOKEN, Mutated, Mutation, mutated_document
 from tests.mutants.rule_changes import document_lists
 
@@ -279,19 +280,6 @@ def recorded(contract: Contract) -> dict[str, list[Exchange]]:
     """The successful ones."""
     return {name: [exchange for exchange in exchanges if exchange.response.ok]
             for name, exchanges in by_operation(contract).items()}
-
-
-class Recording(Layer):
-    """A mock whose exchanges are recorded."""
-
-    def __init__(self, inner: Transport) -> None:
-        super().__init__(inner)
-        self.exchanges: list[Exchange] = []
-
-    def send(self, request: Request) -> Response:
-        response = self.inner.send(request)
-        self.exchanges.append(Exchange(request, response))
-        return response
 
 
 def reachable(contract: Contract, operation: Operation) -> bool:

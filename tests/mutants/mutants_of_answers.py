@@ -105,7 +105,7 @@ MUTANTS = [
         "only the first field is named", UPDATE, rejections(lambda errors: dict([next(iter(errors.items()))])),
         "tenants.update", "rules", "chanmax", "accepted"),
     broken_response(
-        "a message is worded otherwise", UPDATE, rejections(reworded),
+        "a message has another wording", UPDATE, rejections(reworded),
         "tenants.update", "messages", "chanmax", "wording"),
     broken_response(
         "errors are wrapped as in Laravel's default", UPDATE,
@@ -154,7 +154,7 @@ MUTANTS = [
         change_response("GET", r"/backups/sark.*", lambda response: without_header(response, "Content-Disposition")),
         "backups.download", "header", "Content-Disposition", "missing"),
     broken_response(
-        "a row that is not there is told otherwise", run_protocol(protocol.check_unknown_key, "tenants.show"),
+        "a missing row has another message", run_protocol(protocol.check_unknown_key, "tenants.show"),
         respond_with("GET", ROW, json_response(404, {"message": "Not Found"})), "tenants.show", "schema", "reason",
         "required"),
     broken_response(
@@ -170,7 +170,7 @@ MUTANTS = [
         "form bodies crash", run_protocol(protocol.check_forms, "tenants.update"), lambda: forms_crash,
         "tenants.update", "status", "", "500"),
     broken_response(
-        "an answer lacks the key that its links need", run_links("daytimers.create"),
+        "a response lacks the key that its links need", run_links("daytimers.create"),
         change_json("POST", "/daytimers", without("id")), "daytimers.create", "link", "show", "no field"),
     broken_response(
         "a link leads nowhere", run_links("daytimers.create"),
@@ -190,13 +190,13 @@ MUTANTS = [
         lambda: on("PUT", ROW)(forms_are_changed), "tenants.update", "form", "description", "changed"),
     replace(
         broken_response(
-            "a column leaks unseen", run_openapi_core("tenants.show"),
+            "a column leaks past the schema check", run_openapi_core("tenants.show"),
             change_json("GET", ROW, lambda row: {**row, "oclo": "AUTO"}), "tenants.show", "openapi-core", "", "200"),
         unseen=True,
     ),
     replace(
         broken_response(
-            "HTML unseen", run_fuzz("tenants.show"),
+            "HTML is sent instead of JSON", run_fuzz("tenants.show"),
             change_response("GET", ROW, lambda response: replace(response, headers=HTML)), "tenants.show",
             "schemathesis", "", "*"),
         unseen=True,

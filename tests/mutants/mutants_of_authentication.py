@@ -40,11 +40,11 @@ def mutant(name: str, run: Part, kind: str, tamper: Callable[[], Tamper], operat
 MUTANTS = [
     mutant("no token is needed", authentication.check_no_token, "no token",
            admit(lambda request, named, _: not named and not request.query)),
-    mutant("a password is a token", authentication.check_other_scheme, "other scheme",
+    mutant("another scheme is accepted", authentication.check_other_scheme, "other scheme",
            admit(lambda request, named, _: named.startswith("Basic"))),
-    mutant("a token in the query string is one", authentication.check_token_in_query, "token in query",
+    mutant("a token in the query string is accepted", authentication.check_token_in_query, "token in query",
            admit(lambda request, named, _: "token=" in request.query)),
     mutant("every user is an administrator", authentication.check_ability, "other ability", admit(is_any_user)),
-    mutant("a logout ends nothing", authentication.check_revoked, "revoked token",
+    mutant("a logout does not revoke the token", authentication.check_revoked, "revoked token",
            lambda: logout_without_effect, "auth.whoami"),
 ]

@@ -45,7 +45,7 @@ def rejected_unknown(given: Request, send: Send) -> Response:
 
 MUTANTS = [
     broken_response(
-        "an operation is there that nobody documents", undocumented.check_strange_operations,
+        "an undocumented operation exists", undocumented.check_strange_operations,
         respond_with("GET", "/astamis", json_response(200, [])), "", "unknown-path", "/astamis", "GET"),
     broken_response(
         "unknown fields are rejected", run_protocol(protocol.check_unknown_fields, "tenants.update"),
@@ -61,28 +61,28 @@ MUTANTS = [
         "OPTIONS is not known", run_protocol(protocol.check_options, "tenants.list"),
         respond_with("OPTIONS", ".*", Response(404)), "tenants.list", "options", "", "status"),
     broken_response(
-        "OPTIONS leaves a method out", run_protocol(protocol.check_options, "tenants.list"),
+        "OPTIONS lacks a method", run_protocol(protocol.check_options, "tenants.list"),
         respond_with("OPTIONS", ".*", Response(200, (("Allow", "GET,HEAD"),))), "tenants.list", "options", "", "allow"),
     broken_response(
         "405 has no Allow", run_protocol(protocol.check_methods, "tenants.list"),
         change_response(".*", ".*", lambda response: without_header(response, "Allow")), "tenants.list", "method",
         "", "allow"),
     broken_response(
-        "PATCH is taken for PUT", run_protocol(protocol.check_methods, "tenants.show"),
+        "PATCH is handled as PUT", run_protocol(protocol.check_methods, "tenants.show"),
         change_request("PATCH", ".*", lambda given: replace(given, method="PUT")), "tenants.show", "method", "",
         "PATCH"),
     broken_response(
         "an unknown path is an empty list", protocol.check_unknown_paths,
         respond_with("GET", "/nosuchpath.*", json_response(200, [])), "", "unknown-path", "", "GET"),
     broken_response(
-        "AMI functions do not mind case", protocol.check_unknown_paths,
+        "AMI functions ignore case", protocol.check_unknown_paths,
         change_request("GET", "/astamis/.*", right_case), "", "unknown-path", "", "GET"),
     broken_response(
         "an unknown key shows the default", run_protocol(protocol.check_unknown_key, "tenants.show"),
         change_request("GET", ROW, lambda given: replace(given, path="/tenants/default")), "tenants.show",
         "unknown-key", "", "200"),
     broken_response(
-        "rules are asked before the key", run_protocol(protocol.check_unknown_key, "daytimers.update"),
+        "rules are checked before the key", run_protocol(protocol.check_unknown_key, "daytimers.update"),
         respond_with("PUT", "/daytimers/zz.*", json_response(422, {"cluster": ["The cluster field is required."]})),
         "daytimers.update", "unknown-key", "", "422"),
     broken_response(

@@ -53,7 +53,7 @@ MUTANTS = [
         "a default is missing", TENANTS, Identity("tenants.create", "default", "masteroclo", "changed"),
         edit=replace_column("TenantCreated", "masteroclo", {"default": None})),
     Mutant(
-        "a default is another", TENANTS, Identity("tenants.create", "default", "chanmax", "changed"),
+        "a default is different", TENANTS, Identity("tenants.create", "default", "chanmax", "changed"),
         edit=replace_column("TenantCreated", "chanmax", {"default": "31"})),
     Mutant(
         "a dependency is ignored", run_sequences("tenants", "queues"),
@@ -70,14 +70,14 @@ MUTANTS = [
         "an update changes nothing", TENANTS, Identity("tenants.update", "stored", "*", "changed"),
         edit=set_key("/tenants/{tenant}", "put", "x-action", "show")),
     Mutant(
-        "a column that is no variable can be changed", run_protocol(protocol.check_fixed_columns, "tenants.update"),
+        "a fixed column can be changed", run_protocol(protocol.check_fixed_columns, "tenants.update"),
         Identity("tenants.update", "stored", "z_updater", "unknown field"),
         edit=add_variable("TenantUpdate", "z_updater")),
     Mutant(
         "a key can be changed", run_protocol(protocol.check_fixed_columns, "tenants.update"),
         Identity("tenants.update", "stored", "pkey", "unknown field"), edit=add_variable("TenantUpdate", "pkey")),
     broken_response(
-        "a restore restores all there is", scenarios.backups_bring_back_what_is_chosen,
+        "a restore restores everything", scenarios.backups_bring_back_what_is_chosen,
         change_request("PUT", "/backups/.*", lambda given: edit_input(given, lambda _: EVERYTHING)),
         "backups.restore", "behaviour", "", "restoredb"),
     Mutant(
@@ -100,7 +100,7 @@ MUTANTS = [
         "unknown fields are stored", TENANTS, change_json("PUT", ROW, lambda row: {**row, "nosuchfield": "x"}),
         "tenants.update", "schema", "nosuchfield", "additionalProperties"),
     broken_response(
-        "a taken key is taken over", run_rows("tenants"), lambda: on("POST", ROWS)(taken_over), "tenants.create",
+        "a taken key replaces the row", run_rows("tenants"), lambda: on("POST", ROWS)(taken_over), "tenants.create",
         "duplicate", "pkey", "accepted"),
     broken_response(
         "a delete does not delete", TENANTS, respond_with("DELETE", ROW, Response(204)), "tenants.delete",
@@ -113,7 +113,7 @@ MUTANTS = [
         "tenants.delete", "dependency", "", "invented"),
     broken_response("a list is stale", TENANTS, lambda: Kept(ROWS), "tenants.list", "list", "", "missing"),
     broken_response(
-        "a list leaves one out", TENANTS, change_json("GET", ROWS, lambda rows: rows[:-1]), "tenants.list", "list", "",
+        "a list lacks a row", TENANTS, change_json("GET", ROWS, lambda rows: rows[:-1]), "tenants.list", "list", "",
         "missing"),
     broken_response(
         "a list is not in order", TENANTS, change_json("GET", ROWS, lambda rows: rows[::-1]), "tenants.list", "list",
@@ -157,7 +157,7 @@ MUTANTS = [
         respond_with("PUT", "/snapshots/.*", json_response(200, ["Restored"])), "snapshots.restore", "behaviour", "",
         "not restored"),
     broken_response(
-        "a greeting comes back changed", scenarios.greetings_come_back,
+        "a downloaded greeting is changed", scenarios.greetings_come_back,
         change_response("GET", "/greetings/.*", lambda response: replace(response, body=response.body[:-1])),
         "greetings.download", "behaviour", "", "changed"),
     broken_response(

@@ -28,7 +28,7 @@ def text() -> str:
         "icmp": {4: icmp("icmp_types"), 6: icmp("ipv6_icmp_types")},
         "targets": targets(), "jumps": jumps(), "capabilities": capabilities(), "options": options()}
     head = ("# Words of Shorewall's rules file, from Debian's package: written by `python -m tests.shorewall.words`.\n"
-            "# A macro is its rules; an action's parameters are its defaults. 6: what Shorewall6 alone has.\n")
+            "# Macros with their rules, actions with the defaults of their parameters. 6: only in Shorewall6.\n")
     return head + f"version: '{version()}'\n" + "".join(f"{name}:\n{block(value)}" for name, value in lists.items())
 
 

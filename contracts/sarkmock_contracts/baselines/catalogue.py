@@ -91,7 +91,7 @@ def nearest_profile(there: Mapping[str, bool]) -> str:
 def working_contract(there: Mapping[str, bool]) -> Contract:
     """Return the nearest profile's contract, extended by operations of other profiles that the box has.
 
-    ``there`` tells by operation name whether the box has it; other operations are unknown.
+    ``there`` says by operation name whether the box has it; other operations are unknown.
     """
     return _working(frozenset(there.items()))
 

@@ -168,7 +168,7 @@ def compare_forms(op: str, before: Form, after: Form, own: bool) -> Iterator[Dif
         if parent and not with_parent:
             continue  # its parent is reported
         if name not in after or name not in before:
-            if not name.endswith("[]") and (own or with_parent):  # an empty list is no difference
+            if not name.endswith("[]") and (own or with_parent):  # an empty list is not a difference
                 kind = "field removed" if name in before else "field added"
                 yield Difference(kind, op, plain_field(name), before.get(name), after.get(name))
         elif before[name] != after[name]:

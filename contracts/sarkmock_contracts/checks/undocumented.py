@@ -62,7 +62,7 @@ def check_strange_path(run: Run, operation: Operation) -> None:
     else:
         exchange = run.send(Request("OPTIONS", path))
         there = operation.method in exchange.response.allow - set(run.contract.router.allowed(path))
-    if exchange.response.status != PBX_DOWN:  # a stopped PBX does not tell whether the path exists
+    if exchange.response.status != PBX_DOWN:  # a stopped PBX does not show whether the path exists
         run.coverage.paths.add(operation.path)
     if there:
         text = f"{operation.method} {operation.path} exists, but is not documented"

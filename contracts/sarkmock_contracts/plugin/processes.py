@@ -57,7 +57,7 @@ def processes_for(options: RunOptions, wanted: str | None) -> int:
 
 
 class Message(NamedTuple):
-    """What a process tells the main process: it wants a group, a case has started or was reported, or it has ended."""
+    """What a process reports to the main process: it wants a group, has started or reported a case, or has ended."""
 
     event: Literal["wants", "started", "reported", "ended"]
     data: dict[str, Any]

@@ -115,7 +115,7 @@ function open(entry) {
     message("Request", entry.request), message("Response", entry.response), comparison(entry));
 }
 
-// What another profile would answer, beside the answer of this one.
+// Compares the response of another profile with that of this one.
 function comparison(entry) {
   const answers = h("div", { class: "answers", "aria-live": "polite" });
   const ask = async (profile) => {

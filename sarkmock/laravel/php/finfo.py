@@ -22,7 +22,7 @@ DAMAGED_TAR = {b"ustar  \0": "application/x-gtar", b"ustar": "application/x-usta
 CHECKSUM = re.compile(rb"\s*([0-7]+)(?:[\s\0][\0-\x7f]*)?")
 
 SCRIPT = re.compile(rb"(?:\xef\xbb\xbf)?#! ?(?:/usr)?(?:/local)?/bin/(?:env )?(\w+)")
-BINARY_SCRIPTS = ("sh", "bash", "ksh", "perl")  # whose scripts may contain bytes that are no text
+BINARY_SCRIPTS = ("sh", "bash", "ksh", "perl")  # whose scripts may contain bytes that are not text
 
 CONTROL = frozenset((*range(0x20), 0x7F)) - frozenset(b"\a\b\t\n\v\f\r\x1b")
 # Bytes that are text in libmagic's EBCDIC, which differs from code page 37 in two.
@@ -47,7 +47,7 @@ ELF = {1: "application/x-object", 2: "application/x-executable", 3: "application
 BYTE_ORDERS: dict[int, Literal["little", "big"]] = {1: "little", 2: "big"}
 LONGEST_LOOK = 1 << 20
 MOST_TAGS = 50
-LONGEST_TEXT = 1 << 16  # libmagic tells text by its beginning
+LONGEST_TEXT = 1 << 16  # libmagic recognises text by its beginning
 ZIP_ENOUGH = 149  # libmagic looks for a name within this many bytes
 ZIP_KIND = 11  # bytes that identify an archive whose first member is `mimetype`
 AU_KINDS = {**dict.fromkeys(range(1, 8), "audio/basic"), 23: "audio/x-adpcm"}

@@ -187,14 +187,8 @@ def is_numeric(value: Any) -> bool:
     return isinstance(value, (int, float)) and not isinstance(value, bool)
 
 
-def loosely_equal(left: str, right: str) -> bool:
-    """``==`` between strings: numeric ones are compared as numbers, so "01" equals "1" and "1e1" equals "10"."""
-    number = to_number(right)
-    return left == right or (number is not None and equals_one(left, [(right, number)]))
-
-
 def equals_one(text: str, numbers: Iterable[tuple[str, int | float]]) -> bool:
-    """Whether a text is numeric and loosely equal to one of the numeric strings, given as (text, number) pairs."""
+    """PHP's ``==`` of a text with numeric strings, as (text, number) pairs: "01" equals "1", and "1e1" "10"."""
     number = to_number(text)
     return number is not None and any(_same_number(text, number, *other) for other in numbers)
 

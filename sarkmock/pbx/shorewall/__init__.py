@@ -262,7 +262,7 @@ class Lines:
                 check(text)
 
     def condition(self, text: str) -> bool | None:
-        """Whether an expression is true; None if only the box can tell."""
+        """Whether an expression is true; None if it depends on the box."""
         try:
             return is_true(self.reader.expression(text))
         except Undecided:

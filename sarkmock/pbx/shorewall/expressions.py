@@ -119,7 +119,7 @@ class Parser:
         return result
 
     def is_bareword(self) -> bool:
-        """Whether a word follows that is no operator."""
+        """Whether a word follows that is not an operator."""
         word = re.match("[A-Za-z_].*", self.sign())
         return bool(word and word[0] not in PRECEDENCE.keys() - {"not"} and not AFTER_A_VALUE.fullmatch(word[0]))
 

@@ -79,7 +79,7 @@ def one_pair(source: str, dest: str, origdest: str, place: HostPlace) -> None:
 
 
 def iptables_options(source: str, dest: str, version: int) -> set[str]:
-    """Return the options of iptables that a rule's hosts use: for interfaces, and for addresses that are no range."""
+    """Return the options of iptables that a rule's hosts use: for interfaces, and for addresses that are not ranges."""
     left, right = source_parts(source, version), dest_parts(dest, version)
     named = {"i": left[0], "s": left[1], "o": right[0], "d": right[1]}
     return {option for option, text in named.items()
