@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from functools import partial
+from itertools import islice
 from typing import Any
 
 from sarkmock.http.replies import PhpError
@@ -19,7 +20,7 @@ from sarkmock.laravel.email_address import is_address
 from sarkmock.laravel.php import UploadedFile, flattened, is_numeric, to_number, to_text
 from sarkmock.laravel.php.finfo import extension_of, mime_type
 from sarkmock.laravel.php.pcre import matcher
-from sarkmock.laravel.php.values import equals_one, is_int, is_ip, mb_strlen, to_bytes
+from sarkmock.laravel.php.values import ARRAY_TYPES, equals_one, is_int, is_ip, mb_strlen, to_bytes
 from sarkmock.laravel.presence import Tables, row_exists, too_many_bindings
 
 
@@ -225,7 +226,7 @@ def only_scalar(nested: list[Any] | dict[str, Any], table: str, column: str, lar
     """Return what the query binds for an array's only member, an array itself: its only scalar, or None."""
     if not laravel_7 and len(nested) != 1:
         raise PhpError("Nested arrays may not be passed to whereIn method.", "InvalidArgumentException")
-    scalars = flattened(nested)
+    scalars = list(islice(flattened(nested), 2))
     if len(scalars) > 1:
         raise too_many_bindings(table, column, scalars[0])
     return scalars[0] if scalars else None
@@ -233,12 +234,13 @@ def only_scalar(nested: list[Any] | dict[str, Any], table: str, column: str, lar
 
 def distinct(members: list[Any]) -> Iterable[Any]:
     """``array_unique()``: members are compared as text. PhpError if one is an array."""
-    if any(isinstance(member, (list, dict)) for member in members):
+    kinds = set(map(type, members))
+    if not kinds.isdisjoint(ARRAY_TYPES):
         raise PhpError("Array to string conversion")
-    return without_repetitions(members)
+    return without_repetitions(dict.fromkeys(members) if kinds <= {int, str} else members)
 
 
-def without_repetitions(members: list[Any]) -> Iterator[Any]:
+def without_repetitions(members: Iterable[Any]) -> Iterator[Any]:
     """Yield the members whose text has not occurred before."""
     seen = set()
     for member in members:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 import re
 from codecs import getincrementaldecoder
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from itertools import chain
 from typing import Any
@@ -101,17 +101,15 @@ def _float_lines(values: Collection[float]) -> str:
     return text[1:]
 
 
-def flattened(value: Any) -> list[Any]:
-    """Arr::flatten(): the scalars in nested arrays."""
-    scalars: list[Any] = []
+def flattened(value: Any) -> Iterator[Any]:
+    """Arr::flatten(): yield the scalars in nested arrays."""
     pending = [value]
     while pending:
         member = pending.pop()
         if isinstance(member, (list, dict)):
-            pending += reversed(member.values() if isinstance(member, dict) else member)
+            pending += reversed(members_of(member))
         else:
-            scalars.append(member)
-    return scalars
+            yield member
 
 
 def array_as_list(value: Any) -> Any:
@@ -123,7 +121,7 @@ def array_as_list(value: Any) -> Any:
             if isinstance(member, dict) and any(name != str(index) for index, name in enumerate(member)):
                 copy: Any = dict(member)
             elif isinstance(member, (dict, list)):
-                copy = list(member.values() if isinstance(member, dict) else member)
+                copy = list(members_of(member))
             else:
                 continue
             holder[key] = copy
@@ -232,9 +230,9 @@ def is_readable(value: Any) -> bool:
     return True
 
 
-def members_of(array: Any) -> Collection[Any]:
+def members_of(array: Any) -> Any:
     """Return the values of a PHP array."""
-    return array.values() if isinstance(array, dict) else array
+    return array if type(array) is list else array.values()
 
 
 def text_in(values: Iterable[Any]) -> str:

@@ -234,4 +234,4 @@ def key_exists(context: Context, key: Any) -> bool:
 
 def first_scalar(value: Any) -> Any:
     """Return the value that Laravel's query builder binds: for an array, its first scalar (false if there is none)."""
-    return next(iter(php.flattened(value)), False)
+    return next(php.flattened(value), False)
