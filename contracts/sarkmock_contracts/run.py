@@ -20,6 +20,7 @@ from .client.target import Client, Target
 from .client.transports import Http, Transport, embedded_transport
 from .errors import BadLedger, CannotRun, NewFindings, StaysAway, Unanswered, Unavailable, Withheld
 from .fixtures import Fixtures
+from .fixtures.keys import Keys
 from .judge.examples import Examples
 from .judge.findings import known_deviations, operations_changed_by
 from .judge.judge import Judge, Judged
@@ -66,9 +67,8 @@ class Run(Client):
         self.examples = Examples(self.options.example_database)
         self.cassette = Cassette(self.options.traffic) if self.options.traffic else None
         self.report_problem = ""  # why the report could not be written, if so
-        self.safety = (Safety(contract, transport.url, self.options.caution, self.options.profile, self)
-                       if self.options.url else None)
-        self.target = Target(self._way_out(transport, clock))
+        self.safety = self.open_safety(transport.url)
+        self.target = self.open_target(transport, clock)
         self.live = self.tables()
         self.rows = RowTracker(contract)
         lists = Lists((), accepted or Accepted(), self.options.strict)
@@ -76,16 +76,25 @@ class Run(Client):
                            self.confirm, self.rows.stored)
         self.findings, self.coverage, self.gaps = self.judge.findings, self.judge.coverage, self.judge.gaps
         self.identify(Fingerprint())
-        texts, unrestorable = (self.safety.keys, self.safety.unrestorable) if self.safety else (None, None)
-        self.fixtures = Fixtures(contract, self, self.live, texts, unrestorable, lambda: contract_of(self.version()))
+        unrestorable = self.safety.unrestorable if self.safety else None
+        self.fixtures = Fixtures(contract, self, self.live, self.keys(), unrestorable,
+                                 lambda: contract_of(self.version()))
         self._shared: dict[tuple[object, ...], object] = {}
 
     def tables(self) -> LiveTables:
         """Return the live tables that rules such as `exists` and `unique` are judged by."""
         return LiveTables(self.contract, self)
 
-    def _way_out(self, transport: Transport, clock: Timer | None) -> Transport:
-        """Build the transport with its layers. The last layer added is the outermost."""
+    def keys(self) -> Keys:
+        """Return the keys of rows that the run creates."""
+        return self.safety.keys if self.safety else Keys()
+
+    def open_safety(self, url: str) -> Safety | None:
+        options = self.options
+        return Safety(self.contract, url, options.caution, options.profile, self) if options.url else None
+
+    def open_target(self, transport: Transport, clock: Timer | None) -> Target:
+        """Return the target behind the layers of its transport. The last layer added is the outermost."""
         seconds = parse_seconds(self.options.max_time)
         limits = (self.options.budget, seconds, self._spent, self._owed)
         recorder = CassetteRecorder(transport, self.cassette) if self.cassette else transport
@@ -97,7 +106,7 @@ class Run(Client):
             self.rate_limit, self.admission = limited, admission
             self.gate = self.safety.gate(admission or limited)
             self.budget = Budget(self.gate, *limits, wait=limited.wait, is_read=self._is_read)
-        return Interrupts(self.budget)
+        return Target(Interrupts(self.budget))
 
     # sending
 

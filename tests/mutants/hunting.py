@@ -79,7 +79,7 @@ def costs(judge: str, profile: str, limit: int) -> dict[str, int]:
 
 def is_relevant(run: Run, case: Case, mutations: Sequence[Mutation]) -> bool:
     """Whether a case can find a mutation in one of the sections."""
-    by_id = run.contract.by_id
+    by_id = {**contract_of(run.version()).by_id, **run.contract.by_id}
     sections = {by_id[name].section for mutation in mutations for name in mutation.operations if name in by_id}
     restores = case.operation is not None and case.operation.hazard == "disruptive"
     of_list = any(mutation.kind in OF_LIST for mutation in mutations)

@@ -27,6 +27,7 @@ from . import (
     smoke,
     stateful,
     undocumented,
+    version_operations,
 )
 
 Subject = Operation | Resource | scenarios.Scenario | None
@@ -88,6 +89,11 @@ class Check:
         options = run.options
         return not (self.whole and options.only is not None) and (self.quick or not options.quick)
 
+    @property
+    def is_of_version(self) -> bool:
+        """Whether it is also applied to operations that only the target's version has: not if it takes chances."""
+        return not self.whole and self.quick and self.cost.examples == (1, 1)
+
     def is_allowed(self, run: Run) -> bool:
         return run.gate is None or self.needs in run.gate.permissions.hazards
 
@@ -125,6 +131,16 @@ class Case:
     def group(self) -> str:
         """The key of cases that must share a process or shard: those of an operation build on one another."""
         return self.operation.id if self.operation is not None else str(self)
+
+    @property
+    def operations(self) -> frozenset[str]:
+        """The ids of the operations that it tests; none if it tests the whole API."""
+        subject = self.subject
+        if isinstance(subject, scenarios.Scenario):
+            return frozenset(subject.operations)
+        tested = (*subject.creates, subject.show, subject.list, subject.update, subject.delete) if isinstance(
+            subject, Resource) else (subject,)
+        return frozenset(operation.id for operation in tested if operation is not None)
 
     def rank(self) -> tuple[int, int, bool]:
         """Return a sort key: part, hazard, and lists of rows before single rows, since they show the keys."""
@@ -217,13 +233,22 @@ def runnable_scenarios(run: Run, listed: Sequence[scenarios.Scenario]) -> list[s
 OF_TOKENS = Cost(150)  # every operation that needs a token is asked once
 
 
+def run_version_operation(run: Run, operation: Operation) -> None:
+    """Test an operation that only the target's version has. A case of several such operations runs with the first."""
+    others = [other.id for other in version_operations.version_operations(run)]
+    version_operations.check_version_operation(run, [
+        case.run for case in cases(run.shared(version_operations.VersionRun))
+        if case.check.is_of_version and next(filter(case.operations.__contains__, others), None) == operation.id])
+
+
 # slow libraries are imported only when needed
 
 
 def run_fuzz(run: Run, operation: Operation) -> None:
     from .fuzz import Fuzzer, check_fuzzed
 
-    check_fuzzed(run, run.shared(Fuzzer), operation, run.options.examples(full=10, quick=0))
+    if not (operation.rules and boundaries.is_silent(run, operation)):
+        check_fuzzed(run, run.shared(Fuzzer), operation, run.options.examples(full=4, quick=0))
     smoke.start_pbx_again(run)
 
 
@@ -302,6 +327,8 @@ CHECKS = (
           cost=Cost(2100, examples=stateful.EXAMPLES_TOGETHER, at_a_box=0.85)),
     Check("fuzz", "Schemathesis: coverage and random cases", run_fuzz, operations, ("schemathesis",), quick=False,
           cost=Cost(17, rule=11.3, only_reads=0.76)),
+    Check("version-operations", "operations that only the target's version has", run_version_operation,
+          version_operations.version_operations, cost=Cost(8, value=1.6)),
     Check("openapi-core", "responses judged by openapi-core", run_openapi_core, operations,
           ("openapi-core",), quick=False, cost=Cost(0)),
 )

@@ -21,10 +21,13 @@ from ..safety.restorable import SURELY
 from ..spec.boundary_values import NOTHING, is_placeholder, listed_values
 from ..spec.operation_data import recipe
 from .boundaries import (
+    NOT_THERE,
+    SILENCE,
     Packet,
     accepted_values,
     check_bounds,
     distinctive_value,
+    is_silent,
     rejected_values,
     surely_rejected,
 )
@@ -39,9 +42,7 @@ from .minimal_rules import (
 )
 from .undocumented import accepted_value, other_profiles
 
-NOT_THERE = {404, 405}
 NEIGHBOURS = 3  # misspellings of listed values
-SILENCE = 2  # consecutive responses that the operation does not exist
 DISTINCTIVE = 2  # rejected values that distinguish rules; every operation sends them
 FEW_VALUES = 6  # a field with at most this number of values sends them all
 MOST_LISTED = 20  # lists up to this length are sent in full by every operation; lists of days are longer
@@ -214,13 +215,6 @@ def early_packets(operation: Operation) -> int:
     """Return the number of packets of foreign values that are sent early: each tests all list fields."""
     lists = sum(bool(listed_values(rules)) for rules in operation.rules.values())
     return lists ** 2 // FOREIGN_SHARE
-
-
-def is_silent(run: Run, operation: Operation) -> bool:
-    """Whether responses do not depend on values: the operation or its row is missing, or crashes for any input."""
-    statuses = {status: count for (name, status), count in run.coverage.statuses.items() if name == operation.id}
-    crashes = statuses.get(500, 0) > SILENCE or any(crash.operation == operation.id for crash in run.judge.crashing)
-    return bool(statuses) and statuses.keys() <= (NOT_THERE | {500} if crashes else NOT_THERE)
 
 
 def edge_packets(run: Run, operation: Operation) -> Iterator[Packet]:

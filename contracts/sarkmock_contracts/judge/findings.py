@@ -18,7 +18,7 @@ from typing import NamedTuple
 from sarkmock.suite_api import BASE, Deviation, Operation, deviations_of, pointer, product
 
 from ..client.http import Exchange
-from ..spec.contract import Contract
+from ..spec.contract import Contract, contract_of
 
 ABSENT = "Not on this target"  # prefix for deviations that the judging profile has and the target lacks
 EVIDENCE_BYTES = 64 << 20  # of the exchanges of all findings; further findings have none
@@ -108,6 +108,7 @@ class Finding:
     deviations: tuple[str, ...] = field(default=())
     request: int = 0  # the number of requests sent when it was first found
     steps: tuple[Exchange, ...] = ()
+    profile: str = ""  # whose document judged it, if not the run's
 
     @property
     def weight(self) -> int:
@@ -238,9 +239,14 @@ def known_deviations(judge: str, version: str | None = None) -> tuple[Deviation,
     return (*(deviation for deviation in theirs if deviation.id not in names[0]), *lacking)
 
 
+def judging(contract: Contract, finding: Finding) -> Contract:
+    """Return the contract that judged a finding, in a run with this contract."""
+    return contract_of(finding.profile) if finding.profile else contract
+
+
 def places(contract: Contract, finding: Finding) -> Iterator[str]:
     """Yield the places of the judging document that a finding concerns, the nearest first."""
-    identity = finding.identity
+    identity, contract = finding.identity, judging(contract, finding)
     operation = contract.by_id.get(identity.operation)
     if operation is None:
         if identity.field:  # a path that the document does not have

@@ -48,6 +48,12 @@ class Gaps:
     unavailable: set[str] = field(default_factory=set)  # what could not be tested at all, with the reason
     broken: list[str] = field(default_factory=list)  # cases without a result because the suite failed
 
+    def add(self, other: Gaps) -> None:
+        """Add the gaps of another run on the same target."""
+        self.stopped = self.stopped or other.stopped
+        self.unanswered += [reason for reason in other.unanswered if reason not in self.unanswered]
+        self.unavailable |= other.unavailable
+
     @property
     def ending(self) -> str:
         """How an incomplete run ended; empty if it is complete."""

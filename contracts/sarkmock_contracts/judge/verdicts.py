@@ -19,7 +19,7 @@ from ..errors import CannotRun
 from ..spec.contract import Contract
 from .causes import Cause, causes_of
 from .coverage import Coverage, why_not_exercised
-from .findings import BREAKS, FINDING_TYPES, SEVERITIES, Finding, Findings
+from .findings import BREAKS, FINDING_TYPES, SEVERITIES, Finding, Findings, judging
 
 ENTRY_FIELDS = {"id": True, "reason": True, "expires": False}  # field name: whether it is required
 DAYS = 90  # entries of --update-accepted expire after a quarter of a year
@@ -261,6 +261,7 @@ def status_of(contract: Contract, findings: Findings, coverage: Coverage, deviat
 
 def documentation_lines(contract: Contract, finding: Finding) -> tuple[int, ...]:
     """Return the lines of the documentation for a finding: those of its variable, or else of its operation."""
+    contract = judging(contract, finding)
     operation = contract.by_id.get(finding.identity.operation)
     if operation is None:
         return ()

@@ -103,7 +103,8 @@ def finding_lines(run: Run, judged: Classified) -> Iterator[Text]:
     """Yield the lines of a finding: message, lines of the documentation, and requests to reproduce it."""
     finding = judged.finding
     lines = documentation_lines(run.contract, finding)
-    where = f", documentation line {', '.join(map(str, lines))}" if lines else ""
+    judge = f", judged by {finding.profile}" if finding.profile else ""
+    where = judge + (f", documentation line {', '.join(map(str, lines))}" if lines else "")
     yield Text.assemble((judged.status.upper(), "bold"), " ", (judged.severity, STYLES[judged.severity]), " ",
                         (printable(str(finding.identity)), "bold"))
     yield Text(f"  {printable_text(finding.message)} ({finding.count}x{where})")

@@ -32,11 +32,12 @@ from ..client.formats import curl_line, curl_script, with_run_headers, without_s
 from ..client.http import Exchange, Request
 from ..client.transports import LOGIN_TOKEN, header_in_shell
 from ..judge.causes import Cause
-from ..judge.findings import Finding, places
+from ..judge.findings import Finding, judging, places
 from ..judge.verdicts import Classified, Listed, Outcome, causes, documentation_lines, worst_severity
 from ..run import Run
 from ..run_options import RunOptions
 from ..spec.boundary_values import ARRAYS, NOTHING
+from ..spec.contract import Contract
 from ..spec.operation_data import bounds_in
 
 Data = dict[str, Any]
@@ -124,14 +125,14 @@ def cause_members_data(cause: Cause, members: list[Classified]) -> Data:
 def finding_data(run: Run, judged: Classified) -> Data:
     """Return a finding with its evidence and locations."""
     finding = judged.finding
-    operation = run.contract.by_id.get(finding.identity.operation)
+    operation = judging(run.contract, finding).by_id.get(finding.identity.operation)
     place = next(places(run.contract, finding), "")
     file, line = source_of(place)
     headers = headers_in_shell(run)
     return {
         "id": judged.id, **finding.identity._asdict(), "section": operation.section if operation else "",
         "status": judged.status, "severity": judged.severity, "message": redacted(finding.message),
-        "count": finding.count,
+        "profile": finding.profile or run.options.profile, "count": finding.count,
         "deviations": list(judged.deviations), "documentation_lines": list(documentation_lines(run.contract, finding)),
         "place": {"pointer": place, "file": f"openapi/{file}", "line": line},
         "accepted": acceptance_data(judged),
@@ -156,7 +157,8 @@ def reproduction_script(run: Run, finding: Finding) -> list[str]:
         shown = [replace(exchange, request=shown_request(exchange.request)) for exchange in exchanges]
     else:
         own = headers_in_shell(run)
-        shown = [exchange if holds_test_values(run, exchange.request)
+        contract = judging(run.contract, finding)
+        shown = [exchange if holds_test_values(run, contract, exchange.request)
                  else replace(exchange, request=without_secrets(exchange.request)) for exchange in exchanges]
     return curl_script(run.target.url, shown, own)
 
@@ -200,9 +202,9 @@ def is_guarded(profile: str) -> bool:
     return any(operation.guard for operation in compile_document(load(profile)))
 
 
-def holds_test_values(run: Run, request: Request) -> bool:
+def holds_test_values(run: Run, contract: Contract, request: Request) -> bool:
     """Whether the only secrets of a request are passwords from the suite's tables, which its script may show."""
-    operation = run.contract.operation_of(request)
+    operation = contract.operation_of(request)
     sent = request.variables
     rest = {name: value for name, value in sent.items() if not is_secret(name)}
     if operation is None or redacted([request.target, rest]) != [request.target, rest] or redacted(

@@ -145,7 +145,8 @@ def run_of(shards: Sequence[Data]) -> Run:
 
 def add_shard(run: Run, shard: Data) -> None:
     about, seen = shard["run"], shard["seen"]
-    add_seen(run, {"findings": map(finding_of, shard["findings"]), "requests": about["requests"],
+    findings = [finding_of(data, run.options.profile) for data in shard["findings"]]
+    add_seen(run, {"findings": findings, "requests": about["requests"],
                    "coverage": coverage_of(run.coverage, seen["coverage"]), "unavailable": set(seen["unavailable"]),
                    "untested": about.get("untested", ()), "stopped": about.get("stopped") or "", "report_problem": ""})
     run.gaps.broken += about.get("broken", ())
@@ -173,10 +174,13 @@ def coverage_of(empty: Coverage, data: Data) -> dict[str, Any]:
             for name, value in empty.seen.items() if name in data}
 
 
-def finding_of(data: Data) -> Finding:
+def finding_of(data: Data, profile: str) -> Finding:
+    """Return the finding that the report of a run with this profile describes."""
     identity = Identity(data["operation"], data["check"], data["field"], data["kind"])
     evidence = tuple(map(exchange_from, data["exchanges"]))
-    return Finding(identity, data["message"], evidence, data["count"], tuple(data["deviations"]))
+    judge = data.get("profile", profile)
+    return Finding(identity, data["message"], evidence, data["count"], tuple(data["deviations"]),
+                   profile="" if judge == profile else judge)
 
 
 def exchange_from(data: Data) -> Exchange:

@@ -1,0 +1,68 @@
+"""Operations that only the target's version has are tested by the document of that version."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from sarkmock_contracts.checks import BY_NAME
+from sarkmock_contracts.client.transports import SignedIn
+from sarkmock_contracts.judge.verdicts import causes
+from sarkmock_contracts.reports.data import finding_data
+from sarkmock_contracts.reports.merging import finding_of
+from sarkmock_contracts.run import Run
+from sarkmock_contracts.spec.contract import contract_of
+
+from tests.contract_runs import checked, suite_of
+from tests.mutants.generated import Mutated, every
+from tests.mutants.hunting import names, options
+
+
+@pytest.mark.parametrize(("judge", "profile"), [
+    ("documented", "shipped"),
+    *(pytest.param(judge, profile, marks=pytest.mark.slow)
+      for judge, profile in (("documented", "L11"), ("shipped", "L11"), ("L11", "documented")))])
+def test_version_conforms_to_its_own_document(judge: str, profile: str) -> None:
+    run = checked(suite_of(judge, profile), "version-operations")
+    assert run.target.requests > 0
+    assert [str(finding) for finding in run.findings] == []
+
+
+def test_target_of_the_judging_version_has_no_other_operations() -> None:
+    assert BY_NAME["version-operations"].cases(suite_of("documented", "documented")) == []
+
+
+@pytest.mark.parametrize(("judge", "profile", "text"), [
+    ("documented", "shipped", "neighbour: globals.update SPYPASS numeric for integer"),
+    ("documented", "shipped", "stored: globals.update BLINDBUSY cut short"),
+    ("documented", "shipped", "hidden column: globals.list PROXYIGNORE shown"),
+    ("documented", "shipped", "rule lost: cosrules.update description without string"),
+    ("documented", "shipped", "default: cosrules.create active null"),
+    ("documented", "shipped", "list: cosrules.list without the last"),
+    ("documented", "shipped", "exists: extensions.create.webrtc cluster exists:lineio,pkey for exists:cluster,pkey"),
+    ("shipped", "L11", "status: auth.whoami 201 for 200"),
+])
+def test_change_of_another_operation_is_one_new_finding(judge: str, profile: str, text: str) -> None:
+    mutation = next(item for item in every(profile)[text.partition(":")[0]] if str(item) == text)
+    box, section = Mutated(profile, mutation), contract_of(profile).by_id[min(mutation.operations)].section
+    run = checked(Run(contract_of(judge), SignedIn(box, box.engine.state),
+                      replace(options(judge, profile), only=section)), "version-operations")
+    outcome = run.outcome()
+    assert [finding for finding in run.findings if not names(finding, mutation)] == []
+    assert len(causes(outcome)) == 1
+    (first, *_) = outcome.of("new")
+    data = finding_data(run, first)
+    assert (data["profile"], data["section"]) == (profile, section)
+    again = finding_of(data, judge)
+    assert (again.identity, again.profile) == (first.finding.identity, profile)
+
+
+@pytest.mark.parametrize("name", ["boundary-sweep", "boundaries", "arrays", "fuzz"])
+def test_values_are_not_tested_at_an_operation_that_does_not_exist(name: str) -> None:
+    run = checked(suite_of("documented", "shipped", only="Globals"), "rules", "smoke")
+    before = requests_of(run, "globals.update")
+    assert 0 < before == requests_of(checked(run, name), "globals.update")
+
+
+def requests_of(run: Run, operation: str) -> int:
+    return sum(count for (name, _), count in run.coverage.statuses.items() if name == operation)
