@@ -9,7 +9,7 @@ from itertools import islice
 import pytest
 from sarkmock_contracts.client.http import with_json
 from sarkmock_contracts.client.transports import SignedIn
-from sarkmock_contracts.judge.row_model import STRANGE
+from sarkmock_contracts.judge.row_model import UNDOCUMENTED
 from sarkmock_contracts.judge.verdicts import causes
 from sarkmock_contracts.run import Run
 from sarkmock_contracts.spec.contract import contract_of
@@ -234,7 +234,7 @@ def test_row_unknown_to_the_judge_does_not_affect_other_rows() -> None:
     box = Mutated("shipped", mutation)
     run = Run(contract_of("documented"), SignedIn(box, box.engine.state), options("documented", "shipped"))
     trunk = {"cluster": "default", "host": "127.0.0.1", "carrier": "GeneralSIP", "username": "a"}
-    for row in ({**trunk, "pkey": ""}, {**trunk, "pkey": "Other", "z_updater": STRANGE}):
+    for row in ({**trunk, "pkey": ""}, {**trunk, "pkey": "Other", "z_updater": UNDOCUMENTED}):
         assert run.send(with_json("POST", "/trunks", row)).response.status == 201
     assert {"", "Other"} <= {row["pkey"] for row in run.get("/trunks").rows}
     stored = [finding.deviations for finding in run.findings if finding.identity.check == "stored"]

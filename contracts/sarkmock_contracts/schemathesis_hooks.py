@@ -76,10 +76,10 @@ class StRun:
                 start_response("503 Withheld", [("Content-Type", "text/plain")])
                 return [str(reason).encode()]
             self.judged[identity] = judged
-        answer = judged.response
-        headers = [(name, value) for name, value in answer.headers if name.lower() not in ("transfer-encoding",)]
-        start_response(f"{answer.status} {responses.get(answer.status, 'Unknown')}", headers)
-        return [answer.body]
+        response = judged.response
+        headers = [(name, value) for name, value in response.headers if name.lower() not in ("transfer-encoding",)]
+        start_response(f"{response.status} {responses.get(response.status, 'Unknown')}", headers)
+        return [response.body]
 
     def problems(self, case: FuzzCase) -> Iterator[str]:
         """Yield the problems of the response to a case, except known deviations of the target's version."""

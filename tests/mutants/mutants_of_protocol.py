@@ -45,7 +45,7 @@ def rejected_unknown(given: Request, send: Send) -> Response:
 
 MUTANTS = [
     broken_response(
-        "an undocumented operation exists", undocumented.check_strange_operations,
+        "an undocumented operation exists", undocumented.check_undocumented_operations,
         respond_with("GET", "/astamis", json_response(200, [])), "", "unknown-path", "/astamis", "GET"),
     broken_response(
         "unknown fields are rejected", run_protocol(protocol.check_unknown_fields, "tenants.update"),

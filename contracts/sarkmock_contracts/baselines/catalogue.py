@@ -83,9 +83,9 @@ def request_digest() -> str:
 
 def nearest_profile(there: Mapping[str, bool]) -> str:
     """Return the profile whose operations fit best to those that a box has and lacks."""
-    def strange(profile: str) -> int:
+    def mismatches(profile: str) -> int:
         return sum(has != (profile in catalogue()[name].versions) for name, has in there.items())
-    return min(profiles(), key=strange)
+    return min(profiles(), key=mismatches)
 
 
 def working_contract(there: Mapping[str, bool]) -> Contract:

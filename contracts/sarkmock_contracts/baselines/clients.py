@@ -106,9 +106,9 @@ def use_of(place: str, item: Any) -> Use:
     if not isinstance(entry, dict) or not isinstance(entry.get("operation"), str):
         raise CannotRun(f"{place}: expected an operation such as GET /tenants, "
                         f"or a mapping with the keys {', '.join(USE_KEYS)}")
-    strange = [str(name) for name in entry if name not in USE_KEYS]
-    if strange:
-        raise CannotRun(f"{place}: {unknown_name('key', strange[0], USE_KEYS)}")
+    unknown = [str(name) for name in entry if name not in USE_KEYS]
+    if unknown:
+        raise CannotRun(f"{place}: {unknown_name('key', unknown[0], USE_KEYS)}")
     return Use(operation_named(place, entry["operation"]), *(name_set(place, entry, key) for key in USE_KEYS[1:]))
 
 
@@ -246,8 +246,8 @@ def sent_names(text: str) -> set[str]:
 
 def read_names(op: str, text: str) -> set[str]:
     """Return the field names of a response, or of the rows of a list. ANY_NAME stands for those that are data."""
-    answer, fields = Response(200, (), text.encode("utf-8", "surrogatepass")), fields_of_answers(op)
-    return {name if fields is None or name in fields else ANY_NAME for row in answer.rows for name in row}
+    response, fields = Response(200, (), text.encode("utf-8", "surrogatepass")), fields_of_answers(op)
+    return {name if fields is None or name in fields else ANY_NAME for row in response.rows for name in row}
 
 
 # the list that `sarkmock proxy --clients` extends

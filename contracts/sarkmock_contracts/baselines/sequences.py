@@ -122,9 +122,9 @@ class Sequence:
                         and "{" not in entry.path and self.operation.path.startswith(entry.path)), None)
         if listing is None or table is None or self.observer.is_absent(listing.name):
             return
-        answer = self.observer.send(Request("GET", listing.path)).response
+        response = self.observer.send(Request("GET", listing.path)).response
         key = key_text(row.response.json.get(table.key))
-        rows = answer.json if isinstance(answer.json, list) else []
+        rows = response.json if isinstance(response.json, list) else []
         ours = [item for item in rows if isinstance(item, dict) and key_text(item.get(table.key)) == key]
         yield Fact(listing.name, "sequence", "shows a new row", bool(ours), self.by)
         yield from self.observer.form(listing, "read", ours, good=True, by=self.by) if ours else ()

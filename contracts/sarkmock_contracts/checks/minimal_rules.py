@@ -39,15 +39,15 @@ def accept_once(run: Run, operation: Operation) -> None:
     if run.fixtures.unrestorable(operation).intersection(run.contract.required(operation)):
         return  # a required field could not be restored
     body = full_body(run.fixtures, operation)
-    strange = foreign_fields(run, operation) if operation.method == "POST" else {}
-    exchange = send_packet(run, operation, Packet({**body, **strange}))
+    undocumented = foreign_fields(run, operation) if operation.method == "POST" else {}
+    exchange = send_packet(run, operation, Packet({**body, **undocumented}))
     crashed = exchange.response.status >= 500
-    if strange and (crashed or not strange.keys().isdisjoint(exchange.response.rejected)):
+    if undocumented and (crashed or not undocumented.keys().isdisjoint(exchange.response.rejected)):
         exchange = send_packet(run, operation, Packet(body))
         if crashed and exchange.response.status >= 500:  # it crashes with any body
-            run.coverage.strange.update((operation.id, name) for name in strange)
+            run.coverage.strange.update((operation.id, name) for name in undocumented)
     elif exchange.response.ok:
-        report_stored(run, operation, strange, exchange)
+        report_stored(run, operation, undocumented, exchange)
     if exchange.response.ok:
         if operation.method == "POST" or not operation.key:  # a later GET of the row shows what an update stores
             check_stored(run, operation, exchange, body)

@@ -13,7 +13,7 @@ from ..errors import Unavailable, Withheld
 from ..fixtures import Body
 from ..judge.agreement import CORS
 from ..judge.oracle import Problem
-from ..judge.row_model import STRANGE, is_same_value
+from ..judge.row_model import UNDOCUMENTED, is_same_value
 from ..run import Run
 from ..spec.contract import Contract
 from ..spec.operation_data import columns_derived, is_listed
@@ -164,7 +164,7 @@ def check_unknown_fields(run: Run, operation: Operation) -> None:
     path = request_path(run, operation, body)
     plain = run.send(with_json(operation.method, path, body))
     properties = run.contract.body(operation)["properties"]
-    ignored = {name: STRANGE for name in (*operation.parameters, "nosuchfield") if name not in properties}
+    ignored = {name: UNDOCUMENTED for name in (*operation.parameters, "nosuchfield") if name not in properties}
     exchange = run.send(with_json(operation.method, path, {**run.fixtures.minimal(operation), **ignored}))
     if exchange.response.status != plain.response.status:
         text = f"with unknown fields the status is {exchange.response.status}, without {plain.response.status}"
@@ -179,10 +179,10 @@ def check_fixed_columns(run: Run, operation: Operation) -> None:
         return
     key = operation.table.key
     for name in sorted(before.keys() - operation.rules.keys() - {key}) + [key] * (key not in operation.rules):
-        body = {**run.fixtures.minimal(operation), name: STRANGE}
+        body = {**run.fixtures.minimal(operation), name: UNDOCUMENTED}
         exchange = run.send(with_json(operation.method, path, body))
         after = run.send(Request("GET", path))
-        if exchange.response.ok and (not after.response.ok or after.response.json.get(name) == STRANGE):
+        if exchange.response.ok and (not after.response.ok or after.response.json.get(name) == UNDOCUMENTED):
             text = f"{name} is not a variable, but is stored"
             run.report(operation.id, Problem("stored", name, "unknown field", text), exchange, after)
 
@@ -226,12 +226,12 @@ def text_values(run: Run, operation: Operation) -> dict[str, str]:
 
 def form_problems(operation: Operation, body: Body, response: Response) -> Iterator[Problem]:
     """Yield the columns of a response that differ from the values of a form."""
-    answer = response.json
-    if not response.ok or not isinstance(answer, dict):
+    shown = response.json
+    if not response.ok or not isinstance(shown, dict):
         return
-    for name in answer.keys() & body.keys() - columns_derived(operation.id, body):
-        if not is_same_value(operation, body[name], answer[name]):
-            yield Problem("form", name, "changed", f"{name} was sent as {body[name]!r} and is {answer[name]!r}")
+    for name in shown.keys() & body.keys() - columns_derived(operation.id, body):
+        if not is_same_value(operation, body[name], shown[name]):
+            yield Problem("form", name, "changed", f"{name} was sent as {body[name]!r} and is {shown[name]!r}")
 
 
 def request_path(run: Run, operation: Operation, body: Body | None = None) -> str:

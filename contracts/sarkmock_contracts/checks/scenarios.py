@@ -167,7 +167,7 @@ def backups_bring_back_what_is_chosen(run: Run) -> None:
         for path in (row, "/greetings"):
             there = run.send(Request("GET", path))
             answers = there.response, expected_response(run, restored, there)
-            exists, wanted = (answer.ok if path == row else file in answer.names for answer in answers)
+            exists, wanted = (response.ok if path == row else file in response.names for response in answers)
             if exists is not wanted:
                 text = f"{row if path == row else file} {'is' if exists else 'is not'} there after {chosen}"
                 unmet(run, "backups.restore", chosen, text, restored, there)
@@ -238,7 +238,7 @@ def a_trunk_is_listed(run: Run, carrier: str, **names: str) -> None:
     sent = run.send(run.fixtures.request(create, body))
     listed = run.send(Request("GET", "/trunks"))
     answers = listed.response, expected_response(run, sent, listed)
-    is_listed, wanted = (any(row.get("pkey") == body["pkey"] for row in answer.rows) for answer in answers)
+    is_listed, wanted = (any(row.get("pkey") == body["pkey"] for row in response.rows) for response in answers)
     if is_listed and sent.response.ok and not wanted:  # the judge reports a missing one
         unmet(run, create.id, "listed", f"a trunk of {carrier} is listed", sent, listed)
 

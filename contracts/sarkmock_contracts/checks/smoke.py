@@ -71,11 +71,11 @@ def store_sound_settings(run: Run, operation: Operation) -> None:
 
 def is_excused(run: Run, operation: Operation, exchange: Exchange) -> bool:
     """Whether the document predicts another response: a crash, a check that is not described, or no usable row."""
-    answer = exchange.response
-    if answer.rejected:
-        return (open_fields(operation) | run.contract.unlisted(operation)).issuperset(answer.rejected)
-    nothing_there = answer.status == 404 and bool(operation.parameters) and not run.fixtures.fixture(operation)
-    return nothing_there or (answer.status == 500 and "500" in operation.spec["responses"])
+    response = exchange.response
+    if response.rejected:
+        return (open_fields(operation) | run.contract.unlisted(operation)).issuperset(response.rejected)
+    nothing_there = response.status == 404 and bool(operation.parameters) and not run.fixtures.fixture(operation)
+    return nothing_there or (response.status == 500 and "500" in operation.spec["responses"])
 
 
 def start_pbx_again(run: Run) -> None:

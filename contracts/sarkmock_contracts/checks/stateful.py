@@ -20,7 +20,7 @@ from ..client.http import Exchange, Request, fill_path
 from ..errors import NoBounds, Unanswered, Unavailable, Withheld
 from ..fixtures import Body
 from ..judge.oracle import Problem
-from ..judge.row_model import STRANGE, RowModel
+from ..judge.row_model import UNDOCUMENTED, RowModel
 from ..run import Run
 from ..spec.operation_data import Resource, key_text, recipe
 from ..spec.operation_data import resources as all_resources
@@ -196,7 +196,7 @@ class Sequences:
 
 def unknown_field(show: Operation, operation: Operation) -> Body:
     """Return unknown fields of an operation, columns among them. They must be ignored (sark-v6-api.txt line 100)."""
-    return {name: STRANGE for name in ("nosuchfield", *show.visible) if name not in operation.rules}
+    return {name: UNDOCUMENTED for name in ("nosuchfield", *show.visible) if name not in operation.rules}
 
 
 ACTIONS = ("create", "create", "create_again", "update", "update", "delete", "read", "list")

@@ -39,18 +39,18 @@ def foreign_operations(run: Run) -> list[Operation]:
     return [operation for place, operation in operations.items() if place not in ours]
 
 
-def check_strange_operations(run: Run) -> None:
+def check_undocumented_operations(run: Run) -> None:
     """Report operations of other profiles that exist, on paths that the judging document has and on others."""
     ours = {operation.path: operation for operation in reversed(run.contract.operations)}
     for operation in foreign_operations(run):
         if operation.path not in ours:
-            check_strange_path(run, operation)
+            check_undocumented_path(run, operation)
         elif run.permits(operation):
             with suppress(Withheld):
                 check_method(run, ours[operation.path], operation.method)
 
 
-def check_strange_path(run: Run, operation: Operation) -> None:
+def check_undocumented_path(run: Run, operation: Operation) -> None:
     """Report a path of another profile that exists: GET must give 404, and OPTIONS must not allow its method."""
     missing = dict.fromkeys(operation.parameters, MISSING_KEY)
     path = fill_path(operation.path, missing | example_path(run, operation))
@@ -105,25 +105,25 @@ def accepted_value(rules: Any) -> Iterator[Any]:
     yield from (value for value in values if not is_placeholder(value) and not isinstance(value, FileOf))
 
 
-def check_strange_fields(run: Run, operation: Operation) -> None:
+def check_undocumented_fields(run: Run, operation: Operation) -> None:
     """Variables that the document does not have must be ignored: neither rejected nor stored.
 
     All are sent at once, or one by one if that request is not accepted. Variables that an accepted request already
     contained are not sent again.
     """
-    strange = {name: value for name, value in foreign_fields(run, operation).items()
-               if (operation.id, name) not in run.coverage.strange}
+    undocumented = {name: value for name, value in foreign_fields(run, operation).items()
+                    if (operation.id, name) not in run.coverage.strange}
     try:
-        for name, exchange in exchanges(run, operation, strange):
-            report_stored(run, operation, {name: strange[name]}, exchange)
+        for name, exchange in exchanges(run, operation, undocumented):
+            report_stored(run, operation, {name: undocumented[name]}, exchange)
     except Unavailable:
         return
 
 
-def report_stored(run: Run, operation: Operation, strange: Mapping[str, Any], exchange: Exchange) -> None:
+def report_stored(run: Run, operation: Operation, undocumented: Mapping[str, Any], exchange: Exchange) -> None:
     """Report the undocumented variables that an exchange has stored."""
-    run.coverage.strange.update((operation.id, name) for name in strange)
-    held = {name: value for name, value in strange.items() if shows_value(exchange, name, value)}
+    run.coverage.strange.update((operation.id, name) for name in undocumented)
+    held = {name: value for name, value in undocumented.items() if shows_value(exchange, name, value)}
     usual = held if operation.method == "POST" else {}  # an update has already changed the only row for a comparison
     plain = run.send(run.fixtures.request(operation, run.fixtures.minimal(operation))) if usual else exchange
     for name, value in held.items():
@@ -132,20 +132,20 @@ def report_stored(run: Run, operation: Operation, strange: Mapping[str, Any], ex
             run.report(operation.id, Problem("stored", name, "unknown field", text), exchange)
 
 
-def exchanges(run: Run, operation: Operation, strange: dict[str, Any]) -> Iterator[tuple[str, Exchange]]:
+def exchanges(run: Run, operation: Operation, undocumented: dict[str, Any]) -> Iterator[tuple[str, Exchange]]:
     """Yield each variable with the exchange in which it was sent."""
-    together = send_fields(run, operation, strange) if strange else None
-    for name, value in strange.items():
-        if together is None or (len(strange) > 1 and not together.response.ok):
+    together = send_fields(run, operation, undocumented) if undocumented else None
+    for name, value in undocumented.items():
+        if together is None or (len(undocumented) > 1 and not together.response.ok):
             yield name, send_fields(run, operation, {name: value})
         else:
             yield name, together
 
 
-def send_fields(run: Run, operation: Operation, strange: dict[str, Any]) -> Exchange:
-    return run.send(run.fixtures.request(operation, {**run.fixtures.minimal(operation), **strange}))
+def send_fields(run: Run, operation: Operation, undocumented: dict[str, Any]) -> Exchange:
+    return run.send(run.fixtures.request(operation, {**run.fixtures.minimal(operation), **undocumented}))
 
 
 def shows_value(exchange: Exchange, name: str, value: Any) -> bool:
-    answer = exchange.response.json
-    return exchange.response.ok and isinstance(answer, dict) and str(answer.get(name)) == str(value)
+    row = exchange.response.json
+    return exchange.response.ok and isinstance(row, dict) and str(row.get(name)) == str(value)

@@ -294,9 +294,9 @@ class Http:
 
     def _answer(self, prepared: requests.PreparedRequest) -> Response:
         with self._session.send(prepared, timeout=_TIMEOUT, allow_redirects=False, verify=self._verify,
-                                stream=True) as answer:
-            body = first_bytes(answer.iter_content(BODY_CHUNK))
-            return Response(answer.status_code, tuple(answer.headers.items()), body)
+                                stream=True) as response:
+            body = first_bytes(response.iter_content(BODY_CHUNK))
+            return Response(response.status_code, tuple(response.headers.items()), body)
 
 
 def _reason(error: BaseException) -> str:

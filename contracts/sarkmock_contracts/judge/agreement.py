@@ -103,8 +103,8 @@ def same_row(listing: Operation, made: Exchange, *lists: Response) -> bool:
     """Return whether all lists agree on the row that a request has created: all of them show it, or none does."""
     name = listing.table.key if listing.table else ""
     key = key_text(made.response.fields.get(name))
-    shown = {key in [key_text(row.get(name)) for row in answer.rows] for answer in lists}
-    return len(shown) == 1 and all(answer.ok for answer in lists)
+    shown = {key in [key_text(row.get(name)) for row in response.rows] for response in lists}
+    return len(shown) == 1 and all(response.ok for response in lists)
 
 
 def messages(response: Response, field: str) -> Any:

@@ -30,7 +30,7 @@ class Coverage:
         self.filled: set[str] = set()  # operations that returned a 2xx response with data
         self.checked: set[str] = set()  # operations where a check beyond the rules rejected, or should have
         self.paths: set[str] = set()  # tested paths that the document does not have
-        self.strange: set[CoveredField] = set()  # sent fields that the document does not have
+        self.strange: set[CoveredField] = set()  # sent undocumented fields; the name is a key of reports of shards
         self.unlike: set[str] = set()  # places whose responses differed from those of the expected version
         self.framework: set[str] = set()  # keys of x-laravel that a check tested by itself
         self.seconds: Counter[tuple[str]] = Counter()  # total response time by operation
@@ -161,9 +161,9 @@ def why_unchecked(coverage: Coverage, operation: Operation) -> str:
 def why_untried(coverage: Coverage, operation: Operation, name: str | None) -> str:
     if name is None:
         return ""
-    if name not in operation.rules:
-        return "" if (operation.id, name) in coverage.strange else f"{operation_name(operation)} was not sent {name}"
     field = (operation.id, name)
+    if name not in operation.rules:
+        return "" if field in coverage.strange else f"{operation_name(operation)} was not sent {name}"
     if field in coverage.right and field in coverage.wrong:
         return ""
     return f"{operation_name(operation)} was not sent every kind of {name}"

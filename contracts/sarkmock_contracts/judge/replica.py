@@ -171,15 +171,15 @@ class Replica:
     # corrections by what the target shows
 
     def _correct(self, exchange: Exchange, expected: Response, before: Moment) -> None:
-        answer = exchange.response
-        if answer.ok != expected.ok:
+        response = exchange.response
+        if response.ok != expected.ok:
             self._go(before)  # a request that failed had no effect
-        if answer.ok and isinstance(answer.json, dict) and isinstance(expected.json, dict):
-            self._rename_files(expected.json, answer.json)
+        if response.ok and isinstance(response.json, dict) and isinstance(expected.json, dict):
+            self._rename_files(expected.json, response.json)
         operation = self.leader.operation(exchange.request)
-        if operation is not None and operation.path in FILE_LISTS and answer.ok and operation.method == "GET":
-            self._take_files(FILE_LISTS[operation.path], answer.json, expected.json)
-        if operation is not None and operation.table is not None and answer.ok:
+        if operation is not None and operation.path in FILE_LISTS and response.ok and operation.method == "GET":
+            self._take_files(FILE_LISTS[operation.path], response.json, expected.json)
+        if operation is not None and operation.table is not None and response.ok:
             with suppress(sqlite3.Error, OverflowError):
                 self._take(operation, operation.table, exchange, expected)
 
@@ -200,15 +200,15 @@ class Replica:
             content = "".join(f"{line}\n" for line in lines).encode("utf-8", "surrogatepass")
             self.state.files[file] = PbxFile(content, self.state.clock.now())
 
-    def _take_first_list(self, path: str, table: Table, answer: Response) -> None:
+    def _take_first_list(self, path: str, table: Table, response: Response) -> None:
         """Store the rows of a list if they are not those of the mock."""
-        if not isinstance(answer.json, list):
+        if not isinstance(response.json, list):
             return
         self._listed.add(path)
         held = {key_text(row[table.key]) for row in self.state.tables.rows(table.name, table.where)}
-        if held != {key_text(row.get(table.key)) for row in answer.rows}:
+        if held != {key_text(row.get(table.key)) for row in response.rows}:
             with suppress(sqlite3.Error, OverflowError):
-                self._take_list(table, answer.rows)
+                self._take_list(table, response.rows)
 
     def _rename_files(self, expected: Mapping[str, Any], shown: Mapping[str, Any]) -> None:
         """Rename files to the names that the target shows: they contain the time of day."""

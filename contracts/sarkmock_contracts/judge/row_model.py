@@ -16,7 +16,7 @@ from .oracle import Problem
 
 BlamedProblem = tuple[Operation, Problem, tuple[Exchange, ...]]
 _Row = dict[str, Any]
-STRANGE = "nosuchvalue"  # the value of fields that an operation does not have
+UNDOCUMENTED = "nosuchvalue"  # the value of fields that an operation does not have
 UNSHOWN = "not shown"  # kind of problem: a variable that was sent is missing in the response
 STAMP, STAMPED = "YYYY-MM-DD HH:MM:SS", re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d")  # set by database triggers
 
@@ -78,26 +78,27 @@ class RowModel:
         self.doubts.clear()
         self.shown = {name: value for name, value in self.shown.items() if name not in changed}
 
-    def expect_derived(self, operation: Operation, sent: Mapping[str, Any], answer: Mapping[str, Any]) -> None:
+    def expect_derived(self, operation: Operation, sent: Mapping[str, Any], row: Mapping[str, Any]) -> None:
         """Expect the columns that the server has derived from a write as its response shows them."""
-        self.expected |= {name: Expected(answer[name], operation, "unrequested")
-                          for name in sorted(columns_derived(operation.id, sent) & answer.keys())
-                          if answer[name] is not None}
+        self.expected |= {name: Expected(row[name], operation, "unrequested")
+                          for name in sorted(columns_derived(operation.id, sent) & row.keys())
+                          if row[name] is not None}
 
     def differences(self, show: Operation, row: Mapping[str, Any], exchange: Exchange) -> Iterator[BlamedProblem]:
         """Yield the differences between a row shown in an exchange and the expected one, and the operation to blame.
 
         The operation to blame is the one that should have written the value, or else the one that shows it.
         """
-        strange = {name for name, value in row.items() if value == STRANGE and name not in self.written_by.rules}
-        for name in sorted(strange):
+        undocumented = {name for name, value in row.items()
+                        if value == UNDOCUMENTED and name not in self.written_by.rules}
+        for name in sorted(undocumented):
             text = f"{name} is not a variable, but is stored"
             yield self.written_by, Problem("stored", name, "unknown field", text), self._evidence(exchange)
-        for name in [name for name in self.expected if name in row and name not in strange]:
+        for name in [name for name in self.expected if name in row and name not in undocumented]:
             yield from self._compared(show, name, row[name], exchange)
         known = {name for name, expected in self.expected.items()
                  if expected.value != STAMP or not expected.fits(row.get(name))}
-        for name in self.shown.keys() - known - strange:
+        for name in self.shown.keys() - known - undocumented:
             if row.get(name) != self.shown[name]:
                 text = f"{name} was {self.shown[name]!r}, is {row.get(name)!r}, although no request sent it"
                 yield self.changed_by or show, Problem("unrequested", name, "changed", text), self._evidence(exchange)
@@ -196,11 +197,11 @@ def wrong_value(check: str, name: str, kind: str, wanted: Any, got: Any) -> Prob
 
 def columns_of_server(operation: Operation, exchange: Exchange) -> set[str]:
     """Return the columns in the response to a write that neither the request nor a default determines."""
-    sent, answer = exchange.request.post, exchange.response
+    sent, response = exchange.request.post, exchange.response
     if operation.method not in ("POST", "PUT") or exchange.request.media_type != JSON:
         return set()
-    derived = columns_derived(operation.id, sent) & answer.fields.keys()
-    return derived | (answer.fields.keys() - operation.defaults.keys() - sent.keys()
+    derived = columns_derived(operation.id, sent) & response.fields.keys()
+    return derived | (response.fields.keys() - operation.defaults.keys() - sent.keys()
                       if operation.method == "POST" else set())
 
 

@@ -65,24 +65,24 @@ class RowTracker:
 
     def _wrote(self, resource: Resource | None, operation: Operation, exchange: Exchange) -> Iterator[BlamedProblem]:
         sent = exchange.request.post
-        answer = exchange.response.json
+        fields = exchange.response.json
         if resource is not None:
             self._reused(resource, exchange)
         if exchange.request.query or exchange.request.media_type != JSON:
             self.alive.pop((resource.name if resource else "", last_segment(exchange.request)), None)
             return  # other checks test how such requests are parsed
-        if isinstance(answer, dict):
+        if isinstance(fields, dict):
             optional = self._contract.optional_columns(operation)
             yield from ((operation, problem, (exchange,))
-                        for problem in stored_problems(operation, sent, answer, optional))
+                        for problem in stored_problems(operation, sent, fields, optional))
             if resource is None:  # nothing shows the row again
-                yield from ((operation, problem, (exchange,)) for problem in default_problems(operation, sent, answer))
+                yield from ((operation, problem, (exchange,)) for problem in default_problems(operation, sent, fields))
         if resource is not None and operation in (*resource.creates, resource.update):
             make = self._made if operation in resource.creates else self._changed
             row = make(resource, operation, exchange, sent)
-            if row is not None and isinstance(answer, dict):
-                yield from row.differences(operation, answer, exchange)
-                row.expect_derived(operation, sent, answer)
+            if row is not None and isinstance(fields, dict):
+                yield from row.differences(operation, fields, exchange)
+                row.expect_derived(operation, sent, fields)
         else:
             for row in self.alive.values():  # it may change or create other rows of its section
                 row.shown = row.shown if row.resource.section != operation.section else {}

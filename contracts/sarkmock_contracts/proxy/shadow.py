@@ -193,41 +193,41 @@ class Shadow:
         exchange = Exchange(replace(request, headers=headers_without_token(request)), exchange.response)
         for side in (self._other, self._own):
             side.observe(exchange)
-        real, drifted, answer = self._compare(exchange, seen=True)
+        real, drifted, response = self._compare(exchange, seen=True)
         if drifted and self._read_again(request) and request.method in ("GET", "HEAD"):
-            real, drifted, answer = self._compare(exchange, seen=False)
-        if answer.ok != exchange.response.ok:
+            real, drifted, response = self._compare(exchange, seen=False)
+        if response.ok != exchange.response.ok:
             self._follow()
         real += self._token_needed(request)
         levels = {difference.level for difference in real}
         level = min(levels, key=DIFFERENCE_LEVELS.index, default=UNSURE if drifted else SAME)
         self.counts[SAME if level == INFORMATIVE else level] += 1
-        return [cause for difference in real if (cause := self._note(difference, exchange, answer))]
+        return [cause for difference in real if (cause := self._note(difference, exchange, response))]
 
     def _compare(self, exchange: Exchange, seen: bool) -> tuple[list[Difference], bool, Response]:
         """Return the differences of the other version, whether the box deviates in status from its own version, and the
         response of the other version."""
         answers = [side.answer(side.leader, exchange) if seen else side.leader.answer(exchange.request)
                    for side in (self._other, self._own)]
-        other, own = (list(self._differences(exchange, side.leader.contract, answer))
-                      for side, answer in zip((self._other, self._own), answers, strict=True))
+        other, own = (list(self._differences(exchange, side.leader.contract, response))
+                      for side, response in zip((self._other, self._own), answers, strict=True))
         expected = {(difference.kind, difference.of) for difference in own}
         lost = any(difference.kind in STATUS_KINDS for difference in own)
         real = [difference for difference in other if not lost and (difference.kind, difference.of) not in expected]
         return real, lost, answers[0]
 
-    def _differences(self, exchange: Exchange, contract: Contract, answer: Response) -> list[Difference]:
+    def _differences(self, exchange: Exchange, contract: Contract, response: Response) -> list[Difference]:
         request, box = replace(exchange.request, method=method_of(exchange.request)), exchange.response
         operation, there = self._own.leader.operation(request), contract.operation_of(request)
         named = operation or there
         method = request.method if request.method in COMMON_METHODS else "another method"
         op = operation_name(named) if named else f"{method} of no operation"
-        if operation is not None and there is None and box.status != answer.status and answer.status in (404, 405):
+        if operation is not None and there is None and box.status != response.status and response.status in (404, 405):
             moved = contract.by_id.get(operation.id)
             if moved is None or (moved.method, moved.path) != (operation.method, operation.path):
                 kind = "operation moved" if moved else "operation removed"
                 return [Difference(kind, op, "", str(box.status), operation_name(moved) if moved else None)]
-        return list(answer_differences(op, self._own.leader.contract, operation, box, answer,
+        return list(answer_differences(op, self._own.leader.contract, operation, box, response,
                                        browser=header(request.headers, "Origin") is not None))
 
     def _follow(self) -> None:
@@ -246,21 +246,21 @@ class Shadow:
             return []
         return [Difference("token needed", operation_name(operation))]
 
-    def _note(self, difference: Difference, exchange: Exchange, answer: Response) -> ShadowCause | None:
-        crash = exchange.response if difference.kind == "no longer crashes" else answer
+    def _note(self, difference: Difference, exchange: Exchange, response: Response) -> ShadowCause | None:
+        crash = exchange.response if difference.kind == "no longer crashes" else response
         key = difference.kind, shared_cause(difference, crash)
         cause = self.causes.get(key)
         more = exchange.weight - (cause.exchange.weight if cause else 0)
         fits = self._held + more <= self._max_bytes
         if cause is None and fits and len(self.causes) < MOST_CAUSES:
             self._held += more
-            self.causes[key] = ShadowCause(difference, {difference.op: 1}, exchange, answer.status)
+            self.causes[key] = ShadowCause(difference, {difference.op: 1}, exchange, response.status)
             return self.causes[key]
         if cause is not None:
             cause.operations[difference.op] = cause.operations.get(difference.op, 0) + 1
             if fits and exchange.size < cause.exchange.size:
                 self._held += more
-                cause.difference, cause.exchange, cause.shadow_status = difference, exchange, answer.status
+                cause.difference, cause.exchange, cause.shadow_status = difference, exchange, response.status
         return None
 
     def _read_again(self, request: Request) -> bool:

@@ -89,8 +89,8 @@ class _Everything:
         return int(self._there)
 
 
-def _supposed_by(operation: Operation, name: str, value: Any, answer: Any, live: ImpliedTables) -> set[ImpliedRow]:
-    received = {str(message) for message in (answer if isinstance(answer, list) else [answer])}
+def _supposed_by(operation: Operation, name: str, value: Any, rejection: Any, live: ImpliedTables) -> set[ImpliedRow]:
+    received = {str(message) for message in (rejection if isinstance(rejection, list) else [rejection])}
     tables = {there: _Everything(live, there) for there in (True, False)}
     try:
         messages = {there: set(operation.validator.errors({name: value}, tables[there]).get(name, ()))

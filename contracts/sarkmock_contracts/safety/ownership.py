@@ -239,17 +239,17 @@ class Ownership:
                     return entry
         return None
 
-    def made(self, entry: LedgerEntry, answer: Any) -> tuple[str | None, Undo | None]:
+    def made(self, entry: LedgerEntry, body: Any) -> tuple[str | None, Undo | None]:
         """Return the key of what a response says was created, and its undo steps; None for what is doubtful."""
         step = entry.undo[0] if entry.undo else {}
         if "put" in step:
             return None, [self.restorable.left(step)]
-        if entry.key is not None or not isinstance(answer, dict) or "holds" in step:
+        if entry.key is not None or not isinstance(body, dict) or "holds" in step:
             return entry.key, None
         if "since" in step:  # {"newbackupname": NAME}
-            return None, [{**step, "named": next(map(str, answer.values()), "")}]
+            return None, [{**step, "named": next(map(str, body.values()), "")}]
         tables = (operation.table for operation in self.operations if operation.id == entry.operation)
-        key = str(answer.get(next((table.key for table in tables if table is not None), "")) or "")
+        key = str(body.get(next((table.key for table in tables if table is not None), "")) or "")
         doubtful = not self.keys.mine(key) or folded_key(key) in self.taken or self._owner(entry.collection, key)
         return (None, None) if doubtful else (key, removal_request(entry.collection, key))
 

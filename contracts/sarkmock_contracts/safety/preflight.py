@@ -46,17 +46,17 @@ def preflight(target: Target, verify: bool | str, client: Client | None = None) 
     problem = None if isinstance(list(target.layers())[-1], InProcess) else connection_problem(target.url, verify)
     if problem:
         raise CannotRun(problem)
-    answer = (client or target).get(PROBE)
-    problem = answer_problem(target, answer)
+    response = (client or target).get(PROBE)
+    problem = answer_problem(target, response)
     if problem:
         raise CannotRun(f"{target.url}: {problem}")
-    return answer
+    return response
 
 
-def is_sark(answer: Response) -> bool:
+def is_sark(response: Response) -> bool:
     """Whether a response is a list of tenants, rows with a key; one always exists (sark-v6-api.txt line 685)."""
-    rows = answer.json
-    if answer.status != HTTPStatus.OK or not isinstance(rows, list):
+    rows = response.json
+    if response.status != HTTPStatus.OK or not isinstance(rows, list):
         return False
     return all(isinstance(row, dict) and "pkey" in row for row in rows)
 
@@ -115,53 +115,53 @@ def tls_problem(host: str, port: int, trust: ssl.SSLContext) -> str | None:
 
 # a response, but not one of a SARK
 
-def answer_problem(target: Target, answer: Response) -> str | None:
+def answer_problem(target: Target, response: Response) -> str | None:
     """Explain why the response to the probe is not that of the API; None if it is."""
-    if is_sark(answer):
+    if is_sark(response):
         return None
-    if 300 <= answer.status < 400:
-        return redirect_text(target, answer)
-    if answer.status in (401, 403):
-        return rejection_text(target, answer)
-    if is_login(answer):
-        return f"{PROBE} returned a login page{page_title(answer)}: wrong base path, or a token is needed"
-    if answer.status == HTTPStatus.TOO_MANY_REQUESTS:
+    if 300 <= response.status < 400:
+        return redirect_text(target, response)
+    if response.status in (401, 403):
+        return rejection_text(target, response)
+    if is_login(response):
+        return f"{PROBE} returned a login page{page_title(response)}: wrong base path, or a token is needed"
+    if response.status == HTTPStatus.TOO_MANY_REQUESTS:
         return f"{PROBE} returned 429: too many requests; try again in a minute"
-    elsewhere = None if is_api_base(target, answer) else other_base_path(target)
+    elsewhere = None if is_api_base(target, response) else other_base_path(target)
     if elsewhere is not None:
         return f"no API at the base path {target.transport.base or '/'}; it is at {elsewhere}"
-    if answer.status >= 500:
-        return error_text(target, answer)
-    if wants_token(answer):
+    if response.status >= 500:
+        return error_text(target, response)
+    if wants_token(response):
         return why_rejected(target)
-    if NO_PAGE in answer_message(answer):
+    if NO_PAGE in answer_message(response):
         return "a SARK responds, but not at this base path; it usually ends in /api"
-    kind = answer.content_type or "without a content type"
-    return f"no SARK API: {PROBE} returned {answer.status} {kind}{page_title(answer)}"
+    kind = response.content_type or "without a content type"
+    return f"no SARK API: {PROBE} returned {response.status} {kind}{page_title(response)}"
 
 
-def error_text(target: Target, answer: Response) -> str:
+def error_text(target: Target, response: Response) -> str:
     """Explain a 5xx response. A SARK has its own message for a path that does not exist."""
     if is_malformed(target):
         return f"{credential(target)}: not a token of SARK; they look like 1|SECRET"
     if NO_PAGE in answer_message(target.get("/no-such-path")):
-        reason = str(answer.fields.get("message") or "see its log")
-        return f"a SARK responds, but {PROBE} returned {answer.status} ({reason[:200]})"
-    return f"{PROBE} returned an error ({answer.status}): no SARK API is running there"
+        reason = str(response.fields.get("message") or "see its log")
+        return f"a SARK responds, but {PROBE} returned {response.status} ({reason[:200]})"
+    return f"{PROBE} returned an error ({response.status}): no SARK API is running there"
 
 
-def answer_message(answer: Response) -> str:
-    return str(answer.fields.get("message"))
+def answer_message(response: Response) -> str:
+    return str(response.fields.get("message"))
 
 
-def wants_token(answer: Response) -> bool:
+def wants_token(response: Response) -> bool:
     """Whether the response is that of a SARK that requires a token. A wrong base path gives the same response."""
-    return NO_PAGE in answer_message(answer) and "nauthor" in answer_message(answer)
+    return NO_PAGE in answer_message(response) and "nauthor" in answer_message(response)
 
 
-def is_api_base(target: Target, answer: Response) -> bool:
+def is_api_base(target: Target, response: Response) -> bool:
     """Whether a SARK that requires a token has the API at this base path."""
-    return wants_token(answer) and target.get(WHOAMI).status != HTTPStatus.NOT_FOUND
+    return wants_token(response) and target.get(WHOAMI).status != HTTPStatus.NOT_FOUND
 
 
 def why_rejected(target: Target) -> str:
@@ -190,29 +190,29 @@ def is_malformed(target: Target) -> bool:
 def why_token_ended(transport: Transport) -> str | None:
     """Explain why a target no longer accepts the run; None if it does."""
     target = Target(transport)
-    answer = target.get(PROBE)
-    return answer_problem(target, answer) if answer.status in UNADMITTED else None
+    response = target.get(PROBE)
+    return answer_problem(target, response) if response.status in UNADMITTED else None
 
 
-def rejection_text(target: Target, answer: Response) -> str:
+def rejection_text(target: Target, response: Response) -> str:
     """Describe the login that a web server before the API requires; the API has no 401 for this path."""
-    challenge = answer.header("WWW-Authenticate")
+    challenge = response.header("WWW-Authenticate")
     if challenge is None:
-        return f"{PROBE} returned {answer.status}: it needs a login or token, or rejects this address"
+        return f"{PROBE} returned {response.status}: it needs a login or token, or rejects this address"
     match = re.search(r'realm="([^"]+)"', challenge, re.IGNORECASE)
     realm = f" ({match[1][:60]})" if match and match[1].isprintable() else ""
-    asks = f"{PROBE} returned {answer.status}: the web server needs a user name and a password{realm}"
+    asks = f"{PROBE} returned {response.status}: the web server needs a user name and a password{realm}"
     credential_name = credential(target)
     if credential_name:
         return f"{asks} and rejects {credential_name}"
     return f"{asks}: --header 'Authorization: Basic BASE64', where BASE64 encodes USER:PASSWORD"
 
 
-def redirect_text(target: Target, answer: Response) -> str:
+def redirect_text(target: Target, response: Response) -> str:
     """Describe where a redirect leads."""
-    location = answer.header("Location")
+    location = response.header("Location")
     if not location:
-        return f"{PROBE} returned {answer.status}"
+        return f"{PROBE} returned {response.status}"
     where = urljoin(f"{target.url}{PROBE}", location)
     if re.search(r"log-?in|sign-?in|auth", where, re.IGNORECASE):
         return f"{PROBE} redirects to a login page, {where}: wrong base path, or a token is needed"
@@ -221,14 +221,14 @@ def redirect_text(target: Target, answer: Response) -> str:
     return f"{PROBE} redirects to {where}{f'; use {base} as the base URL' if moved else ''}"
 
 
-def is_login(answer: Response) -> bool:
-    asks = re.search(rb"""type\s*=\s*["']?password""", answer.body, re.IGNORECASE)
-    return "html" in answer.content_type and asks is not None
+def is_login(response: Response) -> bool:
+    asks = re.search(rb"""type\s*=\s*["']?password""", response.body, re.IGNORECASE)
+    return "html" in response.content_type and asks is not None
 
 
-def page_title(answer: Response) -> str:
+def page_title(response: Response) -> str:
     """Return the title of an HTML page as a phrase for messages; empty if there is none."""
-    match = re.search(rb"<title[^>]*>(.*?)</title>", answer.body, re.IGNORECASE | re.DOTALL)
+    match = re.search(rb"<title[^>]*>(.*?)</title>", response.body, re.IGNORECASE | re.DOTALL)
     words = " ".join(unescape(match[1].decode("utf-8", "replace")).split()) if match else ""
     return f", titled {words[:60]!r}" if words.isprintable() and words else ""
 
@@ -237,10 +237,10 @@ def other_base_path(target: Target) -> str | None:
     """Return another base path of the same host with a SARK API, perhaps one that requires a token; None if none."""
     for url, other in other_bases(target):
         try:
-            answer = other.get(PROBE)
-            if is_sark(answer):
+            response = other.get(PROBE)
+            if is_sark(response):
                 return url
-            if is_api_base(other, answer):
+            if is_api_base(other, response):
                 return f"{url}, and {why_rejected(other)}"
         except (CannotRun, NoAnswer):
             return None
@@ -327,13 +327,13 @@ def why_no_login(box: Http, user: str, response: Response) -> str:
     """Explain why a login at this URL is not possible."""
     target = Target(box)
     try:
-        answer = target.get(PROBE)
-        problem = answer_problem(target, answer)
+        probed = target.get(PROBE)
+        problem = answer_problem(target, probed)
     except NoAnswer as error:
         return str(error)
-    if is_sark(answer):
+    if is_sark(probed):
         return f"--login {user}: the box needs no login; omit --login"
-    if problem and (response.status in (404, 405) or not wants_token(answer)):
+    if problem and (response.status in (404, 405) or not wants_token(probed)):
         return f"{box.url}: {problem}"
     return f"--login {user}: POST /auth/login returned {response.status}"
 

@@ -41,13 +41,14 @@ def _is_written(listing: Operation, operations: Sequence[Operation]) -> bool:
 
 def take_snapshot_of(client: Client, paths: Mapping[str, str | None]) -> Inventory:
     """Return the items of every list that the target has, by path."""
-    answers = {path: client.get(path) for path in paths}
-    return {path: items_of(answer.json, paths[path]) for path, answer in answers.items() if shows_something(answer)}
+    responses = {path: client.get(path) for path in paths}
+    return {path: items_of(response.json, paths[path]) for path, response in responses.items()
+            if shows_something(response)}
 
 
-def shows_something(answer: Response) -> bool:
+def shows_something(response: Response) -> bool:
     """Whether a response is a list: JSON, or an empty body (a list without rows), but not an HTML page."""
-    return answer.ok and (answer.json is not None or not answer.body.strip())
+    return response.ok and (response.json is not None or not response.body.strip())
 
 
 def items_of(content: Any, key: str | None = None) -> Items:
@@ -70,11 +71,11 @@ def keys_of_snapshot(inventory: Inventory, paths: Mapping[str, str | None]) -> f
     return frozenset(folded_key(key if name is None else str(name)) for key, name in named)
 
 
-def missing_keys(before: Inventory, paths: Mapping[str, str | None], path: str, answer: Response) -> list[str]:
+def missing_keys(before: Inventory, paths: Mapping[str, str | None], path: str, response: Response) -> list[str]:
     """Return the keys that a list showed before the run and no longer shows."""
-    if path not in before or not shows_something(answer):
+    if path not in before or not shows_something(response):
         return []
-    now = {path: items_of(answer.json, paths[path])}
+    now = {path: items_of(response.json, paths[path])}
     return sorted(keys_of_snapshot({path: before[path]}, paths) - keys_of_snapshot(now, paths))
 
 

@@ -247,8 +247,8 @@ class LiveTables:
 
     def _list(self, operation: Operation) -> Rows:
         if operation.path not in self._shown:
-            answer = self._client.get(operation.path)
-            self._keep(operation, list(answer.rows) if isinstance(answer.json, list) else [])
+            response = self._client.get(operation.path)
+            self._keep(operation, list(response.rows) if isinstance(response.json, list) else [])
         return self._shown[operation.path]
 
     def _keep(self, listing: Operation, rows: Rows) -> None:
@@ -307,15 +307,15 @@ class LiveTables:
 
     def _followed(self, rows: Rows, operation: Operation, table: Table, exchange: Exchange) -> bool:
         """Apply a created, changed or deleted row to ``rows``; return False if the rows must be fetched again."""
-        answer, key = exchange.response.json, unquote(exchange.request.path.rpartition("/")[2])
+        shown, key = exchange.response.json, unquote(exchange.request.path.rpartition("/")[2])
         if operation.method == "DELETE":
             rows[:] = [row for row in rows if str(row.get(table.key)) != key]
             return True
-        if operation.method == "PUT" and isinstance(answer, dict) and str(answer.get(table.key)) == key:
-            rows[:] = [{**row, **answer} if str(row.get(table.key)) == key else row for row in rows]
+        if operation.method == "PUT" and isinstance(shown, dict) and str(shown.get(table.key)) == key:
+            rows[:] = [{**row, **shown} if str(row.get(table.key)) == key else row for row in rows]
             return True
-        if operation.method == "POST" and isinstance(answer, dict) and answer.get(table.key) is not None:
-            rows.append({name: _stored(value) for name, value in answer.items()})
+        if operation.method == "POST" and isinstance(shown, dict) and shown.get(table.key) is not None:
+            rows.append({name: _stored(value) for name, value in shown.items()})
             return True
         return False
 

@@ -40,14 +40,14 @@ def read_tables(reader: StateReader) -> dict[str, list[StoredRow]]:
     for place, operation in enumerate(lists.values()):
         assert operation.table is not None
         reader.on_progress("rows", place, len(lists))
-        answer = reader.get(operation.id)
-        if answer is not None:
-            rows = [stored_row(reader, operation, item) for item in answer.rows]
+        response = reader.get(operation.id)
+        if response is not None:
+            rows = [stored_row(reader, operation, item) for item in response.rows]
             tables.setdefault(operation.table.name, []).extend(rows)
     unlisted = (row for row in reader.factory.tables["device"] if row.get("legacy") is not None)
     tables.get("device", []).extend(unlisted)
-    answer = reader.get("destinations.list")
-    order_by_creation(tables, answer.json if answer else None)
+    response = reader.get("destinations.list")
+    order_by_creation(tables, response.json if response else None)
     return {table: list(unique_rows(reader.fresh.tables.key(table), rows)) for table, rows in tables.items()}
 
 
@@ -116,14 +116,14 @@ def read_users(reader: StateReader) -> dict[str, list[StoredRow]]:
     """Return the accounts, if the version has any. Passwords are not shown: all get that of the factory."""
     if not reader.fresh.tables.has(USERS):
         return {}
-    answer = reader.get("auth.users.list")
-    if answer is None:
+    response = reader.get("auth.users.list")
+    if response is None:
         return {}
     columns = reader.fresh.tables.columns(USERS)
     password = next(iter(reader.factory.tables[USERS]))["password"]
     reader.note(f"Accounts: passwords cannot be read; in the mock, every user has {FACTORY_PASSWORD!r}")
     return {USERS: [{**{name: stored_time(name, value) for name, value in user.items() if name in columns},
-                     "password": password} for user in answer.rows]}
+                     "password": password} for user in response.rows]}
 
 
 def stored_time(column: str, value: Any) -> Any:
@@ -136,16 +136,16 @@ def stored_time(column: str, value: Any) -> Any:
 
 def read_files(reader: StateReader) -> Files:
     """Return greetings, call records and firewall rules, by path."""
-    answer = reader.get("greetings.list")
-    names = answer.names if answer else []
+    response = reader.get("greetings.list")
+    names = response.names if response else []
     files = dict(downloads(reader, "greetings", "greeting", pbx_files.GREETINGS, names))
     records = reader.get("logs.cdrs.all")
     if records:
         files[pbx_files.CALL_RECORDS] = records.body
     for name, place in FIREWALLS.items():
-        answer = reader.get(name)
-        if answer:
-            lines = answer.fields.get("rules", []) if isinstance(answer.json, dict) else answer.json
+        response = reader.get(name)
+        if response:
+            lines = response.fields.get("rules", []) if isinstance(response.json, dict) else response.json
             texts = [line for line in lines if isinstance(line, str)] if isinstance(lines, list) else []
             files[place] = "".join(f"{line}\n" for line in texts).encode("utf-8", "replace")
     return files
@@ -155,10 +155,10 @@ def read_archives(reader: StateReader, secrets: bool) -> Files:
     """Return backups and snapshots by path; none without ``secrets``, because they contain every password."""
     files: Files = {}
     for kind, (parameter, place) in ARCHIVES.items():
-        answer = reader.get(f"{kind}.list")
-        names = answer.names if answer else []
+        response = reader.get(f"{kind}.list")
+        names = response.names if response else []
         if secrets:
-            files |= downloads(reader, kind, parameter, place, names, answer.fields if answer else None)
+            files |= downloads(reader, kind, parameter, place, names, response.fields if response else None)
         elif names:
             reader.note(f"{len(names)} {kind} are left out because they contain passwords; --with-secrets imports them")
     return files
@@ -169,9 +169,9 @@ def downloads(reader: StateReader, kind: str, parameter: str, place: str,
     """Yield paths and contents of files; zeros of the listed size where downloads crash, as in L10 and L11."""
     for index, name in enumerate(names):
         reader.on_progress(kind, index, len(names))
-        answer = reader.get(f"{kind}.download", **{parameter: name})
-        if answer or reader.status >= 500:
-            yield f"{place}/{name}", answer.body if answer else bytes(file_size((listed or {}).get(name)))
+        response = reader.get(f"{kind}.download", **{parameter: name})
+        if response or reader.status >= 500:
+            yield f"{place}/{name}", response.body if response else bytes(file_size((listed or {}).get(name)))
 
 
 def file_size(listed: Any) -> int:
@@ -183,8 +183,8 @@ def file_size(listed: Any) -> int:
 # Asterisk's state
 
 def is_running(reader: StateReader) -> bool:
-    answer = reader.get("syscommands.pbxrunstate")
-    return bool(answer and answer.fields.get("pbxrunstate"))
+    response = reader.get("syscommands.pbxrunstate")
+    return bool(response and response.fields.get("pbxrunstate"))
 
 
 def read_runtime(reader: StateReader, phones: list[StoredRow]) -> dict[tuple[str, str], str]:
@@ -193,17 +193,17 @@ def read_runtime(reader: StateReader, phones: list[StoredRow]) -> dict[tuple[str
     numbers = [str(row["pkey"]) for row in phones if row.get("pkey")]
     for index, extension in enumerate(numbers):
         reader.on_progress("runtime values", index, len(numbers))
-        answer = reader.get("extensions.runtime.show", extension=extension)
-        values = answer.fields if answer else {}
+        response = reader.get("extensions.runtime.show", extension=extension)
+        values = response.fields if response else {}
         result |= {(name, extension): str(value) for name, value in values.items() if value not in ("", None)}
     return result
 
 
 def read_mailboxes(reader: StateReader) -> Files:
     """Return empty message files, as many as the mailboxes have. Recordings are never read."""
-    answer = reader.get("astamis.VoicemailUsersList")
+    response = reader.get("astamis.VoicemailUsersList")
     files: Files = {}
-    for mailbox in answer.rows if answer else []:
+    for mailbox in response.rows if response else []:
         for field, folder in MAILBOX_FOLDERS.items():
             for index in range(min(header_number(str(mailbox.get(field))) or 0, MOST_MESSAGES)):
                 place = f"{pbx_files.MAILBOXES}/{mailbox.get('VoiceMailbox')}/{folder}"
