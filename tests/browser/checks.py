@@ -466,6 +466,28 @@ def test_unknown_address_shows_a_page(mock, visit, address):
     expect(page.get_by_role("heading", level=1)).to_be_visible()
 
 
+FETCHES = """async (server) => {
+    const headers = {"Content-Type": "application/json", Authorization: "Bearer 1|x"};
+    const status = (method, path, body) => fetch(server + path, {method, headers, body}).then(
+        async (response) => (await response.text()) && response.status, (error) => error.name);
+    return [
+        await status("POST", "/api/tenants", '{"pkey": "acme", "description": "a", "clusterclid": "1"}'),
+        await status("PUT", "/api/tenants/acme", '{"description": "b"}'),
+        await status("GET", "/api/tenants/none"), await status("POST", "/api/tenants", "{}"),
+        await status("GET", "/_mock/state")];
+}"""
+
+
+@pytest.mark.parametrize("profile", ["documented", "shipped", "L10"])
+def test_page_of_another_origin_can_use_the_api_alone(browser, shared, profile):
+    """It can read every response, errors too; a browser sends a preflight before each of these requests."""
+    with SarkMock(tls=False, profile=profile) as mock:
+        page = browser.new_page()
+        page.goto(f"{shared.control_url}/health")
+        assert page.evaluate(FETCHES, mock.control_url.removesuffix("/_mock")) == [201, 200, 404, 422, "TypeError"]
+        page.close()
+
+
 PICTURES = runpy.run_path(str(Path(__file__).parents[2] / "docs" / "pictures.py"))
 
 
