@@ -138,6 +138,26 @@ def test_multipart_matches_php(case):
     assert {name: shown(value) for name, value in variables.items()} == {**post, **case.get("files", {})}
 
 
+HEADER = "Content-Disposition: form-data; name=a"
+
+
+@pytest.mark.parametrize(("headers", "fields"), [
+    (HEADER + "b" * 6000, {"a" + "b" * 6000: "x"}),
+    (f"{HEADER};{'b' * 5080}X: y; name=c", {"a": "x"}),  # a piece with a colon is another header
+    (f"{HEADER};{'b' * 5081}\r\nX: y", {"a": "X: y\r\n\r\nx"}),  # nothing follows the whole buffer: a blank line
+    (f"{HEADER};{'b' * 5080}\r\nX: y", {"a": "X: y\r\n\r\nx"}),
+    (f"{HEADER};{'b' * 5079}\r\nX: y", {"a": "x"}),
+])
+def test_php_reads_long_header_lines_in_pieces(headers, fields):
+    assert len(HEADER) == 38
+    assert read_input("POST", BOUNDARY, "", f"--xyz\r\n{headers}\r\n\r\nx\r\n--xyz--\r\n".encode())[1] == fields
+
+
+def test_method_is_not_read_from_an_upload():
+    body = part('name="_method"; filename="f"', "PUT") + "--xyz--"
+    assert read_input("POST", BOUNDARY, "_method=DELETE", body.encode())[0] == {"_method": "DELETE"}
+
+
 def shown(value):
     if isinstance(value, UploadedFile):
         return [value.name, value.content.decode()]

@@ -15,7 +15,7 @@ from rich.table import Table
 from rich.text import Text
 
 from sarkmock.cli.output import console, names_or_file, print_json, write_text
-from sarkmock.export import FOLDER_FORMS, TEXT_FORMS
+from sarkmock.export import FOLDER_FORMS, TEXT_FORMS, written
 from sarkmock.http.engine import Program
 from sarkmock.pbx.seeds import seed_names, seed_summary
 from sarkmock.spec import yaml12
@@ -141,11 +141,11 @@ def export(form: str, profile: str, base_url: str, output: Path | None) -> None:
     if form == "openapi-python-client" and base_url != BASE_URL:
         raise click.UsageError(f"--base-url has no effect on {form}")
     if form in TEXT_FORMS:
-        write_text(output, TEXT_FORMS[form](load(profile), base_url.rstrip("/")))
+        write_text(output, written(form, profile, base_url.rstrip("/")))
     elif output is None:
         raise click.UsageError(f"{form} is written to a directory: name it with -o")
     else:
-        write_folder(output, FOLDER_FORMS[form](load(profile), base_url.rstrip("/")))
+        write_folder(output, written(form, profile, base_url.rstrip("/")))
 
 
 def write_folder(folder: Path, texts: Mapping[str, str]) -> None:

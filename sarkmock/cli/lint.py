@@ -11,6 +11,7 @@ from typing import Any
 import click
 
 from sarkmock.cli.output import names_or_file, write_text
+from sarkmock.export import FOLDER_FORMS, TEXT_FORMS, written
 from sarkmock.faults import Faults
 from sarkmock.faults.fault import EFFECTS, Fault, FaultError
 from sarkmock.http.engine import Engine, Program
@@ -193,3 +194,5 @@ def _of_overlay(file: Path, content: Any) -> Mistakes:
         yield ("actions", index), error.message_at(index)
     if not wrong:
         Program.of(str(file))
+        for form in (*TEXT_FORMS, *FOLDER_FORMS):
+            written(form, str(file), "https://127.0.0.1")

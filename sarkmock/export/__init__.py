@@ -4,7 +4,8 @@ In the curl script, every request that does more than read is commented out; in 
 disruptive one.
 
 In the collections, a create request stores the key for the requests after it. Operational and disruptive requests are
-skipped until the variable ``allow`` names that hazard.
+skipped until the variable ``allow`` names that hazard, and changes of a row that no response names until its variable
+is set.
 """
 
 from __future__ import annotations
@@ -25,9 +26,10 @@ from sarkmock.export.requests import (
     exported,
     kept_variables,
     path_variables,
+    unset_variables,
 )
 from sarkmock.http.replies import JSON
-from sarkmock.spec.loading import Document, resolve
+from sarkmock.spec.loading import SHAPE_ERRORS, Document, incomplete, load, resolve
 from sarkmock.spec.operations import PARAMETER, compile_document
 from sarkmock.spec.yaml12 import dump
 
@@ -60,7 +62,7 @@ def curl_block(request: Exported, variables: dict[str, str]) -> list[str]:
     reads = request.operation.hazard == "read"
     hazard = "" if reads else f" ({request.operation.hazard})"
     command = curl_command(request, variables)
-    return [f"# {request.summary}{hazard}", command if reads else f"# {command}", ""]
+    return [f"# {request.title}{hazard}", command if reads else f"# {command}", ""]
 
 
 def curl_command(request: Exported, variables: dict[str, str]) -> str:
@@ -96,7 +98,7 @@ def as_http(document: Document, base_url: str) -> str:
              *(f"@{name} = {value}" for name, value in variables.items()), ""]
     for section, members in by_section(requests).items():
         for member in members:
-            lines += [f"### {section}: {member.summary}", *http_block(member, set(variables)), ""]
+            lines += [f"### {section}: {member.title}", *http_block(member, set(variables)), ""]
     return "\n".join(lines)
 
 
@@ -152,7 +154,7 @@ hazard."""
 def as_postman(document: Document, base_url: str) -> str:
     """Return the collection as JSON; the same document always gives the same text."""
     requests = exported(document)
-    variables = kept_variables(requests)
+    variables, unset = kept_variables(requests), unset_variables(requests)
     collection = {
         "info": {"_postman_id": str(uuid.uuid5(uuid.NAMESPACE_URL, f"{document['info']['title']} {base_url}")),
                  "name": document["info"]["title"], "version": document["info"]["version"], "schema": COLLECTION_SCHEMA,
@@ -160,7 +162,8 @@ def as_postman(document: Document, base_url: str) -> str:
         "variable": [variable("baseUrl", base_url), variable("allow", "read write"),
                      *([variable("token", "")] if any(request.operation.guard for request in requests) else []),
                      *(variable(name, value) for name, value in variables.items())],
-        "item": [folder(document, name, members, set(variables)) for name, members in by_section(requests).items()],
+        "item": [folder(document, name, [item(member, set(variables), unset) for member in members])
+                 for name, members in by_section(requests).items()],
     }
     return json.dumps(collection, indent=2, ensure_ascii=False) + "\n"
 
@@ -169,17 +172,17 @@ def variable(name: str, value: str) -> dict[str, Any]:
     return {"key": name, "value": value, "type": "string"}
 
 
-def folder(document: Document, name: str, members: list[Exported], variables: set[str]) -> dict[str, Any]:
+def folder(document: Document, name: str, items: list[dict[str, Any]]) -> dict[str, Any]:
     about = next((tag.get("description", "") for tag in document["tags"] if tag["name"] == name), "")
-    return {"name": name, "description": about.strip(), "item": [item(member, variables) for member in members]}
+    return {"name": name, "description": about.strip(), "item": items}
 
 
-def item(request: Exported, variables: set[str]) -> dict[str, Any]:
+def item(request: Exported, variables: set[str], unset: set[str]) -> dict[str, Any]:
     """Return one request with its scripts and the document's example responses."""
-    events = [postman_event("test", tests(request))]
-    if not request.is_harmless:
-        events.insert(0, postman_event("prerequest", guard(request)))
-    return {"name": request.summary, "event": events, "request": postman_request(request, request.body, variables),
+    variables = request.used(variables, unset)
+    guard = list(guard_script(request, variables & unset, "pm.variables.get", "pm.execution.skipRequest"))
+    events = [*([postman_event("prerequest", guard)] if guard else []), postman_event("test", tests(request))]
+    return {"name": request.title, "event": events, "request": postman_request(request, request.body, variables),
             "response": [postman_example(request, example, variables) for example in request.examples]}
 
 
@@ -187,10 +190,14 @@ def postman_event(listen: str, lines: list[str]) -> dict[str, Any]:
     return {"listen": listen, "script": {"type": "text/javascript", "exec": lines}}
 
 
-def guard(request: Exported) -> list[str]:
-    return [f"// {request.warning}",
-            f'if (!(pm.variables.get("allow") || "").includes("{request.operation.hazard}")) {{',
-            "    pm.execution.skipRequest();", "}"]
+def guard_script(request: Exported, unset: set[str], get: str, skip: str) -> Iterator[str]:
+    """Yield the lines of a script that skips the request until a variable allows it."""
+    if not request.is_harmless:
+        yield from (f"// {request.warning}", f'if (!({get}("allow") || "").includes("{request.operation.hazard}")) {{',
+                    f"    {skip}();", "}")
+    for name in sorted(unset & request.parameters.keys()):
+        yield from (f"// No response of this version names the row: set the variable {name} to its key.",
+                    f'if ({get}("{name}") === "{NOTHING_MADE}") {{', f"    {skip}();", "}")
 
 
 def tests(request: Exported) -> list[str]:
@@ -201,10 +208,10 @@ def tests(request: Exported) -> list[str]:
         lines += ["const made = pm.response.code < 300 ? pm.response.json() : {};",
                   *(f'pm.collectionVariables.set("{name}", String(made.{field} ?? "{NOTHING_MADE}"));'
                     for name, field in request.learned.items())]
-    if request.upload and request.is_harmless:
+    if request.stored_as:
         lines += ['const [said] = pm.response.code < 300 ? pm.response.json() : [""];',
                   f'const stored = said.replace(/^Uploaded /, "") || "{NOTHING_MADE}";',
-                  f'pm.collectionVariables.set("{request.upload[0]}", stored);']
+                  f'pm.collectionVariables.set("{request.stored_as}", stored);']
     return lines
 
 
@@ -258,7 +265,7 @@ UNSAFE = re.compile(r"[^\w .,()-]+")
 def as_bruno(document: Document, base_url: str) -> dict[str, str]:
     """Return the text of every file by its path in the folder."""
     requests = exported(document)
-    variables = kept_variables(requests)
+    variables, unset = kept_variables(requests), unset_variables(requests)
     about = {"version": "1", "name": document["info"]["title"], "type": "collection"}
     guarded = {"token": ""} if any(request.operation.guard for request in requests) else {}
     values = {"baseUrl": base_url, "allow": "read write", **guarded, **variables}
@@ -268,15 +275,15 @@ def as_bruno(document: Document, base_url: str) -> dict[str, str]:
         folder = safe_name(section)
         files[f"{folder}/folder.bru"] = bru_block("meta", f"name: {section}", f"seq: {number}")
         for place, request in enumerate(members, 1):
-            text = "\n".join(blocks(request, place, set(variables)))
-            files[f"{folder}/{place:02} {safe_name(request.summary)}.bru"] = text
+            text = "\n".join(blocks(request, place, request.used(set(variables), unset), unset))
+            files[f"{folder}/{place:02} {safe_name(request.title)}.bru"] = text
     return files
 
 
-def blocks(request: Exported, place: int, variables: set[str]) -> Iterator[str]:
+def blocks(request: Exported, place: int, variables: set[str], unset: set[str]) -> Iterator[str]:
     """Yield the blocks of a request's file."""
     body = "multipartForm" if request.upload else "json" if request.body is not None else "none"
-    yield bru_block("meta", f"name: {request.summary}", "type: http", f"seq: {place}")
+    yield bru_block("meta", f"name: {request.title}", "type: http", f"seq: {place}")
     yield bru_block(request.operation.method.lower(), f"url: {{{{baseUrl}}}}{bruno_path(request, variables)}",
                     f"body: {body}", "auth: none")
     yield bru_block("headers", "Accept: application/json",
@@ -285,11 +292,10 @@ def blocks(request: Exported, place: int, variables: set[str]) -> Iterator[str]:
         yield bru_block("body:multipart-form", f"{request.upload[0]}: @file({request.upload[1]})")
     elif request.body is not None:
         yield bru_block("body:json", *json.dumps(request.body, indent=2, ensure_ascii=False).splitlines())
-    if not request.is_harmless:
-        yield bru_block("script:pre-request", f"// {request.warning}",
-                    f'if (!(bru.getEnvVar("allow") || "").includes("{request.operation.hazard}")) {{',
-                    "  bru.runner.skipRequest();", "}")
-    if request.learned or (request.upload and request.is_harmless):
+    guard = list(guard_script(request, variables & unset, "bru.getEnvVar", "bru.runner.skipRequest"))
+    if guard:
+        yield bru_block("script:pre-request", *guard)
+    if request.learned or request.stored_as:
         yield bru_block("script:post-response", *capture_script(request))
     yield bru_block("tests", 'test("the document knows the status", function () {',
                 f"  expect({json.dumps(request.statuses)}).to.include(res.getStatus());", "});")
@@ -302,9 +308,9 @@ def capture_script(request: Exported) -> Iterator[str]:
     yield "const good = res.getStatus() < 300;"
     for name, field in request.learned.items():
         yield f'bru.setVar("{name}", String((good && res.getBody().{field}) ?? "{NOTHING_MADE}"));'
-    if request.upload:
+    if request.stored_as:
         yield f'const said = good ? String(res.getBody()[0]).replace(/^Uploaded /, "") : "{NOTHING_MADE}";'
-        yield f'bru.setVar("{request.upload[0]}", said);'
+        yield f'bru.setVar("{request.stored_as}", said);'
 
 
 def bruno_path(request: Exported, variables: set[str]) -> str:
@@ -320,6 +326,14 @@ def bru_block(name: str, *lines: str) -> str:
 def safe_name(name: str) -> str:
     """Return a name that is valid on every file system."""
     return UNSAFE.sub("-", name).strip(" .")
+
+
+def written(form: str, profile: str, base_url: str) -> Any:
+    """Return a profile's export: the text, or a folder's texts by path. FileError for an overlay that lacks a part."""
+    try:
+        return {**TEXT_FORMS, **FOLDER_FORMS}[form](load(profile), base_url)
+    except SHAPE_ERRORS:
+        raise incomplete(profile, "exported") from None
 
 
 TEXT_FORMS = {"postman": as_postman, "http": as_http, "curl": as_curl, "openapi-python-client": as_python_client}

@@ -16,6 +16,8 @@ MULTIPART = "multipart/form-data"
 # Hazards that a run of the whole collection may send; others need a decision.
 HARMLESS = ("read", "write")
 NOTHING_MADE = "none-was-made"
+NEVER_PASSED = ("crash", "reject_blfkeyname")
+STARTS = ("reboot", "pbx_start")
 ENDS_A_TOKEN = ("logout", "login")
 FILE_NAMES = {"uploadzip": "sarkbak.1717236000.zip", "uploadsnap": "sark.db.1717236000.zip",
               "greeting": "usergreeting1001.wav"}
@@ -42,6 +44,17 @@ class Exported:
     @property
     def summary(self) -> str:
         return str(self.operation.spec["summary"])
+
+    @property
+    def always_fails(self) -> bool:
+        """Whether no response is a success, or a check lets no request pass."""
+        has_success = any(200 <= status < 300 for status in self.statuses)
+        return not has_success or not set(NEVER_PASSED).isdisjoint(self.operation.checks)
+
+    @property
+    def title(self) -> str:
+        """The summary, which says so if the operation of this version cannot succeed."""
+        return f"{self.summary} (always fails)" if self.always_fails else self.summary
 
     @property
     def description(self) -> str:
@@ -87,6 +100,16 @@ class Exported:
         return field, FILE_NAMES[field]
 
     @property
+    def stored_as(self) -> str | None:
+        """The variable with the name of the uploaded file, if later requests find it."""
+        is_lost = not self.is_harmless or self.operation.action.endswith("_lost")
+        return None if self.upload is None or is_lost else self.upload[0]
+
+    def used(self, variables: set[str], unset: set[str]) -> set[str]:
+        """Return the variables that the request uses; those that no response sets, only to change a row."""
+        return variables if self.operation.hazard == "write" and not self.always_fails else variables - unset
+
+    @property
     def statuses(self) -> list[int]:
         """The statuses that the document lists."""
         return [int(status) for status in self.operation.spec["responses"]]
@@ -106,7 +129,7 @@ class Exported:
     def learned(self) -> dict[str, str]:
         """Path parameters of other operations that the response contains, and the field of each."""
         result: dict[str, str] = {}
-        for reference in self.operation.spec["responses"].values():
+        for reference in () if self.always_fails else self.operation.spec["responses"].values():
             for link in resolve(self.document, reference).get("links", {}).values():
                 for parameter, expression in link.get("parameters", {}).items():
                     match = re.fullmatch(r"\$response\.body#/(\w+)", str(expression))
@@ -116,10 +139,10 @@ class Exported:
 
 
 def exported(document: Document) -> list[Exported]:
-    """Return the operations in an order in which each succeeds: the document's order, with three exceptions.
+    """Return the operations in an order in which each succeeds: the document's order, with four exceptions.
 
-    A row is shown after it is created, and deleted after everything below it. Operations that end the caller's token
-    come last: logout, and login, which revokes a user's earlier tokens.
+    A row is shown after it is created, and deleted after everything below it. The PBX is started after it is stopped.
+    Operations that end the caller's token come last: logout, and login, which revokes a user's earlier tokens.
     """
     operations = compile_document(document)
     places = {operation.id: (place, 0) for place, operation in enumerate(operations)}
@@ -127,7 +150,8 @@ def exported(document: Document) -> list[Exported]:
         before = [places[other.id][0] for other in operations
                   if ((operation.method, other.method, other.path) == ("GET", "POST", operation.path)
                       and operation.parameters)
-                  or (operation.method == "DELETE" and other.path.startswith(f"{operation.path}/"))]
+                  or (operation.method == "DELETE" and other.path.startswith(f"{operation.path}/"))
+                  or (operation.action in STARTS and other.action == "pbx_stop")]
         places[operation.id] = max([places[operation.id], *((place, 1) for place in before)])
         if operation.action in ENDS_A_TOKEN:
             places[operation.id] = len(operations), ENDS_A_TOKEN.index(operation.action)
@@ -150,6 +174,12 @@ def kept_variables(requests: list[Exported]) -> dict[str, str]:
     changed = [request for request in requests
                if request.operation.hazard == "write" and request.operation.method in ("PUT", "DELETE")]
     return {name: NOTHING_MADE for request in changed for name in request.parameters} | path_variables(requests)
+
+
+def unset_variables(requests: list[Exported]) -> set[str]:
+    """Return the variables that no response of this version sets."""
+    set_by_response = path_variables(requests).keys() | {request.stored_as for request in requests}
+    return kept_variables(requests).keys() - set_by_response
 
 
 def by_section(requests: list[Exported]) -> dict[str, list[Exported]]:

@@ -19,16 +19,16 @@ from sarkmock.laravel import php
 from sarkmock.laravel.php.values import is_readable
 from sarkmock.laravel.validation import MALFORMED, RuleError, display_name
 from sarkmock.pbx import accounts
-from sarkmock.pbx.actions import ACTION_FUNCTIONS, AFTER_CHECKS, Action, AfterCheck, try_operations
+from sarkmock.pbx.actions import ACTION_FUNCTIONS, AFTER_CHECKS, Action, AfterCheck, try_operations, unknown
 from sarkmock.pbx.actions.crud import crash, debug_page
 from sarkmock.pbx.seed import Seed
 from sarkmock.pbx.state import State, database_image
 from sarkmock.spec import yaml12
 from sarkmock.spec.data_files import BASE
-from sarkmock.spec.loading import Document, line_naming, load
+from sarkmock.spec.loading import Document, incomplete, line_naming, load
 from sarkmock.spec.operations import Operation, Router, compile_document, path_segments
 from sarkmock.spec.profiles import canonical_name, describe_profile, profiles
-from sarkmock.suggest import UnknownName, unknown_name
+from sarkmock.suggest import UnknownName
 
 API_TOKEN = re.compile(r"[1-9][0-9]{0,8}\|[A-Za-z0-9]{8,}")
 METHOD_WORD = re.compile("[A-Z]+")
@@ -92,10 +92,11 @@ class Program:
             if parent is not None and name not in profiles():
                 try_operations(program.operations, cls.of(parent).operations, program.database)
             return program
-        except (ValueError, LookupError) as error:
-            missing = f"{error} is missing" if isinstance(error, LookupError) else error
+        except (AttributeError, LookupError, TypeError):
+            raise incomplete(profile, "served") from None
+        except ValueError as error:
             place = line_naming(profile, error.name) if isinstance(error, (UnknownName, RuleError)) else (name, None)
-            raise yaml12.FileError(*place, f"its document cannot be served: {missing}") from None
+            raise yaml12.FileError(*place, f"its document cannot be served: {error}") from None
 
     def router_for(self, sender: Caller) -> Router:
         """Return the router for a caller. It has no routes that need an ability the token lacks."""
@@ -325,11 +326,10 @@ def crash_reply(program: Program, error: PhpError) -> Reply:
 def _plan(operation: Operation) -> tuple[Action, tuple[AfterCheck, ...]]:
     """Return the functions for an operation's action and check names. Raises UnknownName."""
     if operation.action not in ACTION_FUNCTIONS:
-        problem = unknown_name("action", operation.action, ACTION_FUNCTIONS)
-        raise UnknownName(operation.action, f"{operation.id}: {problem}")
+        raise unknown(operation, "action", operation.action, ACTION_FUNCTIONS)
     for name in operation.checks:
         if name not in AFTER_CHECKS:
-            raise UnknownName(name, f"{operation.id}: {unknown_name('check', name, AFTER_CHECKS)}")
+            raise unknown(operation, "check", name, AFTER_CHECKS)
     action = ACTION_FUNCTIONS[operation.action]
     if action is crash:
         debug_page(operation)

@@ -25,11 +25,15 @@ ESCAPE = re.compile("%[0-9A-F]{2}")
 FRONT_CONTROLLER = re.compile("/" + "".join(f"(?:{re.escape(sign)}|%(?i:{ord(sign):02x}))" for sign in "index.php"))
 FILES = {"/favicon.ico": ("image/vnd.microsoft.icon", b""),
          "/robots.txt": ("text/plain", b"User-agent: *\nDisallow:\n")}
-FILE_METHODS = "POST,OPTIONS,HEAD,GET,TRACE"
+FILE_METHODS = "GET,POST,OPTIONS,HEAD"
 MOST_OVERLAPS = 20  # Apache's MaxRangeOverlaps and MaxRangeReversals
 PART_BOUNDARY = "8b7f3a5d21c94e06"  # of several parts of a file
 RANGE = re.compile("([0-9]{0,18})-([0-9]{0,18})")
-WRITES = ("PUT", "PATCH", "DELETE")
+# Further methods that Apache knows; others are 501.
+KNOWN_METHODS = {
+    "PUT", "PATCH", "DELETE", "PROPFIND", "PROPPATCH", "MKCOL", "COPY", "MOVE", "LOCK", "UNLOCK", "VERSION-CONTROL",
+    "CHECKOUT", "UNCHECKOUT", "CHECKIN", "UPDATE", "LABEL", "REPORT", "MKWORKSPACE", "MKACTIVITY", "BASELINE-CONTROL",
+    "MERGE"}
 LONGEST_NAME = 255  # bytes, as on Linux
 LONGEST_PATH = 4096 - len("/opt/sark/sark6api/public")
 
@@ -60,14 +64,18 @@ def apache_answer(method: str, path: str) -> WebReply | None:
         return WebReply(400, "Apache accepts the target * only with OPTIONS, and CONNECT only for a host")
     if "%" in path and BROKEN_ESCAPE.search(path):
         return WebReply(400, "Apache rejects a path with a % that two hexadecimal digits do not follow")
-    if "%" in path and FORBIDDEN_ESCAPE.search(path):
-        return WebReply(404, "Apache does not pass on a path with %2F or %00")
     normal = normalized_path(path)
     if normal is None:
         return WebReply(400, "Apache rejects a path that leads above the root")
+    if "%" in normal and FORBIDDEN_ESCAPE.search(normal):
+        return WebReply(404, "Apache does not pass on a path with %2F or %00")
+    if method == "TRACE":
+        return WebReply(405, "Debian's Apache rejects TRACE (TraceEnable Off)")
     file = unescaped(normal).decode("latin-1")
     if len(file) >= LONGEST_PATH or len(file.split("/", 2)[1]) > LONGEST_NAME:
         return WebReply(403, "Apache does not look for a file whose path or name is too long")
+    if file.startswith("/.ht"):
+        return WebReply(403, "Debian's Apache serves no file whose name begins with .ht")
     if normal.endswith("/") and normal != "/":
         return redirect(quote(file[:-1].encode("latin-1"), SAFE))
     return file_answer(method, file)
@@ -86,7 +94,7 @@ def file_answer(method: str, path: str) -> WebReply | None:
         return WebReply(200, reason, "", {"Accept-Ranges": "bytes"}, content, content_type)
     if method == "OPTIONS":
         return WebReply(200, reason, "", allow, b"", content_type)
-    return WebReply(405 if method in WRITES else 501, reason, "", allow)
+    return WebReply(405 if method in KNOWN_METHODS else 501, reason, "", allow)
 
 
 def conditional(answer: WebReply, method: str, fields: Mapping[str, str]) -> WebReply:

@@ -62,6 +62,15 @@ class Deviation:
         return any(covers(changed, place) or covers(place, changed) for place in places for changed in self.observable)
 
 
+SHAPE_ERRORS = (AttributeError, LookupError, TypeError, ValueError)
+
+
+def incomplete(profile: str, verb: str) -> FileError:
+    """Return the error of a document that raises one of SHAPE_ERRORS."""
+    return FileError(profile, None, f"its document cannot be {verb}: after its actions, a part is missing or not the "
+                     "mapping, list or text that OpenAPI requires")
+
+
 @cache
 def load(profile: str = BASE) -> Document:
     """Return the effective document of a profile, given as a name or overlay path. Callers must not modify it."""
@@ -74,9 +83,8 @@ def _loaded(profile: str) -> Document:
     try:
         document = _completed(_apply(bundle(openapi_dir() / "openapi.yaml"), whole), whole)
         mistakes = list(_vocabulary_mistakes(document))
-    except (AttributeError, KeyError, TypeError):
-        raise FileError(profile, None, "its document cannot be served: after its actions, a part is missing or not "
-                        "the mapping or list that OpenAPI requires") from None
+    except SHAPE_ERRORS:
+        raise incomplete(profile, "served") from None
     for place, problem in mistakes:
         raise FileError(*_written_at(whole, place), problem)
     return document

@@ -99,6 +99,15 @@ def test_views_fit_on_a_phone(mock, visit, view):
     assert page.evaluate("document.documentElement.scrollWidth") <= 375
 
 
+def test_fields_of_a_fault_are_aligned_on_a_phone(mock, visit):
+    page = visit("#controls")
+    page.set_viewport_size({"width": 375, "height": 700})
+    fields = page.get_by_role("form", name="Add a fault").locator("input, select")
+    tops = fields.evaluate_all("fields => fields.map((field) => field.getBoundingClientRect().top)")
+    assert tops[::2] == tops[1::2]
+    assert len(tops) == 6
+
+
 def test_journal_shows_new_requests(mock, visit):
     page = visit()
     expect(page.get_by_text("No requests yet")).to_be_visible()

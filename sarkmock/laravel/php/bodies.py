@@ -61,6 +61,7 @@ def read_input(method: str, content_type: str, query: str | bytes, body: bytes,
         check_limits(octets)
     from_query = clean(parse_query(octets), trim) if octets else {}
     fields, files = _read_body(method.upper(), content_type, body)
+    files.pop("_method", None)  # Symfony reads it from variables alone
     post = clean(fields, trim)
     everything = post | from_query | post if from_query else dict(post)
     return replace_recursively(everything, files) if files else everything, post

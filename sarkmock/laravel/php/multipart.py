@@ -19,6 +19,9 @@ MOST_DELIMITERS = 20_000  # PHP has no such limit, but no client sends that many
 MOST_WORDS = 10_000
 _END_OF_LINE = rb"(?:\r?|\0[^\n]*)\n"  # PHP reads a line up to its first NUL
 _BLANK_LINE = re.compile(rb"\n" + _END_OF_LINE)
+_REST_OF_LINE = re.compile(_END_OF_LINE)
+LINE_BUFFER = 5120  # PHP reads a longer line in pieces, and takes each for a line
+_LONG_LINE = re.compile(rb"^[^\n]{%d}[^\n]*+" % LINE_BUFFER, re.MULTILINE)
 _FROM_NUL = re.compile(rb"\0[^\n]*")
 # Repetitions are bounded, as Python keeps 100 bytes for each; the caller repeats the match.
 # Continuation lines of a header: they start with a blank or have no colon.
@@ -118,10 +121,23 @@ def _part_headers(content: bytes, position: int) -> tuple[bytes | None, bytes, i
     """Return a part's disposition, its type and the start of its content; ``position`` is the preceding line end."""
     blank = _BLANK_LINE.search(content, position)
     end = blank.start() if blank else content.rfind(b"\n", position)  # without a blank line, all whole lines
-    block = _FROM_NUL.sub(b"", content[position:end])
+    start = blank.end() if blank else end + 1
+    block = content[position:end]
+    if len(block) > LINE_BUFFER:
+        rests = (_REST_OF_LINE.match(content, line.end() - len(line[0]) % LINE_BUFFER)
+                 for line in _LONG_LINE.finditer(content, position, end))
+        if rest := next(filter(None, rests), None):  # nothing follows the last piece, which is a blank line
+            block, start = content[position:rest.start()], rest.end()
+        block = _LONG_LINE.sub(_in_pieces, block)
+    block = _FROM_NUL.sub(b"", block)
     names = block.lower()
     kind = (_header(block, names, b"content-type") or b"").partition(b";")[0]
-    return _header(block, names, b"content-disposition"), kind, blank.end() if blank else end + 1
+    return _header(block, names, b"content-disposition"), kind, start
+
+
+def _in_pieces(line: re.Match[bytes]) -> bytes:
+    text = line[0]
+    return b"\n".join(text[start:start + LINE_BUFFER] for start in range(0, len(text), LINE_BUFFER))
 
 
 def _header(block: bytes, names: bytes, name: bytes) -> bytes | None:

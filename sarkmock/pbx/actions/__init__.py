@@ -33,7 +33,7 @@ from sarkmock.pbx.asterisk import db_delete, db_get, db_put
 from sarkmock.pbx.seed import Seed
 from sarkmock.pbx.state import State
 from sarkmock.spec.operations import Operation
-from sarkmock.suggest import UnknownName
+from sarkmock.suggest import UnknownName, unknown_name
 
 Action = Callable[[Context], Reply]
 
@@ -275,15 +275,21 @@ class NameTable(dict[str, Any]):
 
 
 def try_operations(operations: Iterable[Operation], inherited: Iterable[Operation], database: str) -> None:
-    """Try the operations that differ from the inherited ones; UnknownName if a check or action lacks a requirement."""
+    """Try the operations that differ from the inherited ones; UnknownName if one lacks what it needs."""
     before = {tried_facts(operation) for operation in inherited}
     state = State(Seed.factory(database))
     for operation in operations:
         if tried_facts(operation) in before:
             continue
+        if operation.table and not state.tables.has(name := operation.table.name):
+            raise unknown(operation, "table", name, state.tables.tables())
         for name in operation.checks:
             _try("check", name, AFTER_CHECKS[name].run, operation, state)
         _try("action", operation.action, ACTION_FUNCTIONS[operation.action], operation, state)
+
+
+def unknown(operation: Operation, kind: str, name: str, known: Iterable[str]) -> UnknownName:
+    return UnknownName(name, f"{operation.id}: {unknown_name(kind, name, known)}")
 
 
 def tried_facts(operation: Operation) -> tuple[Any, ...]:

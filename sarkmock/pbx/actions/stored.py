@@ -135,7 +135,8 @@ def stored_at(directory: str, file: UploadedFile, *, silent: bool = False) -> st
     if silent:
         return ""
     problem = "Is a directory" if is_directory else "File name too long"
-    raise PhpError(f"fopen({path}): Failed to open stream: {problem}", "ErrorException")
+    place = f"/opt/sark/sark6api/storage/app/{path}".rstrip("/")
+    raise PhpError(f"fopen({place}): Failed to open stream: {problem}", "ErrorException")
 
 
 def upload_so_far(context: Context, field: str) -> UploadedFile | None:
