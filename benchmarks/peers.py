@@ -1,5 +1,8 @@
 """Compares the mock with other mock servers for the same requests. Only the ratios are meaningful.
 
+A peer and the mock are asked in turns. A ratio is that of the processor time that they take for a request, which hardly
+changes on a busy machine.
+
 `npm --prefix benchmarks/peers install`, then
 `python benchmarks/peers.py [--seconds 1] [--only TEXT] [--json FILE] [--markdown FILE]`. Peers that are not
 installed are skipped. Columns that a peer does not support (HTTPS, validation) are empty.
@@ -21,7 +24,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
 from pathlib import Path
@@ -43,6 +46,7 @@ IAM = {"Content-Type": "application/x-www-form-urlencoded",
 TENANTS = [{"pkey": f"tenant{number:02}", "description": f"Tenant {number}"} for number in range(19)]
 SHOWN = "/tenants/tenant01"
 PATIENCE = 60.0
+ROUNDS = 5
 
 
 class Call(NamedTuple):
@@ -53,6 +57,9 @@ class Call(NamedTuple):
     body: Callable[[int], str] | None = None
     status: int = 200
     headers: Mapping[str, str] = JSON
+
+
+Side = tuple[str, int, Call]  # URL, process group and request
 
 
 class Peer(NamedTuple):
@@ -238,8 +245,8 @@ def send(connection: http.client.HTTPConnection, call: Call, number: int) -> int
     return response.status
 
 
-def measured(url: str, call: Call, seconds: float, numbers: Iterator[int]) -> dict[str, float]:
-    """Requests per second over one persistent connection, and the latencies p50 and p99 in milliseconds."""
+def timed(url: str, call: Call, seconds: float, numbers: Iterator[int]) -> list[float]:
+    """The seconds that each request takes over one persistent connection."""
     times: list[float] = []
     with closing(connect(url)) as connection:
         for _ in range(5):
@@ -251,28 +258,53 @@ def measured(url: str, call: Call, seconds: float, numbers: Iterator[int]) -> di
             before = time.perf_counter()
             send(connection, call, next(numbers))
             times.append(time.perf_counter() - before)
-    cuts = quantiles(times, n=100) if len(times) > 1 else [times[0]] * 99
-    return {"requests/s": len(times) / sum(times), "p50 ms": cuts[49] * 1000, "p99 ms": cuts[98] * 1000}
+    return times
+
+
+def members(group: int) -> Iterator[Path]:
+    """The folders in /proc of the processes of a group."""
+    for process in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):
+            if os.getpgid(int(process.name)) == group:
+                yield process
+
+
+def processor(group: int) -> float:
+    """Seconds of processor time that the processes of a group have taken."""
+    fields = [(process / "stat").read_text().rpartition(")")[2].split() for process in members(group)]
+    return sum(int(values[11]) + int(values[12]) for values in fields) / os.sysconf("SC_CLK_TCK")
 
 
 def memory(group: int) -> float:
     """Memory of the processes of a group in megabytes."""
-    kilobytes = 0
-    for status in Path("/proc").glob("[0-9]*/status"):
-        try:
-            if os.getpgid(int(status.parent.name)) == group:
-                kilobytes += next(int(line.split()[1]) for line in status.read_text().splitlines()
-                                  if line.startswith("VmRSS"))
-        except (OSError, StopIteration):
-            continue
-    return kilobytes / 1024
+    lines = [line for process in members(group) for line in (process / "status").read_text().splitlines()]
+    return sum(int(line.split()[1]) for line in lines if line.startswith("VmRSS")) / 1024
+
+
+def compared(sides: tuple[Side, Side], seconds: float, numbers: Iterator[int]) -> dict[str, float]:
+    """Requests per second, p50 and p99 in milliseconds, and the ratio to ours, which is the second side."""
+    times: list[list[float]] = [[], []]
+    spent = [0.0, 0.0]
+    for _ in range(ROUNDS):
+        for number, (url, group, call) in enumerate(sides):
+            before = processor(group)
+            times[number] += timed(url, call, seconds / ROUNDS, numbers)
+            spent[number] += processor(group) - before
+    theirs, ours = (spent[number] / len(times[number]) for number in (0, 1))
+    cuts = quantiles(times[0], n=100)
+    return {"requests/s": len(times[0]) / sum(times[0]), "p50 ms": cuts[49] * 1000, "p99 ms": cuts[98] * 1000,
+            "ratio": theirs / ours}
 
 
 def measure(peer: Peer, seconds: float, pair: CertificatePair | None) -> dict[str, Any]:
-    with tempfile.TemporaryDirectory() as folder, running(peer, Path(folder), pair) as (url, group, start):
+    ours = PEERS[0]
+    with (tempfile.TemporaryDirectory() as folder, tempfile.TemporaryDirectory() as second,
+          running(peer, Path(folder), pair) as (url, group, start),
+          running(ours, Path(second), pair) as (beside, other, _)):
         numbers = iter(range(1, 10_000_000))
         prepare(peer, url)
-        work = {name: measured(url, call, seconds, numbers) for name, call in peer.calls.items()}
+        work = {name: compared(((url, group, call), (beside, other, ours.calls[name])), seconds, numbers)
+                for name, call in peer.calls.items()}
         return {"peer": peer.name, "release": peer.release, "https": pair is not None, "kind": peer.kind,
                 "cold start s": start, "memory MB": memory(group), "work": work}
 
@@ -289,24 +321,22 @@ def prepare(peer: Peer, url: str) -> None:
 def markdown(report: Mapping[str, Any]) -> str:
     """A table of requests per second with the ratios to sarkmock over the same transport."""
     machine, results = report["machine"], report["results"]
-    ours = {result["https"]: result for result in results if result["peer"] == PEERS[0].name}
     head = (f"{machine['python']}, {machine['cores']} cores, load {machine['load']:.1f}, {machine['system']}. "
-            "Requests per second over one connection (factor by which ours is faster; p50 and p99 in ms).")
+            "Requests per second over one connection (how many times our processor time; p50 and p99 in ms).")
     lines = [head, "", f"| | cold start | memory | {' | '.join(WORK)} |", f"|{' --- |' * (len(WORK) + 3)}"]
     for result in results:
-        base = ours.get(result["https"])
-        cells = [cell(result["work"].get(name), base and base["work"][name]) for name in WORK]
+        cells = [cell(result["work"].get(name), ours=result["peer"] == PEERS[0].name) for name in WORK]
         name = f"{result['peer']} {result['release']}, {'HTTPS' if result['https'] else 'HTTP'}"
         lines.append(f"| {name} ({result['kind']}) | {result['cold start s']:.1f} s | {result['memory MB']:.0f} MB | "
                      f"{' | '.join(cells)} |")
     return "\n".join(lines) + "\n"
 
 
-def cell(theirs: Mapping[str, float] | None, ours: Mapping[str, float] | None) -> str:
-    if theirs is None:
+def cell(figures: Mapping[str, float] | None, *, ours: bool) -> str:
+    if figures is None:
         return ""
-    ratio = f"{ours['requests/s'] / theirs['requests/s']:.1f}x; " if ours and ours is not theirs else ""
-    return f"{theirs['requests/s']:,.0f} ({ratio}{theirs['p50 ms']:.1f}, {theirs['p99 ms']:.1f})"
+    ratio = "" if ours else f"{figures['ratio']:.1f}x; "
+    return f"{figures['requests/s']:,.0f} ({ratio}{figures['p50 ms']:.1f}, {figures['p99 ms']:.1f})"
 
 
 def main() -> None:

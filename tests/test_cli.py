@@ -387,7 +387,7 @@ def test_disruptive_run_must_be_confirmed_at_terminal():
 def test_only_check_sends_hostile_input():
     assert mistake("check", "--hostile-input") == "--hostile-input needs the URL of a target"
     for command in (["baseline", URL, "-o", "x"], ["compare", "shipped", URL]):
-        assert mistake(*command, "--hostile-input").startswith("No such option '--hostile-input'")
+        assert mistake(*command, "--hostile-input").startswith("No such option")
 
 
 @pytest.mark.parametrize("command", [["check"], ["compare", "shipped", "L10"]])

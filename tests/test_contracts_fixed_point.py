@@ -178,6 +178,17 @@ def test_key_may_be_reused_by_operation_of_target_version_only() -> None:
     assert [str(finding) for finding in suite.findings if finding.identity.check == "list"] == []
 
 
+def test_derived_column_may_end_in_a_line_break() -> None:
+    """Those of a phone do, which follow from its transport."""
+    suite = suite_of("documented", "documented")
+    body = {"cluster": "default", "pkey": "6001", "macaddr": "000413000004"}
+    suite.send(request_for("POST", "/extensions/provisioned", body))
+    changed = suite.send(request_for("PUT", "/extensions/6001", {"transport": "udp"}))
+    assert changed.response.fields["provision"].endswith("\n")
+    suite.get("/extensions/6001")
+    assert [str(finding) for finding in suite.findings] == []
+
+
 @pytest.mark.parametrize(("judge", "target", "operation", "kind"), [
     ("L11", "documented", "trunks.create", "listed"), ("documented", "L11", "trunks.list", "missing")])
 def test_trunk_listed_by_one_version_only_is_known(judge: str, target: str, operation: str, kind: str) -> None:

@@ -51,6 +51,8 @@ MISTAKES: list[tuple[str, list[tuple[str, str]], list[str]]] = [
     (SEED, [("acme, desc:", "amce, desc:"), ("demo", "dmeo")], ["1: base: unknown seed 'dmeo'; did you mean demo?"]),
     (SEED, [("acme, desc: One", "amce, desc: One"), ("description: Acme", "chanmax: many")],
      ["4: tables.cluster.0.chanmax: the API rejects 'many'", "6: tables.ipphone.0.cluster: the API rejects 'amce'"]),
+    (SEED, [("desc: One", "dsec: One"), ("demo", "dmeo")],
+     ["1: base: unknown seed 'dmeo'; did you mean demo?", "6: tables.ipphone.0.dsec: unknown column"]),
     (SEED, [("desc: One", "dsec: One"), ("pbx: running", "pbx: maybe"), ("cluster:\n", "clutser:\n")],
      ["3: tables.clutser: unknown table", "6: tables.ipphone.0.dsec: unknown column", "9: pbx: must be running"]),
     (SEED, [("/etc/hosts", "etc/hosts")], ["7: files.etc/hosts: must be an absolute path"]),

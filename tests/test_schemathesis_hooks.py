@@ -110,7 +110,8 @@ def test_only_reads_are_sent_by_default(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("environment", "message"), [
-    ({"SARKMOCK_ALLOW": "everything"}, "SARKMOCK_ALLOW=everything: known: writes, operational, disruptive"),
+    ({"SARKMOCK_ALLOW": "write"},
+     "SARKMOCK_ALLOW: unknown permission 'write'; did you mean writes? Known: writes, operational, disruptive"),
     ({"SARKMOCK_PROFILE": "nosuch"}, "unknown profile"),
 ])
 def test_mistake_is_one_line(tmp_path: Path, environment: dict[str, str], message: str) -> None:

@@ -18,7 +18,7 @@ import urllib3
 from requests.structures import CaseInsensitiveDict
 from schemathesis import cli
 
-from sarkmock.suite_api import FileError, Operation, load, profiles
+from sarkmock.suite_api import FileError, Operation, load, profiles, unknown_name
 
 from .checks.boundaries import Packet
 from .checks.boundary_sweep import edge_packets
@@ -118,15 +118,17 @@ class StRun:
                     self.run.safety.troubles.append(str(error))
         self.run.close()
         met = sorted({name for finding in self.run.findings for name in finding.deviations})
-        return [*safety_lines(self.run), *([f"known deviations: {', '.join(met)}"] if met else [])]
+        lines = [line for line in safety_lines(self.run) if not line.startswith("not tested")]  # checks of the suite
+        return [*lines, *([f"known deviations: {', '.join(met)}"] if met else [])]
 
 
 def st_options(schema: Any) -> RunOptions:
     """Return the options of the run, from Schemathesis' configuration and the environment."""
     config = schema.config
     allowed = os.environ.get(ALLOW, "").replace(",", " ").split()
-    if not set(allowed) <= HAZARD_OPTIONS.keys():
-        raise CannotRun(f"{ALLOW}={os.environ[ALLOW]}: known: {', '.join(HAZARD_OPTIONS)}")
+    for name in allowed:
+        if name not in HAZARD_OPTIONS:
+            raise CannotRun(f"{ALLOW}: {unknown_name('permission', name, HAZARD_OPTIONS)}")
     verify = config.tls_verify
     return RunOptions.of({
         "url": (config.base_url or schema.get_base_url()).rstrip("/"), "profile": st_profile(schema.raw_schema),

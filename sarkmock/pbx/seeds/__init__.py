@@ -113,17 +113,23 @@ def on_base(content: Any, database: str) -> tuple[Seed, Origins | None]:
     """Build the seed of a mapping on top of the base that it names, if any."""
     if not isinstance(content, dict) or "base" not in content:
         return Seed.of(content, database), None
-    if str(content["base"]) not in NAMED_SEEDS:
-        raise SeedError(("base",), unknown_name("seed", content["base"], NAMED_SEEDS))
+    for place, problem in base_problems(content):
+        raise SeedError(place, problem)
     own = Seed.of({key: value for key, value in content.items() if key != "base"}, database)
     return merged_seeds(named_seed(content["base"], database), own, stated="pbx" in content)
+
+
+def base_problems(content: Any) -> Iterator[tuple[Place, str]]:
+    """Yield place and problem of a base that is not a built-in seed."""
+    if isinstance(content, dict) and "base" in content and str(content["base"]) not in NAMED_SEEDS:
+        yield ("base",), unknown_name("seed", content["base"], NAMED_SEEDS)
 
 
 def seed_mistakes(content: Any, document: Document) -> Iterator[tuple[Place, str]]:
     """Yield place and problem of each mistake in a seed file's shape, or, if there is none, in its values."""
     database, sound = database_of(document), True
     own = {key: value for key, value in content.items() if key != "base"} if isinstance(content, dict) else content
-    for mistake in shape_problems(own, database):
+    for mistake in (*base_problems(content), *shape_problems(own, database)):
         yield mistake
         sound = False
     if not sound:
