@@ -9,7 +9,7 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sarkmock.laravel.php import UploadedFile, array_as_list, read_input
+from sarkmock.laravel.php import UploadedFile, array_as_list, is_readable, read_input
 from sarkmock.laravel.php.bodies import JSON_DEPTH, json_decode
 
 JSON, FORM = "application/json", "application/x-www-form-urlencoded"
@@ -253,3 +253,10 @@ def test_no_request_raises(method, content_type, body, query):
     variables, post = read_input(method, content_type, query, body)
     assert set(post) <= set(variables)
     json.dumps(variables, default=str)
+
+
+@pytest.mark.parametrize("text", [
+    b"\\ud83d", b"\\ude00", b"\\\\ud83d\\ude00", b"\xff", b"\xed\xa0\x80", b"\\u00e9", b"\xc3\xa9"])
+def test_text_of_json_is_utf8(text):
+    """The engine does not test it again."""
+    assert is_readable(read_input("POST", "application/json", "", b'{"a": ["%b"]}' % text)[0])

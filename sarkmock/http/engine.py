@@ -16,7 +16,6 @@ from sarkmock.http.context import ANONYMOUS, GUARDS, Caller, Context, bind_row, 
 from sarkmock.http.replies import BadMethod, Framework, Invalid, Later, NotEncodable, PhpError, Rejection, Reply
 from sarkmock.http.web_server import HTML, BeforePhp, apache_answer, framework_page, path_info
 from sarkmock.laravel import php
-from sarkmock.laravel.php.values import is_readable
 from sarkmock.laravel.validation import MALFORMED, RuleError, display_name
 from sarkmock.pbx import accounts
 from sarkmock.pbx.actions import ACTION_FUNCTIONS, AFTER_CHECKS, Action, AfterCheck, try_operations, unknown
@@ -280,11 +279,12 @@ def run_operation(program: Program, state: State, request: Request, read: GivenI
     row = bind_row(operation, path, state)
     context = Context(operation, state, path, everything, post, {}, row, user, request.encoded, program.debug)
     action, checks = program.plans[operation.id]
-    validate(context, checks, readable := is_readable(everything))
+    is_json_alone = not request.query and php.means_json(request.headers.get("Content-Type", ""))
+    validate(context, checks, readable := is_json_alone or php.is_readable(everything))
     reply = action(context)
     if reply.status is None:
         reply = Reply(reply.body, operation.status, reply.headers, reply.content_type)
-    if (state.tables.has_bytes or not readable) and not is_readable(reply.body):
+    if (state.tables.has_bytes or not readable) and not php.is_readable(reply.body):
         raise unreadable(operation, reply.body)  # Laravel fails only after the action
     return reply
 
@@ -344,7 +344,7 @@ def validate(context: Context, checks: tuple[AfterCheck, ...], readable: bool) -
     context.errors = context.operation.validator.errors(context.input, context.state.tables)
     for check in checks:
         check.run(context)
-    if context.errors and is_readable(context.errors):
+    if context.errors and php.is_readable(context.errors):
         raise Invalid(context.errors)
     if not readable and (context.errors or not context.debug):
         context.operation.validator.check_readable(context.input)

@@ -87,10 +87,10 @@ def untrimmed_method(content_type: str, query: str, body: bytes, *, arrays: bool
 
 
 def _read_body(method: str, content_type: str, body: bytes) -> tuple[Input, Input]:
-    """Return fields and files by content type: Laravel's isJson(), Symfony's form parsing of PUT, PHP's of POST."""
+    """Return fields and files by content type: JSON, Symfony's form parsing of PUT, PHP's of POST."""
     kind = _END_OF_KIND.split(content_type, maxsplit=1)[0].lower()
     is_multipart = method == "POST" and kind == "multipart/form-data"
-    if "/json" in content_type or "+json" in content_type:
+    if means_json(content_type):
         if is_multipart and boundary_of(content_type) is not None:
             return {}, parse_multipart(content_type, body)[1]  # PHP has read the body
         return json_input(body), {}
@@ -99,6 +99,11 @@ def _read_body(method: str, content_type: str, body: bytes) -> tuple[Input, Inpu
     if method == "POST" and kind == "application/x-www-form-urlencoded":
         return parse_form(body), {}
     return parse_multipart(content_type, body) if is_multipart else ({}, {})
+
+
+def means_json(content_type: str) -> bool:
+    """Laravel's isJson(). All text of a JSON body is UTF-8, because json_decode() accepts no other."""
+    return "/json" in content_type or "+json" in content_type
 
 
 def clean(fields: Input, blanks: str = "ascii") -> Input:
