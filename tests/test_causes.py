@@ -22,6 +22,11 @@ def crash(operation, message):
     return finding(operation, "status", "", "500", "returned 500", 500, page)
 
 
+def sent(value, operation, field, kind):
+    request = Request("POST", "/x", "", (("Content-Type", "application/json"),), json.dumps({field: value}).encode())
+    return Finding(Identity(operation, "rules", field, kind), f"{field} is {kind}", (Exchange(request, Response(200)),))
+
+
 def rejected(operation, field, text):
     message = f"{field} is rejected although the rules accept it: {[text]}"
     return finding(operation, "rules", field, "rejected", message)
@@ -66,11 +71,27 @@ NESTED = [finding("phones.update", check, field, kind, f"{field} {kind}", 422,
                                      ("schema", "*", "type"))]
 ANOTHER_TYPE = [finding("globals.update", "schema", "EURL", "type", "200 EURL: 4 is not of type 'string'", 200),
                 finding("globals.update", "stored", "EURL", "changed", "EURL was sent as 'a' and is 4", 200)]
+ANOTHER_STATUS = [finding(f"astamis.{name}", check, "", "400", text, 400) for name in ("function", "function.id")
+                  for check, text in (("status", "returned 400, documented: 404"),
+                                      ("unknown-key", "GET of an unknown key returned 400, expected 404"))]
+ANOTHER_ROW = [*(finding("ringgroups.create", "stored", field, "changed", f"{field} was sent as 'b' and is 'a'", 201)
+                 for field in ("out", "obeydnd")),
+               *(finding("ringgroups.create", "default", field, "changed", f"{field} should be None, is 'a'", 201)
+                 for field in ("divert", "longdesc"))]
+RENAMED_FIELD = [finding("backups.new", "schema", "log", "additionalProperties", "200 body: 'log' was unexpected", 200),
+                 finding("backups.new", "schema", "Log", "required", "200 body: 'Log' is a required property", 200)]
+MORE_FIELDS = [finding(name, "schema", "dialstring", "additionalProperties", "200: 'dialstring' was unexpected", 200)
+               for name in ("extensions.list", "extensions.show", "extensions.update")]
+NOT_TRIMMED = [sent(" A ", "routes.create", "active", "rejected"), sent(" A", "routes.update", "active", "rejected"),
+               sent("NO ", "routes.create", "auth", "rejected"), sent("  ", "routes.create", "path2", "accepted")]
+NOT_NULL = [sent("", "routes.create", "dialplan", "accepted"), sent("", "trunks.update", "peername", "accepted"),
+            sent("", "trunks.update", "sipiaxpeer", "accepted")]
 SINGLE = [finding("logs.list", "header", "Allow", "missing", "405 lacks the header Allow", 405)]
 
 
 GROUPS = [NOT_FOUND, INTEGERS, BOUNDS, CRASHES, VARIABLE, STRICTER, SHORTER_LIST, WIDER, LOST_UPDATE,
-          LOST_DELETION, RENAMED_PATH, ANOTHER_METHOD, LOST_ROW, NESTED, ANOTHER_TYPE, SINGLE]
+          LOST_DELETION, RENAMED_PATH, ANOTHER_METHOD, LOST_ROW, NESTED, ANOTHER_TYPE,
+          ANOTHER_STATUS, ANOTHER_ROW, RENAMED_FIELD, MORE_FIELDS, NOT_TRIMMED, NOT_NULL, SINGLE]
 
 
 @pytest.mark.parametrize("group", GROUPS)

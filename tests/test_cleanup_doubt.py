@@ -95,6 +95,17 @@ def test_foreign_backup_is_kept_if_list_cannot_be_read(denied, tmp_path, monkeyp
     assert changed(box, before) == set()
 
 
+def test_row_with_key_of_server_is_not_created_if_its_list_was_never_readable(tmp_path, monkeypatch):
+    box = Box("shipped")
+    intercept(box, DENIED["500"], lambda request: request.path == "/holidaytimers" and request.method == "GET")
+    safety, _ = new_ledger(box, "shipped", tmp_path, monkeypatch)
+    before = box.contents()
+    with pytest.raises(Withheld, match="cannot be read"):
+        safety.target.send(with_json("POST", "/holidaytimers", {"desc": f"{safety.safety.keys.prefix}timer"}))
+    assert safety.end() == []
+    assert changed(box, before) == set()
+
+
 @pytest.mark.parametrize("stored", [False, True])
 @pytest.mark.parametrize("key", ["-2.5e-261", "zz\x11\ny"])
 def test_undeletable_row_is_residue_only_if_it_is_listed(key, stored, tmp_path, monkeypatch):

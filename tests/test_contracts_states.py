@@ -11,11 +11,12 @@ from typing import Any
 
 import pytest
 from sarkmock_contracts.checks import CHECKS
-from sarkmock_contracts.checks.protocol import blanks_are_trimmed_as_the_framework_does
+from sarkmock_contracts.checks.protocol import blanks_are_trimmed_as_the_framework_does, check_forms
 from sarkmock_contracts.client.http import Request, Response, with_json
 from sarkmock_contracts.client.transports import Layer, embedded_mock
 from sarkmock_contracts.errors import Unavailable
 from sarkmock_contracts.fixtures.keys import Keys
+from sarkmock_contracts.judge.replica import FILE_LISTS
 from sarkmock_contracts.run import Run
 from sarkmock_contracts.spec.contract import contract_of
 from sarkmock_contracts.spec.operation_data import patterns
@@ -194,6 +195,47 @@ def test_only_delete_is_blamed_if_it_returns_404_and_deletes() -> None:
                     Request("GET", "/customapps/zzapp"), Request("GET", "/customapps")):
         suite.send(request)
     assert {finding.identity.operation for finding in suite.findings} == {"customapps.delete"}
+
+
+class Reversing(Layer):
+    """A box that lists its files in the opposite order."""
+
+    def send(self, request: Request) -> Response:
+        response = self.inner.send(request)
+        items = response.json.items() if isinstance(response.json, dict) else response.json
+        backwards = type(response.json)(reversed(items))
+        return response if request.path.endswith("/new") else replace(response, body=json.dumps(backwards).encode())
+
+
+@pytest.mark.parametrize("path", FILE_LISTS)
+@pytest.mark.parametrize(("layer", "found"), [(Reversing, {"list"}), (Layer, set())])
+def test_order_of_files_is_compared(path: str, layer: type[Layer], found: set[str]) -> None:
+    engine = Engine(profile="shipped")
+    engine.state.files |= {f"{pbx_files.GREETINGS}/usergreeting000{number}.wav": PbxFile(b"", NOW) for number in (1, 2)}
+    suite = Run(contract_of("shipped"), layer(embedded_mock(engine)))
+    for _ in range(2):
+        suite.send(Request("GET", path if path == "/greetings" else f"{path}/new"))
+        for state in (engine.state, suite.judge.attribution.replica.state):
+            state.clock.advance(1)
+    suite.send(Request("GET", path))
+    assert {finding.identity.check for finding in suite.findings} == found
+
+
+class ShowingAnotherRow(Layer):
+    """A box that shows its first row after it has created one."""
+
+    def send(self, request: Request) -> Response:
+        response = self.inner.send(request)
+        first = self.inner.send(Request("GET", "/tenants")).json[0]
+        return replace(response, body=json.dumps(first).encode()) if request.method == "POST" else response
+
+
+@pytest.mark.parametrize("profile", ["documented", "shipped"])
+def test_creation_that_shows_another_row_is_one_finding(profile: str) -> None:
+    suite = Run(contract_of(profile), ShowingAnotherRow(embedded_mock(Engine(profile=profile))))
+    suite.send(with_json("POST", "/tenants", {"pkey": "zzmade", "description": "made", "chanmax": 5}))
+    check_forms(suite, suite.contract.by_id["tenants.create"])
+    assert [str(finding.identity) for finding in suite.findings] == ["tenants.create stored pkey changed"]
 
 
 def test_row_created_by_undocumented_method_is_removed() -> None:

@@ -140,6 +140,17 @@ MUTANTS = [
         "a column has another type", SHOW, change_json("GET", ROW, lambda row: {**row, "chanmax": [row["chanmax"]]}),
         "tenants.show", "schema", "chanmax", "type"),
     broken_response(
+        "a success is worded otherwise", run_smoke("syscommands.commit"),
+        change_json("GET", "/syscommands/commit", lambda _: {"message": "Commit issued"}), "syscommands.commit",
+        "schema", "message", "const"),
+    replace(
+        broken_response(
+            "a boolean is a number", run_smoke("syscommands.pbxrunstate"),
+            change_json("GET", "/syscommands/pbxrunstate", lambda state: {"pbxrunstate": int(state["pbxrunstate"])}),
+            "syscommands.pbxrunstate", "schema", "pbxrunstate", "type"),
+        profile="shipped",
+    ),
+    broken_response(
         "a row is wrapped", SHOW, change_json("GET", ROW, lambda row: {"data": row}), "tenants.show", "schema", "data",
         "additionalProperties"),
     broken_response(

@@ -13,6 +13,7 @@ from tests.mutants.breaking import (
     broken_response,
     change_request,
     change_response,
+    edit_input,
     json_response,
     respond_with,
     run_protocol,
@@ -43,7 +44,15 @@ def rejected_unknown(given: Request, send: Send) -> Response:
     return json_response(422, {"nosuchfield": ["Unknown."]}) if b"nosuchfield" in given.body else send(given)
 
 
+def without_empty_texts(given: Request) -> Request:
+    """As if the framework did not make them null: most rules do not apply to empty texts."""
+    return edit_input(given, lambda fields: {name: value for name, value in fields.items() if value != ""})
+
+
 MUTANTS = [
+    broken_response(
+        "empty texts are accepted", protocol.empty_texts_are_null_as_the_framework_makes_them,
+        change_request("POST", "/queues", without_empty_texts), "queues.create", "rules", "devicerec", "accepted"),
     broken_response(
         "an undocumented operation exists", undocumented.check_undocumented_operations,
         respond_with("GET", "/astamis", json_response(200, [])), "", "unknown-path", "/astamis", "GET"),

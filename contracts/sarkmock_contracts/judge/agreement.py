@@ -190,6 +190,8 @@ def mask_volatile(name: str, value: Any) -> Any:
         return {mask_volatile("", key): mask_volatile(key, item) for key, item in value.items()}
     if isinstance(value, list):
         return [mask_volatile("", item) for item in value]
+    if isinstance(value, (bool, float)):
+        return type(value), value  # Python regards them as equal to integers
     return VOLATILE_TEXT.sub("#", value) if isinstance(value, str) else value
 
 

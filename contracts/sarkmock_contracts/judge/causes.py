@@ -15,13 +15,15 @@ from typing import TypeVar
 
 from sarkmock.suite_api import display_name
 
-from ..client.http import Response
+from ..client.http import Response, bounded_json
 from .findings import Finding, Identity
+from .row_model import stored_text
 
 SHOWN = 20  # the number of causes shown on a terminal
 OF_ANSWER = {"status", "schema", "body", "content-type", "header"}
 OF_VARIABLE = {"rules", "messages", "crash", "stored", "default", "unrequested", "query", "form"}
-OF_ROW = {"stored", "unrequested"}
+OF_ROW = {"stored", "default", "unrequested"}
+OF_ONE_FIELD = {"additionalProperties", "required"}  # kinds of schema findings that are about one field by its name
 OF_DELETED = {"stale", "still there"}  # kinds: a list shows a deleted row, or its own path does
 OF_METHODS = {"method", "options"}
 OF_MISSING = {"answer", "link", "list", "presence"}
@@ -106,9 +108,11 @@ def features_of(finding: Finding) -> Iterator[Feature]:
     if (check in OF_VARIABLE or check == "schema") and field:
         yield Feature("variable", field)
     yield from features_of_identity(finding.identity)
+    if check in OF_VARIABLE:
+        yield from (Feature("input", text) for text in blanks(finding))
     if check == "rules":
         yield from (Feature(check, f"{kind} with {text}") for text in named_rules(finding))
-    elif check != "messages":
+    elif check not in ("messages", "default") and kind not in OF_ONE_FIELD:
         yield Feature(check, masked_message(finding))
     if check not in OF_VARIABLE:
         yield Feature("operation", finding.identity.operation or field)
@@ -126,6 +130,19 @@ def features_of_identity(identity: Identity) -> Iterator[Feature]:
         yield Feature("missing", f"rows of {resource} are missing")
     if resource and (identity.check in OF_METHODS or identity.kind == "405"):
         yield Feature("methods", f"the methods of {resource} differ")
+    if resource and identity.kind.isdigit() and identity.kind < "500":
+        yield Feature("status", f"{identity.operation.partition('.')[0]} returns {identity.kind}")
+
+
+def blanks(finding: Finding) -> Iterator[str]:
+    """Yield which middleware of Laravel changes the value of the variable: it trims texts, or makes empty ones null."""
+    bodies = [bounded_json(exchange.request.body) for exchange in reversed(finding.evidence)]
+    value = next((fields[name] for fields in bodies
+                  if isinstance(fields, dict) and (name := finding.identity.field) in fields), None)
+    if isinstance(value, str) and value != stored_text(value):
+        yield "blanks around texts"
+    if isinstance(value, str) and not stored_text(value):
+        yield "empty texts"
 
 
 def wordings(finding: Finding) -> Iterator[str]:

@@ -255,8 +255,8 @@ class Judge:
 
     def _of_rows(self, operation: Operation, exchange: Exchange) -> Iterator[BlamedProblem]:
         """Yield differences from the rows that the judging version shows, except random values."""
-        if exchange.response.ok and self.live.can_fetch and not (
-                self.listings.is_tracked(operation) and self.attribution.is_foreseen(exchange)):
+        if exchange.response.ok and self.live.can_fetch and (
+                self.listings.may_differ(operation) or not self.attribution.is_foreseen(exchange)):
             problems = list(self.listings.problems(operation, exchange, self.attribution.expected(exchange)))
             random = self._random_columns(exchange, [problem.field for _, problem, _ in problems])
             yield from (each for each in problems if each[1].field not in random)

@@ -15,6 +15,7 @@ from ..spec.contract import Contract
 from ..spec.operation_data import key_text, resources
 from .agreement import mask_volatile
 from .oracle import Problem
+from .replica import FILE_LISTS
 from .row_model import BlamedProblem, paired_rows, wrong_value
 from .rows import unlisted
 
@@ -50,9 +51,15 @@ class Listings:
     def is_tracked(self, operation: Operation) -> bool:
         return operation.table is None or operation.table.name in self._tracked
 
+    def may_differ(self, operation: Operation) -> bool:
+        """Whether a response can have a problem although it shows the expected values."""
+        return is_file_list(operation) or not self.is_tracked(operation)
+
     def problems(self, operation: Operation, exchange: Exchange, expected: Response) -> Iterator[BlamedProblem]:
         """Compare a response with the expected one."""
         table = operation.table
+        if is_file_list(operation):
+            yield from files_out_of_order(operation, exchange, expected)
         if table is None or operation.method == "POST":
             return
         is_list = operation.action == "index" and isinstance(exchange.response.json, list)
@@ -114,3 +121,16 @@ class Listings:
             return writer
         self._wrong.add((reader.id, name))
         return reader
+
+
+def is_file_list(operation: Operation) -> bool:
+    return operation.method == "GET" and operation.path in FILE_LISTS
+
+
+def files_out_of_order(listing: Operation, exchange: Exchange, expected: Response) -> Iterator[BlamedProblem]:
+    """Yield a problem if the names of files, in a list or an object, are not in the expected order."""
+    shown, wanted = ({name: None for name in response.json if isinstance(name, str)}
+                     if isinstance(response.json, (list, dict)) else {} for response in (exchange.response, expected))
+    if [name for name in shown if name in wanted] != [name for name in wanted if name in shown]:
+        yield listing, Problem("list", "", "order", "the files are not in the order of their names, the last first"), (
+            exchange,)

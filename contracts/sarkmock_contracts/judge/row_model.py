@@ -218,6 +218,7 @@ def stored_problems(operation: Operation, sent: Mapping[str, Any], row: Mapping[
     Variables that are missing in the row are reported for the ``optional`` columns, which its schema does not require.
     """
     derived = columns_derived(operation.id, sent)
+    sent = {key: sent[key]} if (key := key_of_another_row(operation, sent, row)) else sent
     for name, value in sent.items():
         if name in derived or isinstance(value, (list, dict)):
             continue
@@ -229,6 +230,13 @@ def stored_problems(operation: Operation, sent: Mapping[str, Any], row: Mapping[
             yield Problem("stored", name, "changed", f"{name} was sent as {sent_as} and is {row[name]!r}")
         elif name in optional and name not in row:
             yield Problem("stored", name, UNSHOWN, f"{name} was sent as {value!r}, but the response lacks it")
+
+
+def key_of_another_row(operation: Operation, sent: Mapping[str, Any], row: Mapping[str, Any]) -> str:
+    """Return the name of the key if a row that was created with a key is shown with another one, else ""."""
+    key = operation.table.key if operation.table is not None and operation.method == "POST" else ""
+    is_sent = key in sent and key in row and key in operation.rules
+    return key if is_sent and not is_same_value(operation, sent[key], row[key]) else ""
 
 
 def is_same_value(operation: Operation, sent: Any, got: Any) -> bool:

@@ -17,7 +17,7 @@ from ..client.http import Exchange, Request, fill_path
 from ..spec.contract import Contract
 from ..spec.operation_data import Resource, key_text, resources
 from .oracle import Problem
-from .row_model import BlamedProblem, RowModel, default_problems, new_row, stored_problems
+from .row_model import BlamedProblem, RowModel, default_problems, key_of_another_row, new_row, stored_problems
 
 RowPlace = tuple[str, str]  # resource name, row key
 CONFLICT = 409
@@ -98,7 +98,7 @@ class RowTracker:
         self, resource: Resource, operation: Operation, exchange: Exchange, sent: dict[str, Any]
     ) -> RowModel | None:
         key = key_text(exchange.response.fields.get(resource.key))
-        if not key:
+        if not key or key_of_another_row(operation, sent, exchange.response.fields):
             return None
         place = resource.name, key
         self._unknown.discard(place)

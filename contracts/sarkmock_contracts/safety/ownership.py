@@ -101,6 +101,8 @@ class Ownership:
                      if not is_secret(name))
         if not marked:
             self._needs_rejection(meaning, request, None)
+        elif f"/{meaning.collection}" not in self.before:
+            self._listed(meaning.collection, must=True)
         self._is_removable(meaning.collection)
         table = meaning.operation.table
         key = table.key if table is not None else recipe("rows_of", meaning.operation.id)["key"]
