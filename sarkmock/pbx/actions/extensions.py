@@ -199,13 +199,13 @@ def sent_variables(context: Context) -> Row:
 
 def storable_variables(context: Context) -> Row:
     """Return the same as `sent_variables`, arrays included."""
-    values = variables_with_rule(context)
+    values = {name: php.array_as_list(value) for name, value in variables_with_rule(context).items()}
     check_finite(context, values)
     return values
 
 
 def variables_with_rule(context: Context) -> Row:
-    return {name: php.array_as_list(value) for name, value in context.post.items() if name in context.operation.rules}
+    return {name: value for name, value in context.post.items() if name in context.operation.rules}
 
 
 def check_finite(context: Context, row: Row) -> None:
