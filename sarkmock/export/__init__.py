@@ -25,7 +25,7 @@ from sarkmock.export.requests import (
     by_section,
     exported,
     kept_variables,
-    path_variables,
+    text_variables,
     unset_variables,
 )
 from sarkmock.http.replies import JSON
@@ -49,7 +49,7 @@ TOKEN=${TOKEN:-}
 def as_curl(document: Document, base_url: str) -> str:
     """Return the shell script."""
     requests = exported(document)
-    variables = path_variables(requests)
+    variables = text_variables(requests)
     lines = [SCRIPT_HEAD.format(title=f"{document['info']['title']} {document['info']['version']}", base_url=base_url)]
     lines += [TOKEN_LINES] if any(request.operation.guard for request in requests) else []
     for section, members in by_section(requests).items():
@@ -90,7 +90,7 @@ HTTP_BOUNDARY = "sarkmock-part"
 def as_http(document: Document, base_url: str) -> str:
     """Return the text of the .http file."""
     requests = exported(document)
-    variables = path_variables(requests)
+    variables = text_variables(requests)
     lines = [f"# {document['info']['title']} {document['info']['version']}",
              "# Sent one after the other, these requests make, change and delete rows: choose the box carefully.", "",
              f"@baseUrl = {base_url}",

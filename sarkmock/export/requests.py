@@ -16,6 +16,8 @@ MULTIPART = "multipart/form-data"
 # Hazards that a run of the whole collection may send; others need a decision.
 HARMLESS = ("read", "write")
 NOTHING_MADE = "none-was-made"
+# Rows of the seed `examples`, beside those of a fresh SARK that cannot be changed or deleted.
+CHANGEABLE = {"template": "Hall", "tenant": "branch"}
 NEVER_PASSED = ("crash", "reject_blfkeyname")
 STARTS = ("reboot", "pbx_start")
 ENDS_A_TOKEN = ("logout", "login")
@@ -180,6 +182,12 @@ def unset_variables(requests: list[Exported]) -> set[str]:
     """Return the variables that no response of this version sets."""
     set_by_response = path_variables(requests).keys() | {request.stored_as for request in requests}
     return kept_variables(requests).keys() - set_by_response
+
+
+def text_variables(requests: list[Exported]) -> dict[str, str]:
+    """Return the variables of a file without scripts: as path_variables, and rows for what no response names."""
+    unset = unset_variables(requests)
+    return path_variables(requests) | {name: key for name, key in CHANGEABLE.items() if name in unset}
 
 
 def by_section(requests: list[Exported]) -> dict[str, list[Exported]]:
