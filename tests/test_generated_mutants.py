@@ -162,6 +162,8 @@ def test_changes_of_lists_and_new_rows_are_found_early(profile: str, text: str) 
     ("shipped", "value: trunks.list devicerec cut short", "trunks.list stored devicerec changed"),
     ("shipped", "value: ringgroups.list grouptype cut short", "ringgroups.list stored grouptype changed"),
     ("documented", "value: daytimers.show dayofweek null", "daytimers.show stored dayofweek changed"),
+    ("documented", "value: customapps.list z_updater cut short", "customapps.list unrequested z_updater changed"),
+    ("documented", "value: agents.show z_updater null", "agents.show unrequested z_updater changed"),
 ])
 def test_read_with_wrong_value_is_blamed_alone(profile: str, text: str, identity: str) -> None:
     """Another read tells whether the write or the first read is wrong."""
@@ -253,6 +255,19 @@ def test_row_is_judged_again_after_restore_once_it_is_updated() -> None:
     assert restored.response.ok
     run.get("/tenants/acme")
     assert [str(finding.identity) for finding in run.findings] == ["tenants.update stored description changed"]
+
+
+@pytest.mark.parametrize("text", [
+    "list: inboundroutes.list the first twice",
+    "error body: tenants.update 422 one text a field",
+    "type: ringgroups.create pkey a number",
+    "link: extensions.create.mailbox pkey to another row",
+    "value: customapps.list z_updater cut short",
+])
+def test_mixture_has_one_cause(text: str) -> None:
+    mutation = next(item for item in every("shipped")[text.partition(":")[0]] if str(item) == text)
+    run, (found,) = hunt("documented", "shipped", [mutation])
+    assert (found.status, len(causes(run.outcome()))) == ("found", 1)
 
 
 @pytest.mark.slow

@@ -1,4 +1,4 @@
-"""Operations that only the target's version has are tested by the document of that version."""
+"""Operations and variables that only the target's version has are tested by the document of that version."""
 
 from __future__ import annotations
 
@@ -40,6 +40,7 @@ def test_target_of_the_judging_version_has_no_other_operations() -> None:
     ("documented", "shipped", "default: cosrules.create active null"),
     ("documented", "shipped", "list: cosrules.list without the last"),
     ("documented", "shipped", "exists: extensions.create.webrtc cluster exists:lineio,pkey for exists:cluster,pkey"),
+    ("documented", "shipped", "required lost: astamis.originate caller without required"),
     ("shipped", "L11", "status: auth.whoami 201 for 200"),
 ])
 def test_change_of_another_operation_is_one_new_finding(judge: str, profile: str, text: str) -> None:

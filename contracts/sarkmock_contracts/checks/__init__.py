@@ -234,11 +234,21 @@ OF_TOKENS = Cost(150)  # every operation that needs a token is asked once
 
 
 def run_version_operation(run: Run, operation: Operation) -> None:
-    """Test an operation that only the target's version has. A case of several such operations runs with the first."""
-    others = [other.id for other in version_operations.version_operations(run)]
-    version_operations.check_version_operation(run, [
-        case.run for case in cases(run.shared(version_operations.VersionRun))
-        if case.check.is_of_version and next(filter(case.operations.__contains__, others), None) == operation.id])
+    """Test an operation, or variables, that only the target's version has.
+
+    Of an operation that both documents have, only rules are tested. A case of several operations that only the version
+    has runs with the first of them.
+    """
+    of_version = {other.id: version_operations.variables_beyond(run, other)
+                  for other in version_operations.version_operations(run)}
+    others, is_shared = [name for name, names in of_version.items() if names is None], of_version[operation.id]
+    version_operations.check_version_operation(run, operation, [
+        case.run for case in cases(run.shared(version_operations.VersionRun)) if case.check.is_of_version and (
+            case.check.name in OF_VARIABLES and case.operations == {operation.id} if is_shared
+            else next(filter(case.operations.__contains__, others), None) == operation.id)])
+
+
+OF_VARIABLES = {"rules", "boundary-sweep"}
 
 
 # slow libraries are imported only when needed
@@ -327,7 +337,7 @@ CHECKS = (
           cost=Cost(2100, examples=stateful.EXAMPLES_TOGETHER, at_a_box=0.85)),
     Check("fuzz", "Schemathesis: coverage and random cases", run_fuzz, operations, ("schemathesis",), quick=False,
           cost=Cost(17, rule=11.3, only_reads=0.76)),
-    Check("version-operations", "operations that only the target's version has", run_version_operation,
+    Check("version-operations", "what only the target's version has", run_version_operation,
           version_operations.version_operations, cost=Cost(8, value=1.6)),
     Check("openapi-core", "responses judged by openapi-core", run_openapi_core, operations,
           ("openapi-core",), quick=False, cost=Cost(0)),

@@ -1,4 +1,4 @@
-"""Operations that only the target's version has, tested by the document of that version.
+"""Operations and variables that only the target's version has, tested by the document of that version.
 
 The judging document says of them only that they do not exist.
 """
@@ -44,18 +44,28 @@ class VersionRun(Run):
         return outer.target
 
 
+def variables_beyond(run: Run, operation: Operation) -> frozenset[str] | None:
+    """Return the variables of an operation that only the version's document has; None if only it has the operation."""
+    place = operation.method, operation.path
+    own = next((own for own in run.contract.operations if (own.method, own.path) == place), None)
+    return None if own is None else frozenset(operation.rules.keys() - own.rules.keys())
+
+
 def version_operations(run: Run) -> list[Operation]:
-    """Return the permitted operations that only the document of the target's version has."""
-    ours, only = {(operation.method, operation.path) for operation in run.contract.operations}, run.options.only
+    """Return the permitted operations that only the target's version has, or of which only it has some variables."""
+    only = run.options.only
     return [operation for operation in contract_of(run.version()).operations
-            if (operation.method, operation.path) not in ours and run.permits(operation)
+            if variables_beyond(run, operation) != frozenset() and run.permits(operation)
             and (only is None or in_section(operation, only))]
 
 
-def check_version_operation(run: Run, cases: Iterable[Callable[[Run], None]]) -> None:
-    """Run these cases in the inner run. Its findings become findings of the run."""
+def check_version_operation(run: Run, operation: Operation, cases: Iterable[Callable[[Run], None]]) -> None:
+    """Run these cases in the inner run. Its findings become findings of the run, unless they are of a shared variable.
+
+    The judging document judges the variables that it has itself.
+    """
     inner, sent = run.shared(VersionRun), run.judge.requests
-    before = {*map(id, inner.findings)}
+    before, names = {*map(id, inner.findings)}, variables_beyond(run, operation)
     try:
         for case in cases:
             with suppress(NewFindings), inner.watch():
@@ -66,6 +76,6 @@ def check_version_operation(run: Run, cases: Iterable[Callable[[Run], None]]) ->
         with inner.budget.removing():
             inner.fixtures.sweep(keep_fixtures=False)
         for finding in inner.findings:
-            if id(finding) not in before:
+            if id(finding) not in before and (names is None or finding.identity.field in names):
                 run.findings.add(replace(finding, profile=inner.options.profile, request=sent + finding.request))
         run.gaps.add(inner.gaps)

@@ -108,8 +108,9 @@ def same_row(listing: Operation, made: Exchange, *lists: Response) -> bool:
 
 
 def messages(response: Response, field: str) -> Any:
-    """Return the error messages for a field; None if it is not rejected."""
-    return response.rejected.get(field)
+    """Return the error messages for a field; None if it is not rejected. A single text is a list of one."""
+    found = response.rejected.get(field)
+    return [found] if isinstance(found, str) else found
 
 
 def columns(value: Any, field: str) -> Any:
@@ -125,10 +126,11 @@ def columns(value: Any, field: str) -> Any:
 
 
 def rows_of(value: Any, name: str, key: str) -> Any:
-    """Return the rows of a list that have a key. Without a key, or for anything else, return the value."""
+    """Return the different rows of a list that have a key. Without a key, or for anything else, return the value."""
     if not key or not isinstance(value, list):
         return value
-    return [row for row in value if isinstance(row, Mapping) and key_text(row.get(name)) == key]
+    rows = [row for row in value if isinstance(row, Mapping) and key_text(row.get(name)) == key]
+    return [row for number, row in enumerate(rows) if row not in rows[:number]]
 
 
 def first_values(value: Any) -> Any:

@@ -27,6 +27,8 @@ OF_ONE_FIELD = {"additionalProperties", "required"}  # kinds of schema findings 
 OF_DELETED = {"stale", "still there"}  # kinds: a list shows a deleted row, or its own path does
 OF_METHODS = {"method", "options"}
 OF_MISSING = {"answer", "link", "list", "presence"}
+OF_KEY = {"stored", "form", "query", "schema"}
+KEY = "pkey"  # a row with another key than the one that was sent is missing at its path
 QUOTED = re.compile(r"'(?:[^'\\]|\\.)*'|\"(?:[^\"\\]|\\.)*\"")
 NUMBER = re.compile(r"[+-]?\d+(?:\.\d+)?(?:e[+-]?\d+)?")
 UNNAMED_RULE = "'The selected :attribute is invalid.'"
@@ -121,17 +123,18 @@ def features_of(finding: Finding) -> Iterator[Feature]:
 
 def features_of_identity(identity: Identity) -> Iterator[Feature]:
     """Yield the features of changes that show in several variables or operations of a resource."""
-    resource = identity.operation.rpartition(".")[0]
+    resource = identity.operation.partition(".")[0]
     if resource and identity.check in OF_ROW:
         yield Feature("stored", f"{identity.operation} does not store what is sent")
     if resource and identity.kind in OF_DELETED:
         yield Feature("deleted", f"rows of {resource} remain")
-    if resource and identity.check in OF_MISSING and identity.kind in ("404", "missing"):
+    is_other_key = identity.check in OF_KEY and (identity.field, identity.kind) in ((KEY, "changed"), (KEY, "type"))
+    if resource and (is_other_key or (identity.check in OF_MISSING and identity.kind in ("404", "missing"))):
         yield Feature("missing", f"rows of {resource} are missing")
     if resource and (identity.check in OF_METHODS or identity.kind == "405"):
         yield Feature("methods", f"the methods of {resource} differ")
     if resource and identity.kind.isdigit() and identity.kind < "500":
-        yield Feature("status", f"{identity.operation.partition('.')[0]} returns {identity.kind}")
+        yield Feature("status", f"{resource} returns {identity.kind}")
 
 
 def blanks(finding: Finding) -> Iterator[str]:

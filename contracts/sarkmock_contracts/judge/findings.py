@@ -22,6 +22,7 @@ from ..spec.contract import Contract, contract_of
 
 ABSENT = "Not on this target"  # prefix for deviations that the judging profile has and the target lacks
 EVIDENCE_BYTES = 64 << 20  # of the exchanges of all findings; further findings have none
+OF_WRITTEN = {"stored", "default", "unrequested"}  # findings about the values that a write should leave
 MOST_FINDINGS, OTHERS = 5_000, "others"  # further findings than the most are summarised under this kind
 BREAKS, SURPRISES, COSMETIC = SEVERITIES = ("breaks", "surprises", "cosmetic")
 
@@ -177,7 +178,7 @@ class Findings:
     def withdraw(self, column: str, read: Exchange) -> None:
         """Remove findings that blame writes for a wrong value in a read, after another read has shown the right one."""
         for finding in [*self]:
-            wrong = finding.identity.check in ("stored", "default") and finding.identity.field == column
+            wrong = finding.identity.check in OF_WRITTEN and finding.identity.field == column
             if wrong and finding.evidence[-1:] == (read,):
                 self._remove(finding)
 

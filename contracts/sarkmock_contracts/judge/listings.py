@@ -6,7 +6,8 @@ operation shows by themselves, and rows from before the run that a list lacks.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from typing import Any
 
 from sarkmock.suite_api import Operation, Table
 
@@ -20,6 +21,7 @@ from .row_model import BlamedProblem, paired_rows, wrong_value
 from .rows import unlisted
 
 TableKey = tuple[str, str]  # table, row key
+_Pair = tuple[dict[str, Any], dict[str, Any]]  # a row, and the expected one
 
 
 class Listings:
@@ -30,7 +32,7 @@ class Listings:
         shown = (resource.show.table for resource in resources(contract))
         self._tracked = {table.name for table in shown if table is not None}
         self._written: dict[TableKey, Operation | None] = {}  # last writer; if untracked, until it is listed
-        self._wrong: set[tuple[str, str]] = set()  # operations that show a column wrongly, whoever writes it
+        self._wrong: dict[tuple[str, str], Operation] = {}  # by table and column: the first that showed it wrongly
         self._unlisted: dict[TableKey, Exchange] = {}
 
     def observe(self, operation: Operation, exchange: Exchange, is_predicted: bool) -> None:
@@ -54,6 +56,10 @@ class Listings:
     def may_differ(self, operation: Operation) -> bool:
         """Whether a response can have a problem although it shows the expected values."""
         return is_file_list(operation) or not self.is_tracked(operation)
+
+    def is_shown_wrongly(self, operation: Operation, column: str) -> bool:
+        """Whether a read has shown a column of the operation's rows wrongly, so that no write is to blame for it."""
+        return operation.table is not None and (operation.table.name, column) in self._wrong
 
     def problems(self, operation: Operation, exchange: Exchange, expected: Response) -> Iterator[BlamedProblem]:
         """Compare a response with the expected one."""
@@ -95,14 +101,16 @@ class Listings:
                     expected: Response) -> Iterator[BlamedProblem]:
         """Yield columns of rows of the run whose value is not the expected one, each once for whom it is blamed on.
 
-        `rows` judges those of its rows that a request can set. Numbers are left out: the database counts them.
+        `rows` judges those of its rows that a request can set. Numbers are left out: the database counts them. So are
+        columns that another operation has shown wrongly, since the mock has their values from it.
         """
         tracked = table.name in self._tracked
-        settable = self._contract.settable(table.name) if tracked else ()
+        elsewhere = (name for (of, name), reader in self._wrong.items() if of == table.name and reader != operation)
+        left_out = {*self._contract.settable(table.name), *elsewhere} if tracked else set()
         wrong: dict[tuple[str, str], BlamedProblem] = {}
-        for row, other in paired_rows(operation, exchange.response, expected):
+        for row, other in self._new_rows_first(table, paired_rows(operation, exchange.response, expected)):
             place = table.name, key_text(row.get(table.key))
-            for name in sorted(row.keys() & other.keys() - settable) if place in self._written else ():
+            for name in sorted(row.keys() & other.keys() - left_out) if place in self._written else ():
                 wanted, got = other[name], row[name]
                 if mask_volatile(name, got) != mask_volatile(name, wanted) and not (
                         isinstance(got, (int, float)) and isinstance(wanted, (int, float))):
@@ -113,13 +121,21 @@ class Listings:
                 self._written[place] = None
         yield from wrong.values()
 
+    def _new_rows_first(self, table: Table, pairs: Iterable[_Pair]) -> list[_Pair]:
+        """Sort rows that were updated behind the others: a new row shows that the read is wrong, not the update."""
+        def is_updated(pair: _Pair) -> bool:
+            writer = self._written.get((table.name, key_text(pair[0].get(table.key))))
+            return writer is not None and writer.method == "PUT"
+
+        return sorted(pairs, key=is_updated)
+
     def _to_blame(self, reader: Operation, place: TableKey, name: str) -> Operation:
         """Return the last writer of a row if the reader has not shown the column wrongly of a new row, or must not."""
         writer = self._written[place]
         if writer is not None and (place[0] not in self._tracked or (
-                writer.method == "PUT" and (reader.id, name) not in self._wrong)):
+                writer.method == "PUT" and (place[0], name) not in self._wrong)):
             return writer
-        self._wrong.add((reader.id, name))
+        self._wrong[place[0], name] = reader
         return reader
 
 

@@ -45,6 +45,7 @@ class Doubt:
     read_by: Operation
     problem: Problem
     exchange: Exchange
+    wanted: Any = None  # the value that reads have shown before, of a column that no request sent
 
 
 @dataclass
