@@ -192,7 +192,7 @@ def test_rejected_token_is_explained(locked: SarkMock, monkeypatch: pytest.Monke
 def test_valid_token_is_not_blamed_for_an_error() -> None:
     with SarkMock(profile="L11", tls=False, faults="tenants.list:status=500") as box:
         header = f"Authorization: {box.headers['Authorization']}"
-        assert "/tenants returned an error (500)" in rejection(box, box.url, headers=(header,))
+        assert "/tenants returned 500 (Internal Server Error)" in rejection(box, box.url, headers=(header,))
 
 
 def test_rejected_token_in_header_names_header(locked: SarkMock) -> None:
