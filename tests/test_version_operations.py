@@ -6,13 +6,16 @@ from dataclasses import replace
 
 import pytest
 from sarkmock_contracts.checks import BY_NAME
-from sarkmock_contracts.client.transports import SignedIn
+from sarkmock_contracts.client.transports import SignedIn, embedded_mock
 from sarkmock_contracts.judge.verdicts import causes
 from sarkmock_contracts.reports.data import finding_data
 from sarkmock_contracts.reports.merging import finding_of
 from sarkmock_contracts.run import Run
+from sarkmock_contracts.run_options import RunOptions
 from sarkmock_contracts.spec.contract import contract_of
 
+from sarkmock import Engine
+from sarkmock.suite_api import load_toggled
 from tests.contract_runs import checked, suite_of
 from tests.mutants.generated import Mutated, every
 from tests.mutants.hunting import names, options
@@ -47,15 +50,26 @@ def test_change_of_another_operation_is_one_new_finding(judge: str, profile: str
     mutation = next(item for item in every(profile)[text.partition(":")[0]] if str(item) == text)
     box, section = Mutated(profile, mutation), contract_of(profile).by_id[min(mutation.operations)].section
     run = checked(Run(contract_of(judge), SignedIn(box, box.engine.state),
-                      replace(options(judge, profile), only=section)), "version-operations")
+                      replace(options(judge, profile), only=section)), "rules", "version-operations")
     outcome = run.outcome()
-    assert [finding for finding in run.findings if not names(finding, mutation)] == []
+    assert [judged for judged in outcome.of("new") if not names(judged.finding, mutation)] == []
     assert len(causes(outcome)) == 1
     (first, *_) = outcome.of("new")
     data = finding_data(run, first)
     assert (data["profile"], data["section"]) == (profile, section)
     again = finding_of(data, judge)
     assert (again.identity, again.profile) == (first.finding.identity, profile)
+
+
+@pytest.mark.parametrize(("deviation", "section"), [
+    ("extension-create-ignores-optional", "Extensions"), ("trunk-z-updater", "Trunks"),
+    ("trunk-cluster-unchecked", "Trunks")])
+def test_mended_deviation_of_a_shared_operation_is_no_finding(deviation: str, section: str) -> None:
+    """The judging document, which is right there, judges what both documents have."""
+    engine = Engine(load_toggled("shipped", deviation))
+    run = Run(contract_of("documented"), embedded_mock(engine), RunOptions("documented", "shipped", only=section))
+    checked(run, "rules", "version-operations")
+    assert [str(finding) for finding in run.findings if finding.profile] == []
 
 
 @pytest.mark.parametrize("name", ["boundary-sweep", "boundaries", "arrays", "fuzz"])

@@ -234,21 +234,13 @@ OF_TOKENS = Cost(150)  # every operation that needs a token is asked once
 
 
 def run_version_operation(run: Run, operation: Operation) -> None:
-    """Test an operation, or variables, that only the target's version has.
-
-    Of an operation that both documents have, only rules are tested. A case of several operations that only the version
-    has runs with the first of them.
-    """
-    of_version = {other.id: version_operations.variables_beyond(run, other)
-                  for other in version_operations.version_operations(run)}
-    others, is_shared = [name for name, names in of_version.items() if names is None], of_version[operation.id]
-    version_operations.check_version_operation(run, operation, [
-        case.run for case in cases(run.shared(version_operations.VersionRun)) if case.check.is_of_version and (
-            case.check.name in OF_VARIABLES and case.operations == {operation.id} if is_shared
-            else next(filter(case.operations.__contains__, others), None) == operation.id)])
-
-
-OF_VARIABLES = {"rules", "boundary-sweep"}
+    """Test an operation that only the target's version has, or the rules of its variables if only they are new."""
+    is_shared = version_operations.variables_beyond(run, operation) is not None
+    chosen = [case for case in cases(run.shared(version_operations.VersionRun))
+              if operation.id in case.operations and case.check.is_of_version]
+    if is_shared:
+        chosen = [case for case in chosen if case.check.name in ("rules", "boundary-sweep")]
+    version_operations.check_version_operation(run, operation, [case.run for case in chosen])
 
 
 # slow libraries are imported only when needed

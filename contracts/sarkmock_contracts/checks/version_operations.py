@@ -16,9 +16,12 @@ from ..client.target import Target
 from ..client.transports import Transport
 from ..errors import NewFindings
 from ..fixtures.keys import Keys
+from ..judge.findings import Finding
 from ..run import Run
 from ..safety import Safety
 from ..spec.contract import contract_of, in_section
+
+OF_EXISTENCE = {"missing", "stale", "still there", "repeated"}  # kinds of findings about which rows exist
 
 
 class VersionRun(Run):
@@ -60,12 +63,9 @@ def version_operations(run: Run) -> list[Operation]:
 
 
 def check_version_operation(run: Run, operation: Operation, cases: Iterable[Callable[[Run], None]]) -> None:
-    """Run these cases in the inner run. Its findings become findings of the run, unless they are of a shared variable.
-
-    The judging document judges the variables that it has itself.
-    """
+    """Run these cases in the inner run. Its findings about what only the version has become findings of the run."""
     inner, sent = run.shared(VersionRun), run.judge.requests
-    before, names = {*map(id, inner.findings)}, variables_beyond(run, operation)
+    before = {*map(id, inner.findings)}
     try:
         for case in cases:
             with suppress(NewFindings), inner.watch():
@@ -76,6 +76,22 @@ def check_version_operation(run: Run, operation: Operation, cases: Iterable[Call
         with inner.budget.removing():
             inner.fixtures.sweep(keep_fixtures=False)
         for finding in inner.findings:
-            if id(finding) not in before and (names is None or finding.identity.field in names):
+            if id(finding) not in before and is_of_version(run, inner, finding):
                 run.findings.add(replace(finding, profile=inner.options.profile, request=sent + finding.request))
         run.gaps.add(inner.gaps)
+
+
+def is_of_version(run: Run, inner: Run, finding: Finding) -> bool:
+    """Whether only the document of the version can judge this: the other judges the rest, where it may be right.
+
+    Rows that exist are listed by any document, but only the version's may be able to create them. A variable is on the
+    target if a known finding shows the deviation that adds it.
+    """
+    operation = inner.contract.by_id.get(finding.identity.operation)
+    names = variables_beyond(run, operation) if operation is not None else None
+    if operation is None or names is None or finding.identity.kind in OF_EXISTENCE:
+        return True
+    return finding.identity.field in names and any(
+        deviation.id in run.findings.named
+        and deviation.touches({inner.contract.property_place(operation, finding.identity.field)})
+        for deviation in run.judge.lists.known)
