@@ -16,7 +16,7 @@ from sarkmock_contracts.spec.contract import contract_of
 
 from sarkmock.suite_api import profiles
 from tests.mutants.further import draw_further, further
-from tests.mutants.generated import RULE_KINDS, Mutated, draw, every
+from tests.mutants.generated import RULE_KINDS, Mutated, draw, every, mutation_named
 from tests.mutants.hunting import groups, hunt, names, options
 from tests.mutants.invisible import why_invisible
 
@@ -117,7 +117,7 @@ def test_changed_error_texts_are_found(profile: str, count: int | None) -> None:
 ])
 def test_mutant_is_found(profile: str, text: str) -> None:
     """Deviations of a published version are expected, but not after a response that it does not give."""
-    mutation = next(item for item in every(profile)[text.partition(":")[0]] if str(item) == text)
+    mutation = mutation_named(profile, text)
     assert [fate.status for fate in hunt(profile, profile, [mutation])[1]] == ["found"]
 
 
@@ -134,7 +134,7 @@ def test_further_mutants_are_found(number: int) -> None:
     ("shipped", "body: coscloses.list a byte order mark"),
 ])
 def test_further_mutant_is_found_early(profile: str, text: str) -> None:
-    mutation = next(item for item in further(profile)[text.partition(":")[0]] if str(item) == text)
+    mutation = mutation_named(profile, text, further)
     assert [fate.status for fate in hunt(profile, profile, [mutation], limit=EARLY)[1]] == ["found"]
 
 
@@ -152,7 +152,7 @@ def test_further_mutant_is_found_early(profile: str, text: str) -> None:
 ])
 def test_changes_of_lists_and_new_rows_are_found_early(profile: str, text: str) -> None:
     """Rows with other values are created before and after a row with the defaults."""
-    mutation = next(item for item in every(profile)[text.partition(":")[0]] if str(item) == text)
+    mutation = mutation_named(profile, text)
     fate = hunt(profile, profile, [mutation], limit=EARLY)[1][0]
     assert fate.request is not None
     assert fate.request <= EARLY
@@ -167,7 +167,7 @@ def test_changes_of_lists_and_new_rows_are_found_early(profile: str, text: str) 
 ])
 def test_read_with_wrong_value_is_blamed_alone(profile: str, text: str, identity: str) -> None:
     """Another read tells whether the write or the first read is wrong."""
-    mutation = next(item for item in every(profile)["value"] if str(item) == text)
+    mutation = mutation_named(profile, text)
     run, fates = hunt(profile, profile, [mutation], limit=EARLY)
     assert [fate.status for fate in fates] == ["found"]
     assert [str(finding.identity) for finding in run.findings] == [identity]
@@ -199,7 +199,7 @@ def test_read_with_wrong_value_is_blamed_alone(profile: str, text: str, identity
     ("documented", "value: astamis.QueueStatus.show Weight cut short", ""),
 ])
 def test_reason_for_invisible_mutant(profile: str, text: str, reason: str) -> None:
-    mutation = next(item for item in every(profile)[text.partition(":")[0]] if str(item) == text)
+    mutation = mutation_named(profile, text)
     actual = why_invisible(contract_of(profile), mutation)
     assert actual.startswith(reason) if reason else actual == ""
 
@@ -218,21 +218,21 @@ def test_changes_of_rules_are_found_early() -> None:
 
 def test_lost_rule_is_not_attributed_to_deviation_of_other_rules() -> None:
     text = "rule lost: extensions.create.provisioned callerid without integer"
-    mutation = next(item for item in every("documented")["rule lost"] if str(item) == text)
+    mutation = mutation_named("documented", text)
     assert [fate.status for fate in hunt("documented", "documented", [mutation], limit=EARLY)[1]] == ["found"]
 
 
 def test_row_missing_in_list_is_not_attributed_to_a_deviation() -> None:
     """A version that cannot create the row is no explanation for its absence."""
     text = "filter: ivrs.list alert0 as in the first"
-    mutation = next(item for item in every("documented")["filter"] if str(item) == text)
+    mutation = mutation_named("documented", text)
     assert [fate.status for fate in hunt("documented", "documented", [mutation], limit=EARLY)[1]] == ["found"]
 
 
 def test_row_unknown_to_the_judge_does_not_affect_other_rows() -> None:
     """A trunk that the published product would reject is first seen in a list that also shows a known deviation."""
     text = "required lost: trunks.create pkey without required"
-    mutation = next(item for item in every("shipped")["required lost"] if str(item) == text)
+    mutation = mutation_named("shipped", text)
     box = Mutated("shipped", mutation)
     run = Run(contract_of("documented"), SignedIn(box, box.engine.state), options("documented", "shipped"))
     trunk = {"cluster": "default", "host": "127.0.0.1", "carrier": "GeneralSIP", "username": "a"}
@@ -245,7 +245,7 @@ def test_row_unknown_to_the_judge_does_not_affect_other_rows() -> None:
 
 def test_row_is_judged_again_after_restore_once_it_is_updated() -> None:
     text = "lost write: tenants.update PUT is not done"
-    mutation = next(item for item in every("documented")["lost write"] if str(item) == text)
+    mutation = mutation_named("documented", text)
     box = Mutated("documented", mutation)
     run = Run(contract_of("documented"), SignedIn(box, box.engine.state), options("documented", "documented"))
     run.send(with_json("POST", "/tenants", {"pkey": "acme", "description": "a"}))
@@ -265,7 +265,7 @@ def test_row_is_judged_again_after_restore_once_it_is_updated() -> None:
     "value: customapps.list z_updater cut short",
 ])
 def test_mixture_has_one_cause(text: str) -> None:
-    mutation = next(item for item in every("shipped")[text.partition(":")[0]] if str(item) == text)
+    mutation = mutation_named("shipped", text)
     run, (found,) = hunt("documented", "shipped", [mutation])
     assert (found.status, len(causes(run.outcome()))) == ("found", 1)
 

@@ -16,7 +16,7 @@ from sarkmock_contracts.run import Run
 from sarkmock_contracts.spec.boundary_values import NOTHING, bounds_of, is_placeholder
 from sarkmock_contracts.spec.contract import contract_of
 
-from tests.mutants.generated import RULE_KINDS, Mutated, Mutation, every
+from tests.mutants.generated import RULE_KINDS, Mutated, Mutation, every, mutation_named
 from tests.mutants.hunting import Fate, fates, options
 from tests.mutants.invisible import ABSENT, verdict, why_invisible
 
@@ -33,7 +33,7 @@ PAIRS = [("documented", "documented"), ("documented", "shipped"), ("documented",
     ("L10", "regex: tenants.update localdplan regex:/_X+$/ for regex:/^_X+$/"),
 ])
 def test_change_near_a_deviation_is_new(profile: str, text: str) -> None:
-    mutation = next(item for item in every(profile)[text.partition(":")[0]] if str(item) == text)
+    mutation = mutation_named(profile, text)
     assert [fate.status for fate in judged("documented", profile, [mutation])] == ["found"]
 
 

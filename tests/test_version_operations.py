@@ -17,7 +17,7 @@ from sarkmock_contracts.spec.contract import contract_of
 from sarkmock import Engine
 from sarkmock.suite_api import load_toggled
 from tests.contract_runs import checked, suite_of
-from tests.mutants.generated import Mutated, every
+from tests.mutants.generated import Mutated, mutation_named
 from tests.mutants.hunting import names, options
 
 
@@ -47,7 +47,7 @@ def test_target_of_the_judging_version_has_no_other_operations() -> None:
     ("shipped", "L11", "status: auth.whoami 201 for 200"),
 ])
 def test_change_of_another_operation_is_one_new_finding(judge: str, profile: str, text: str) -> None:
-    mutation = next(item for item in every(profile)[text.partition(":")[0]] if str(item) == text)
+    mutation = mutation_named(profile, text)
     box, section = Mutated(profile, mutation), contract_of(profile).by_id[min(mutation.operations)].section
     run = checked(Run(contract_of(judge), SignedIn(box, box.engine.state),
                       replace(options(judge, profile), only=section)), "rules", "version-operations")

@@ -216,6 +216,11 @@ def by_kind(profile: str, sources: Iterable[Callable[[Contract], Iterable[Mutati
     return mutations
 
 
+def mutation_named(profile: str, text: str, source: Callable[[str], dict[str, list[Mutation]]] = every) -> Mutation:
+    """The mutation of a profile that has this text, which begins with its kind."""
+    return next(mutation for mutation in source(profile)[text.partition(":")[0]] if str(mutation) == text)
+
+
 def draw(profile: str, seed: int, count: int) -> list[Mutation]:
     """Draw mutations without repetition, half of them of rules: first a kind, then a mutation of the kind."""
     rng = random.Random(f"{profile} {seed}")

@@ -57,6 +57,8 @@ def variables_beyond(run: Run, operation: Operation) -> frozenset[str] | None:
 def version_operations(run: Run) -> list[Operation]:
     """Return the permitted operations that only the target's version has, or of which only it has some variables."""
     only = run.options.only
+    if run.version() == run.options.profile:
+        return []
     return [operation for operation in contract_of(run.version()).operations
             if variables_beyond(run, operation) != frozenset() and run.permits(operation)
             and (only is None or in_section(operation, only))]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from codecs import BOM_UTF8
 from collections import OrderedDict, defaultdict, deque
@@ -129,8 +130,8 @@ def rows_of(value: Any, name: str, key: str) -> Any:
     """Return the different rows of a list that have a key. Without a key, or for anything else, return the value."""
     if not key or not isinstance(value, list):
         return value
-    rows = [row for row in value if isinstance(row, Mapping) and key_text(row.get(name)) == key]
-    return [row for number, row in enumerate(rows) if row not in rows[:number]]
+    rows = (row for row in value if isinstance(row, dict) and key_text(row.get(name)) == key)
+    return [*{json.dumps(row, sort_keys=True): row for row in rows}.values()]
 
 
 def first_values(value: Any) -> Any:
