@@ -12,7 +12,7 @@ from typing import Any
 
 from sarkmock import Engine, Journal, create_app
 from sarkmock.http.direct import direct
-from sarkmock.http.engine import Request
+from sarkmock.http.engine import ApiRequest
 from sarkmock.server.https_server import Server
 from sarkmock.server.tls import CertificatePair, context_of
 
@@ -23,7 +23,7 @@ def engine() -> Engine:
     """A mock with the number of tenants that the list should have."""
     mock = Engine()
     for number in range(1, TENANTS):
-        mock.handle(Request("POST", "tenants", headers={"Content-Type": "application/json"},
+        mock.handle(ApiRequest("POST", "tenants", headers={"Content-Type": "application/json"},
                             body=b'{"pkey": "seed%d", "description": "Seed"}' % number))
     return mock
 
@@ -38,7 +38,7 @@ def bare() -> Any:
     import flask
 
     mock = engine()
-    rows, row = mock.handle(Request("GET", "tenants")).body, mock.handle(Request("GET", "tenants/default")).body
+    rows, row = mock.handle(ApiRequest("GET", "tenants")).body, mock.handle(ApiRequest("GET", "tenants/default")).body
     app = flask.Flask("bare")
     app.json.sort_keys = False  # type: ignore[attr-defined]
 

@@ -17,7 +17,7 @@ from dataclasses import replace
 from statistics import median
 
 from sarkmock import Engine, State, load_seed
-from sarkmock.http.engine import Request
+from sarkmock.http.engine import ApiRequest
 from sarkmock.http.wsgi import render
 
 FIRST = 100_000  # six digits: all keys are different
@@ -39,12 +39,12 @@ class Box:
     def send(self, method: str, path: str, body: object = None) -> object:
         content = b"" if body is None else json.dumps(body).encode()
         headers = {} if body is None else {"Content-Type": "application/json"}
-        reply = self.engine.handle(Request(method, f"/{path}", "", headers, content))
+        reply = self.engine.handle(ApiRequest(method, f"/{path}", "", headers, content))
         assert reply.status < 300, (method, path, reply.status, reply.body)
         return reply.body
 
     def list(self) -> bytes:
-        request = Request("GET", "/extensions", encoded=True)
+        request = ApiRequest("GET", "/extensions", encoded=True)
         return render(self.engine.handle(request), "GET").body
 
     def create(self) -> None:

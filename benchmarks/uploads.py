@@ -23,7 +23,7 @@ from urllib.parse import urlsplit
 
 from many import serving
 
-from sarkmock.http.engine import Engine, Request
+from sarkmock.http.engine import ApiRequest, Engine
 
 JSON, FORM = "application/json", "application/x-www-form-urlencoded"
 PARTS = "multipart/form-data; boundary=b"
@@ -117,7 +117,7 @@ def processor_time(process: int) -> float:
 
 
 def record_waits(port: int, done: threading.Event, times: list[float]) -> None:
-    """Request a row repeatedly and record the time of each response."""
+    """ApiRequest a row repeatedly and record the time of each response."""
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
     while not done.is_set():
         start = time.perf_counter()
@@ -147,12 +147,12 @@ def measure_in_process(engine: Engine, kind: str, body: bytes) -> tuple[int, flo
         before = time.process_time()
         while not done.is_set():
             time.sleep(0.001)
-            engine.handle(Request("GET", "/tenants/default"))
+            engine.handle(ApiRequest("GET", "/tenants/default"))
             times.append(time.process_time() - before)
             before = time.process_time()
     thread, start = threading.Thread(target=show_repeatedly), time.process_time()
     thread.start()
-    reply = engine.handle(Request("POST", "/tenants", "", {"Content-Type": kind}, body))
+    reply = engine.handle(ApiRequest("POST", "/tenants", "", {"Content-Type": kind}, body))
     spent_by_all = time.process_time() - start
     done.set()
     thread.join()

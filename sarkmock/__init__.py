@@ -13,13 +13,13 @@ if TYPE_CHECKING:
     from sarkmock.pbx.state import State
     from sarkmock.server.https_server import CannotListen
     from sarkmock.server.mock import SarkMock
-    from sarkmock.spec.profiles import profiles
+    from sarkmock.spec.profiles import profile_names
     from sarkmock.spec.yaml12 import FileError
 
 __version__ = "0.1.0"
 __all__ = [
     "CannotListen", "CriteriaError", "Engine", "Entry", "Fault", "FaultError", "FileError", "Journal", "SarkMock",
-    "Seed", "SeedError", "State", "blueprint", "create_app", "load_seed", "profiles", "seed_names"]
+    "Seed", "SeedError", "State", "blueprint", "create_app", "load_seed", "profile_names", "seed_names"]
 MODULES = (  # modules that define the names
     "faults", "http.engine", "journal", "pbx.seed", "pbx.seeds", "pbx.state", "server.https_server", "server.mock",
     "spec.profiles", "spec.yaml12", "http.flask_app")  # Flask last: it takes half of the import time

@@ -26,7 +26,7 @@ from sarkmock.spec.overlay import OverlayError
 from sarkmock.spec.overlay import apply as apply_overlay
 from sarkmock.spec.pointers import covers, dotted, follow, keys_of, pointer, reach, references, with_references
 from sarkmock.spec.prepared import cache_directory
-from sarkmock.spec.profiles import Profile, describe_profile, overlay_of, product, profiles
+from sarkmock.spec.profiles import Profile, describe_profile, overlay_of, product, profile_names
 from sarkmock.spec.yaml12 import FileError, line_of, source_of
 from sarkmock.spec.yaml12 import dump as yaml_text
 from sarkmock.spec.yaml12 import read as read_yaml

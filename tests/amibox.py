@@ -7,7 +7,7 @@ from typing import Any
 
 import jsonschema_rs
 
-from sarkmock.http.engine import Engine, Request
+from sarkmock.http.engine import ApiRequest, Engine
 from sarkmock.http.replies import Reply
 from sarkmock.pbx.state import State
 from sarkmock.spec import loading
@@ -56,7 +56,7 @@ def engine_of(profile: str, rows: bool = True) -> Engine:
 def send(engine: Engine, method: str, path: str, body: Any = None) -> Reply:
     """Send a request and return the reply, which must match the document."""
     content = json.dumps(body or {}).encode()
-    reply = engine.handle(Request(method, path, "", {"Content-Type": "application/json"}, content))
+    reply = engine.handle(ApiRequest(method, path, "", {"Content-Type": "application/json"}, content))
     operation, _ = engine.program.router.find(method, path)
     response = loading.resolve(engine.document, operation.spec["responses"][str(reply.status)])
     schema = {"components": engine.document["components"], **response["content"]["application/json"]["schema"]}

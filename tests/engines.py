@@ -10,7 +10,7 @@ from werkzeug.test import Client
 from sarkmock.control import THIS_MACHINE, MockControl
 from sarkmock.faults import Faults
 from sarkmock.http.direct import Direct
-from sarkmock.http.engine import Engine, Request
+from sarkmock.http.engine import ApiRequest, Engine
 from sarkmock.http.replies import Reply
 from sarkmock.journal import Journal
 from sarkmock.pbx.state import State
@@ -25,7 +25,7 @@ def engine_of(profile: str) -> Engine:
 
 def send(engine: Engine, method: str, path: str, body: Any = None, query: str = "") -> Reply:
     content = json.dumps({} if body is None else body).encode()
-    return engine.handle(Request(method, path, query, {"Content-Type": "application/json"}, content))
+    return engine.handle(ApiRequest(method, path, query, {"Content-Type": "application/json"}, content))
 
 
 def client_of(engine: Engine, *, journal: Journal | None = None, faults: Faults | None = None,

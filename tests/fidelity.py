@@ -16,7 +16,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from sarkmock.http.engine import Engine, Request
+from sarkmock.http.engine import ApiRequest, Engine
 from sarkmock.http.replies import Rejection
 from sarkmock.pbx.state import State
 from sarkmock.spec import loading
@@ -118,7 +118,7 @@ def judge(exchanges: Iterable[Exchange]) -> Verdict:
     return verdict
 
 
-def translated(request: Request, shipped: Engine, documented: Engine) -> Request:
+def translated(request: ApiRequest, shipped: Engine, documented: Engine) -> ApiRequest:
     """The request of the other profile, if only the operation's method or path differ."""
     try:
         operation, parameters = shipped.program.router.find(request.method, request.path)
@@ -133,7 +133,7 @@ def translated(request: Request, shipped: Engine, documented: Engine) -> Request
     return replace(request, method=target.method, path=path)
 
 
-def compare(exchange: Exchange, documented: Engine, request: Request,
+def compare(exchange: Exchange, documented: Engine, request: ApiRequest,
             differences: list[tuple[Difference, frozenset[str]]], effects: Effects) -> None:
     """Send the request to the documented profile without changing the state."""
     saved = save(documented.state)

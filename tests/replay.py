@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
 
-from sarkmock.http.engine import Engine, Request
+from sarkmock.http.engine import ApiRequest, Engine
 from sarkmock.http.replies import Reply
 from sarkmock.pbx.pbx_files import MAC_VENDORS
 from sarkmock.pbx.state import PbxFile, State
@@ -71,7 +71,7 @@ def answers(exchanges: Iterable[Exchange], engine: Engine) -> Iterator[tuple[Exc
         yield exchange, compare(exchange, reply)
 
 
-def send(engine: Engine, request: Request) -> Reply:
+def send(engine: Engine, request: ApiRequest) -> Reply:
     """Send a request. An exception of the engine becomes a difference."""
     try:
         return engine.handle(request)
@@ -149,14 +149,14 @@ def remember(request: Mapping[str, Any], reply: Reply, saved: dict[str, str]) ->
         saved[name] = str(reply.body.get(field)) if isinstance(reply.body, dict) else ""
 
 
-def request_of(recorded: Mapping[str, Any], saved: Mapping[str, str]) -> Request:
+def request_of(recorded: Mapping[str, Any], saved: Mapping[str, str]) -> ApiRequest:
     path = recorded["path"]
     for name, value in saved.items():
         path = path.replace("{" + name + "}", value)
     content_type, body = payload(recorded)
     headers = {"Accept": "application/json"} | ({"Content-Type": content_type} if content_type else {})
     headers |= recorded.get("headers", {})
-    return Request(recorded["method"], path, "", headers, body)
+    return ApiRequest(recorded["method"], path, "", headers, body)
 
 
 def payload(recorded: Mapping[str, Any]) -> tuple[str, bytes]:

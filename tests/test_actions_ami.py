@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from sarkmock.http.engine import Engine, Request
+from sarkmock.http.engine import ApiRequest, Engine
 from sarkmock.pbx.state import PbxFile
 from tests.amibox import (
     EMPTY,
@@ -43,7 +43,7 @@ class TestFunctionNames:
         assert ami(engine, function) == UNKNOWN
 
     def test_misspelt_put_function_is_405(self, engine: Engine) -> None:
-        request = Request("PUT", "astamis/DBput/cfim/1001/44")
+        request = ApiRequest("PUT", "astamis/DBput/cfim/1001/44")
         assert engine.handle(request).status == 405
         assert engine.state.astdb == {}
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from sarkmock.http.engine import Engine, Request
+from sarkmock.http.engine import ApiRequest, Engine
 from tests.amibox import CHANNEL_LISTS, EMPTY, UNKNOWN, ami, engine_of, events, originate, send
 
 
@@ -67,10 +67,10 @@ class TestCalls:
         assert ami(engine, "CoreShowChannels") == EMPTY
 
     def test_a_call_that_ended_is_recorded(self, engine: Engine) -> None:
-        before = engine.handle(Request("GET", "logs/cdrs")).body
+        before = engine.handle(ApiRequest("GET", "logs/cdrs")).body
         originate(engine)
         engine.state.clock.advance(engine.state.pbx.call_seconds)
-        after = engine.handle(Request("GET", "logs/cdrs")).body
+        after = engine.handle(ApiRequest("GET", "logs/cdrs")).body
         assert after.startswith(before)
         added = after.removeprefix(before).decode()
         assert added.count("\n") == 1
@@ -86,11 +86,11 @@ class TestStates:
         assert ami(engine, "ExtensionState/1001/mainmenu")[1]["Status"] == "-1"
 
     def test_published_versions_read_context_from_query(self) -> None:
-        reply = engine_of("shipped").handle(Request("GET", "astamis/ExtensionState/1001", "Context=internal"))
+        reply = engine_of("shipped").handle(ApiRequest("GET", "astamis/ExtensionState/1001", "Context=internal"))
         assert (reply.body["Context"], reply.body["Hint"]) == ("internal", "SIP/1001")
 
     def test_variable_with_empty_name_is_ignored(self, engine: Engine) -> None:
-        request = Request("GET", "astamis/CoreStatus", "", {"Content-Type": "application/json"}, b'{"": "x"}')
+        request = ApiRequest("GET", "astamis/CoreStatus", "", {"Content-Type": "application/json"}, b'{"": "x"}')
         assert engine.handle(request).status == 200
 
     @pytest.mark.parametrize("number", ["9999", "1002", "1900"])
@@ -143,8 +143,8 @@ class TestVariables:
     def test_null_and_array_variables(self, engine: Engine, shipped: Engine) -> None:
         assert send(engine, "GET", "astamis/MailboxCount/1001", {"id": None}).body["Mailbox"] == "@default"
         path, query = "astamis/MailboxCount/1001", "id[]=1001"
-        assert engine.handle(Request("GET", path, query)).body == {"id": ["The id must be a string."]}
-        assert shipped.handle(Request("GET", path, query)).status == 500
+        assert engine.handle(ApiRequest("GET", path, query)).body == {"id": ["The id must be a string."]}
+        assert shipped.handle(ApiRequest("GET", path, query)).status == 500
 
 
 class TestShipped:
@@ -154,10 +154,10 @@ class TestShipped:
 
     @pytest.mark.parametrize("path", ["DBPut/cfim/1001/44", "DBdel/cfim/1001"])
     def test_documented_database_functions_are_405(self, shipped: Engine, path: str) -> None:
-        assert shipped.handle(Request("PUT", f"astamis/{path}")).status == 405
+        assert shipped.handle(ApiRequest("PUT", f"astamis/{path}")).status == 405
 
     def test_context_in_path_is_404(self, shipped: Engine) -> None:
-        assert shipped.handle(Request("GET", "astamis/ExtensionState/1001/internal")).status == 404
+        assert shipped.handle(ApiRequest("GET", "astamis/ExtensionState/1001/internal")).status == 404
 
     def test_originate_requires_caller(self, shipped: Engine) -> None:
         reply = send(shipped, "POST", "astamis/originate", {"target": "01", "ringback": 1001})
@@ -188,5 +188,5 @@ class TestShipped:
 
 @pytest.mark.parametrize(("query", "status"), [("id=1", 200), ("id[]=1", 500)])
 def test_array_as_conference_name_crashes_published_version(query: str, status: int) -> None:
-    request = Request("GET", "astamis/ConfbridgeList", query)
+    request = ApiRequest("GET", "astamis/ConfbridgeList", query)
     assert Engine(profile="shipped").handle(request).status == status

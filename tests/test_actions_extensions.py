@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from sarkmock.http.engine import Engine, Request
+from sarkmock.http.engine import ApiRequest, Engine
 from tests import extensions
 from tests.engines import send
 from tests.extensions import KINDS, SNOM, UNKNOWN, YEALINK, create, joined, show, update
@@ -240,7 +240,7 @@ class TestNumbers:
     def test_infinite_key_is_rejected_or_crashes(self, profile, status):
         engine = engine_of(profile)
         body = b'{"pkey": 1e999, "cluster": "default"}'
-        reply = engine.handle(Request("POST", "extensions/mailbox", "", {"Content-Type": "application/json"}, body))
+        reply = engine.handle(ApiRequest("POST", "extensions/mailbox", "", {"Content-Type": "application/json"}, body))
         assert reply.status == status
 
 
@@ -249,6 +249,6 @@ def test_infinite_key_crashes_shipped_product_after_it_is_stored(profile, status
     engine = Engine(profile=profile)
     body = b'{"pkey": 1e309, "cluster": "default"}'
     headers = {"Content-Type": "application/json"}
-    reply = engine.handle(Request("POST", "extensions/mailbox", headers=headers, body=body))
+    reply = engine.handle(ApiRequest("POST", "extensions/mailbox", headers=headers, body=body))
     assert reply.status == status
     assert [row["pkey"] for row in engine.state.tables.rows("ipphone")] == keys

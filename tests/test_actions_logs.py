@@ -7,7 +7,7 @@ import io
 
 import pytest
 
-from sarkmock.http.engine import Engine, Request
+from sarkmock.http.engine import ApiRequest, Engine
 from sarkmock.pbx.seed import Seed
 from tests.boxes import NOW, box, send
 from tests.engines import client_of
@@ -119,4 +119,4 @@ def test_unanswered_call_is_recorded(pbx: Engine) -> None:
     ("cdrs/x?limit=3", 500)])
 def test_shipped_product_validates_limit_before_it_crashes(target: str, status: int) -> None:
     path, _, query = target.partition("?")
-    assert Engine(profile="shipped").handle(Request("GET", f"logs/{path}", query)).status == status
+    assert Engine(profile="shipped").handle(ApiRequest("GET", f"logs/{path}", query)).status == status

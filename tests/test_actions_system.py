@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from sarkmock.http.engine import Engine, Request
+from sarkmock.http.engine import ApiRequest, Engine
 from sarkmock.pbx.state import State
 from sarkmock.spec import loading
 
@@ -21,7 +21,7 @@ def command(engine: Engine, name: str) -> tuple[int | None, object]:
 
 
 def get(engine: Engine, path: str) -> tuple[int | None, object]:
-    reply = engine.handle(Request("GET", path))
+    reply = engine.handle(ApiRequest("GET", path))
     return reply.status, reply.body
 
 

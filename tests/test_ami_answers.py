@@ -3,7 +3,7 @@
 import json
 from pathlib import Path
 
-from sarkmock.http.engine import Engine, Request
+from sarkmock.http.engine import ApiRequest, Engine
 from sarkmock.pbx.state import State
 from sarkmock.spec.loading import load
 
@@ -14,7 +14,7 @@ VOLATILE = {"CoreStartupDate", "CoreStartupTime", "CoreReloadDate", "CoreReloadT
 
 
 def call(engine, method, path, body=""):
-    return engine.handle(Request(method, path.strip("/"), "", JSON if body else {}, body.encode()))
+    return engine.handle(ApiRequest(method, path.strip("/"), "", JSON if body else {}, body.encode()))
 
 
 def contains(actual, recorded):

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sarkmock import SarkMock, State
-from sarkmock.http.engine import Engine, Request
+from sarkmock.http.engine import ApiRequest, Engine
 from sarkmock.http.flask_app import create_app
 from sarkmock.http.replies import to_json
 
@@ -205,14 +205,14 @@ def test_long_list_equals_list_encoded_at_once(description):
             for number in range(9_000)]
     mock = SarkMock(seed={"tables": {"ipphone": rows}}, tls=False)
     assert mock.engine.takes_long("/api/extensions", 0)
-    bodies = [mock.engine.handle(Request("GET", "/extensions", encoded=encoded)).body
+    bodies = [mock.engine.handle(ApiRequest("GET", "/extensions", encoded=encoded)).body
               for encoded in (True, True, False)]
     assert bodies[0] is bodies[1]
     assert bodies[0] == to_json(bodies[2])
     mock.engine.state.tables.update("ipphone", "pkey", "200000", {"desc": "changed"})
-    assert b'"changed"' in mock.engine.handle(Request("GET", "/extensions", encoded=True)).body
+    assert b'"changed"' in mock.engine.handle(ApiRequest("GET", "/extensions", encoded=True)).body
     mock.engine.state.reset()
-    assert mock.engine.handle(Request("GET", "/extensions", encoded=True)).body == bodies[0]
+    assert mock.engine.handle(ApiRequest("GET", "/extensions", encoded=True)).body == bodies[0]
 
 
 def test_reset_after_any_change_restores_seed():

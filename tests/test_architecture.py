@@ -13,7 +13,7 @@ from statistics import median
 
 import pytest
 
-from sarkmock.suite_api import describe_profile, profiles
+from sarkmock.suite_api import describe_profile, profile_names
 
 ROOT = Path(__file__).parent.parent
 PLUGIN = ROOT / "pytest_sarkmock.py"
@@ -83,8 +83,7 @@ OPTIONAL = {"anyio", "httpx"}
 # A dependency only to pin its lowest version.
 NEVER_IMPORTED = {"openapi-spec-validator"}
 MODULE_LINES, FUNCTION_LINES = 350, 40
-# A request that is received and one that is sent, a pytest hook, and a command that is named after what it lists.
-DEFINED_TWICE = {"Request", "profiles", "pytest_configure"}
+DEFINED_TWICE = {"pytest_configure"}  # a pytest hook
 
 
 @cache
@@ -211,7 +210,7 @@ def test_pytest_plugin_imports_sarkmock_lazily():
 
 
 def test_profile_names_occur_in_one_module_only():
-    names = {name for profile in map(describe_profile, profiles()) for name in (profile.name, *profile.aliases)}
+    names = {name for profile in map(describe_profile, profile_names()) for name in (profile.name, *profile.aliases)}
     users = {path for path in SOURCES for node in nodes(path)
              if isinstance(node, ast.Constant) and node.value in names}
     assert users == {ROOT / "sarkmock" / "spec" / "data_files.py"}

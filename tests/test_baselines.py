@@ -38,7 +38,7 @@ from sarkmock_contracts.client.target import Target
 from sarkmock_contracts.client.transports import embedded_transport
 from sarkmock_contracts.errors import BadBaseline, Withheld
 
-from sarkmock import Seed, profiles
+from sarkmock import Seed, profile_names
 from tests.guarded import Box, guarded
 from tests.prefork import COMMAND, PROCESS
 from tests.serving import mistake, sarkmock, serving
@@ -66,11 +66,11 @@ def baseline(facts, **other):
 
 def test_catalogue_has_every_operation_of_every_profile():
     assert same_operation_elsewhere("GET /globals") == ["GET /sysglobals"]
-    assert set(catalogue()["GET /tenants"].versions) == set(profiles())
-    assert list(catalogue()["DELETE /trunks/{trunk}"].versions) == profiles()[1:]
+    assert set(catalogue()["GET /tenants"].versions) == set(profile_names())
+    assert list(catalogue()["DELETE /trunks/{trunk}"].versions) == profile_names()[1:]
 
 
-@pytest.mark.parametrize("profile", profiles())
+@pytest.mark.parametrize("profile", profile_names())
 def test_working_contract_has_operations_of_box(profile):
     present = {name: profile in entry.versions for name, entry in catalogue().items()}
     assert nearest_profile(present) == profile
@@ -215,7 +215,7 @@ def test_options_detects_operation_that_may_not_be_called(profile, reach):
     assert {box.hazards[name] for name in box.done} == {"read"}
 
 
-@pytest.mark.parametrize("profile", profiles())
+@pytest.mark.parametrize("profile", profile_names())
 def test_recording_with_writes_leaves_no_residue(profile, tmp_path):
     box = Box(profile)
     before = box.contents()

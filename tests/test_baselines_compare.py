@@ -26,7 +26,7 @@ from sarkmock_contracts.safety.routing import HAZARDS
 
 from sarkmock import SarkMock
 from sarkmock.pbx.seeds import load_seed
-from sarkmock.suite_api import Engine, State, load, profiles
+from sarkmock.suite_api import Engine, State, load, profile_names
 from tests.serving import mistake, sarkmock, serving
 from tests.test_baselines_differences import ALL, baseline, side
 
@@ -53,7 +53,7 @@ def test_recording_does_not_differ_from_itself(recordings):
         assert (comparison.differences, comparison.unreached) == ([], [])
 
 
-@pytest.mark.parametrize("profile", profiles())
+@pytest.mark.parametrize("profile", profile_names())
 def test_boxes_of_one_version_do_not_differ_by_their_rows(profile):
     """Empty objects of PHP are lists; peers and queues that are read by an example key may not be there."""
     document = load(profile)

@@ -18,7 +18,7 @@ from sarkmock_contracts.safety import CleanUpTarget, ownership
 from sarkmock_contracts.safety.fingerprint import Fingerprint
 from sarkmock_contracts.safety.ledger import read_ledger, reopen_ledger
 
-from sarkmock import profiles
+from sarkmock import profile_names
 from sarkmock.server.https_server import Server
 from tests.contract_runs import checked, run
 from tests.guarded import Box, ended, guarded, guarded_suite
@@ -51,7 +51,7 @@ def changed(box, before):
     return {name for name in before if now[name] != before[name]}
 
 
-PAIRS = [(real, judge) for real in profiles() for judge in profiles()]
+PAIRS = [(real, judge) for real in profile_names() for judge in profile_names()]
 
 
 def fast_and_slow(values, fast_count):
@@ -77,9 +77,9 @@ def test_no_residue_after_all_operations(judge, real, tmp_path):
 def test_killed_run_is_cleaned_up_from_its_ledger(number, tmp_path):
     """Killed before or after a random request has reached the box."""
     rng = random.Random(number)
-    box = Box(rng.choice(profiles()))
+    box = Box(rng.choice(profile_names()))
     before = box.contents()
-    safety, stock = guarded(box, rng.choice(profiles()), "write operational", tmp_path / "ledger")
+    safety, stock = guarded(box, rng.choice(profile_names()), "write operational", tmp_path / "ledger")
     die_after(box, rng.randint(1, 250), arrives=rng.random() < 0.5)
     with pytest.raises(Killed):
         send_all_operations(safety, stock, rng)
@@ -139,7 +139,7 @@ def test_cleanup_after_sigkill(number, tmp_path):
     ledger = tmp_path / "run.ledger"
     with box_over_http() as (box, url):
         before = box.contents()
-        process = start_check(url, ledger, "--profile", rng.choice(profiles()), "--allow-operational")
+        process = start_check(url, ledger, "--profile", rng.choice(profile_names()), "--allow-operational")
         wait_for(ledger, rng.randint(3, 250), process)
         time.sleep(rng.random() / 20)
         process.kill()
@@ -289,7 +289,7 @@ def test_settings_are_restored_and_erased_from_ledger(tmp_path):
     assert "SYSPASS" not in (tmp_path / "ledger").read_text()
 
 
-@pytest.mark.parametrize("real", profiles())
+@pytest.mark.parametrize("real", profile_names())
 def test_settings_are_restored_after_any_change(real, tmp_path):
     """Some are null or violate their rules, so sending them again would not restore them."""
     box, rng = Box(real), random.Random(1)
@@ -309,7 +309,7 @@ def test_settings_are_restored_after_any_change(real, tmp_path):
     assert changed(box, before) == set()
 
 
-@pytest.mark.parametrize("real", profiles())
+@pytest.mark.parametrize("real", profile_names())
 def test_runtime_values_of_new_extension_are_removed(real, tmp_path):
     box = Box(real)
     safety, stock = guarded(box, real, "write", tmp_path / "ledger")

@@ -16,7 +16,7 @@ import pytest
 import yaml
 from click.testing import CliRunner
 
-from sarkmock import profiles
+from sarkmock import profile_names
 from sarkmock.cli import SUITE, cli, document, summary
 from sarkmock.cli.output import write_text
 from sarkmock.suite_api import compile_document, deviations_of, load
@@ -128,7 +128,7 @@ def cells(text):
 
 
 def test_matrix_lists_deviations_by_version():
-    versions = [name for name in profiles() if deviations_of(name)]
+    versions = [name for name in profile_names() if deviations_of(name)]
     having = {name: {deviation.id for deviation in deviations_of(name)} for name in versions}
     described = {entry["id"]: entry
                  for entry in json.loads(output_in_process(document.deviations, "--matrix", "--json"))}
@@ -156,7 +156,7 @@ def test_deviations_as_markdown_table():
 
 def test_profiles_as_json_and_text():
     listed = {entry["name"]: entry for entry in json.loads(output_in_process(document.profiles, "--json"))}
-    assert list(listed) == list(profiles())
+    assert list(listed) == list(profile_names())
     lines = output_in_process(document.profiles).splitlines()
     for (name, entry), line in zip(listed.items(), lines[1:], strict=True):
         assert entry["deviations"] == len(deviations_of(name))
@@ -293,7 +293,7 @@ def test_non_ascii_token_is_rejected():
 def test_unknown_profile_is_rejected_with_list_of_profiles(command):
     message = mistake(*command.split(), "--profile", "shiped")
     assert message == ("unknown profile 'shiped'; did you mean shipped? "
-                    f"Known: {', '.join(profiles())}, or the path of an overlay file")
+                    f"Known: {', '.join(profile_names())}, or the path of an overlay file")
 
 
 def test_unknown_option_or_command_is_rejected_with_hint():

@@ -7,14 +7,14 @@ from pathlib import Path
 
 import pytest
 
-from sarkmock import profiles, seed_names
+from sarkmock import profile_names, seed_names
 from tests.prefork import COMMAND
 from tests.serving import mistake, sarkmock
 
 WORDS = [
     ("sarkmock se", ["seeds", "serve"]),
     ("sarkmock export ", ["postman", "http", "curl", "openapi-python-client", "bruno"]),
-    ("sarkmock serve --profile ", profiles()),
+    ("sarkmock serve --profile ", profile_names()),
     ("sarkmock serve --seed d", ["demo"]),
     ("sarkmock serve --seed-f", ["--seed-file"]),
     ("sarkmock serve --seed ", seed_names()),

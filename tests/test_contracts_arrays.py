@@ -8,13 +8,13 @@ import pytest
 from sarkmock_contracts.client.http import Response
 from sarkmock_contracts.judge.oracle import verdict, verdict_problems
 
-from sarkmock import profiles
+from sarkmock import profile_names
 from tests.contract_runs import suite_of
 
 VALUES: tuple[Any, ...] = ([], {}, ["default"], {"a": "default"})
 
 
-@pytest.mark.parametrize("profile", profiles())
+@pytest.mark.parametrize("profile", profile_names())
 def test_oracle_predicts_response_to_array_in_every_field(profile: str) -> None:
     suite = suite_of(profile, profile)
     for operation in (operation for operation in suite.contract.operations if operation.rules):

@@ -19,10 +19,10 @@ from sarkmock_contracts.spec.boundary_values import (
     respelled_key,
 )
 
-from sarkmock.suite_api import Operation, PhpError, compile_document, load, profiles
+from sarkmock.suite_api import Operation, PhpError, compile_document, load, profile_names
 from tests.contract_runs import suite_of
 
-PROFILES = profiles()
+PROFILES = profile_names()
 OPERATIONS = [(profile, operation) for profile in PROFILES for operation in compile_document(load(profile))]
 
 
@@ -108,7 +108,7 @@ def test_rule_without_row_raises() -> None:
         listed_bounds("required|starts_like:a")
 
 
-@pytest.mark.parametrize("profile", profiles())
+@pytest.mark.parametrize("profile", profile_names())
 def test_every_rule_list_of_profile_has_a_row(profile):
     for operation in compile_document(load(profile)):
         for rules in operation.rules.values():

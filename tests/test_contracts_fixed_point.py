@@ -15,13 +15,13 @@ from sarkmock_contracts.run_options import RunOptions
 from sarkmock_contracts.safety.fingerprint import Fingerprint
 from sarkmock_contracts.spec.contract import contract_of
 
-from sarkmock import Engine, State, profiles
+from sarkmock import Engine, State, profile_names
 from sarkmock.suite_api import PbxFile, Seed, api_application, deviations_of, load, load_seed, load_toggled, pbx_files
 from tests.contract_runs import NOW, TOKEN, checked, run, run_cases, suite_of
 from tests.fixed_points import Cell
 from tests.guarded import Box, ended, guarded_suite
 
-PROFILES = list(profiles())
+PROFILES = list(profile_names())
 # The checks that find most within seconds; the rest runs with tox -e slow.
 FAST = ("reads", "rules", "rows", "undocumented-paths", "undocumented-fields", "unknown-rows", "scenarios",
         "long-scenarios", "links", "smoke", "options", "unknown-paths", "framework", "disruptive", "run-state")

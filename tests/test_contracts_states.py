@@ -21,7 +21,7 @@ from sarkmock_contracts.run import Run
 from sarkmock_contracts.spec.contract import contract_of
 from sarkmock_contracts.spec.operation_data import patterns
 
-from sarkmock import Engine, State, load_seed, profiles
+from sarkmock import Engine, State, load_seed, profile_names
 from sarkmock.suite_api import Operation, PbxFile, load, pbx_files
 from tests.contract_runs import NOW, TOKEN, checked, run, run_cases, suite_of
 
@@ -64,13 +64,13 @@ def write(suite: Run, operation: Operation, rng: random.Random) -> None:
         pass  # the box lacks a referenced row
 
 
-@pytest.mark.parametrize("profile", profiles())
+@pytest.mark.parametrize("profile", profile_names())
 def test_random_state_causes_no_findings(profile: str) -> None:
     suite = checked(suite_of(profile, profile, box(profile, 0)), *FAST)
     assert [str(finding) for finding in suite.findings] == []
 
 
-@pytest.mark.parametrize("profile", profiles())
+@pytest.mark.parametrize("profile", profile_names())
 def test_empty_seed_causes_no_findings(profile: str) -> None:
     state = State(load_seed("empty", load(profile)), now=NOW, token=TOKEN)
     suite = checked(suite_of(profile, profile, state), *FAST)
@@ -79,7 +79,7 @@ def test_empty_seed_causes_no_findings(profile: str) -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("number", range(1, 9))
-@pytest.mark.parametrize("profile", profiles())
+@pytest.mark.parametrize("profile", profile_names())
 def test_random_state_causes_no_findings_in_any_check(profile: str, number: int) -> None:
     suite = run(suite_of(profile, profile, box(profile, number)))
     assert [str(finding) for finding in suite.findings] == []
@@ -121,7 +121,7 @@ def with_keys(response: Response, key: Any) -> Response:
     return replace(response, body=json.dumps(rows).encode())
 
 
-@pytest.mark.parametrize("version", [name for name in profiles() if name != "documented"])
+@pytest.mark.parametrize("version", [name for name in profile_names() if name != "documented"])
 def test_queue_unknown_to_asterisk_before_commit_is_not_a_finding(version: str) -> None:
     """Before the commit Asterisk responds as for an unknown queue."""
     def uncommitted(request: Request) -> Response:

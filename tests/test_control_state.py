@@ -6,7 +6,7 @@ import time
 import pytest
 import yaml
 
-from sarkmock import Engine, Journal, State, create_app, profiles
+from sarkmock import Engine, Journal, State, create_app, profile_names
 from sarkmock.control import Control
 from tests.boxes import NOW
 
@@ -206,7 +206,7 @@ def test_pbx(client):
 
 def test_changing_profile_keeps_state(client):
     client.post("/api/tenants", json=ACME)
-    assert client.get("/_mock/profile").json == {"profile": "documented", "profiles": profiles()}
+    assert client.get("/_mock/profile").json == {"profile": "documented", "profiles": profile_names()}
     assert client.put("/_mock/profile", json={"profile": "shipped"}).json["profile"] == "shipped"
     assert client.put("/api/astamis/DBdel/a/b").status_code == 405
     assert tenants(client) == ["acme", "default"]

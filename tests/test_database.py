@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sarkmock.http.engine import Engine, Request
+from sarkmock.http.engine import ApiRequest, Engine
 from sarkmock.http.replies import to_json
 from sarkmock.http.wsgi import render
 from sarkmock.pbx.database import MANY_CHANGES, Database, LockedDatabase
@@ -143,7 +143,7 @@ def test_cached_list_is_invalidated_by_change(change):
     tables = engine.state.tables
 
     def listed(encoded):
-        return render(engine.handle(Request("GET", "tenants", encoded=encoded)), "GET")
+        return render(engine.handle(ApiRequest("GET", "tenants", encoded=encoded)), "GET")
 
     tables.insert("cluster", {"pkey": "a"})
     for _ in range(2):

@@ -15,16 +15,16 @@ from urllib.parse import unquote
 
 import pytest
 
-from sarkmock import Engine, Seed, State, load_seed, profiles
+from sarkmock import Engine, Seed, State, load_seed, profile_names
 from sarkmock.export import TEXT_FORMS, as_bruno
 from sarkmock.export.requests import Exported
 from sarkmock.export.requests import exported as requests_of
-from sarkmock.http.engine import Request
+from sarkmock.http.engine import ApiRequest
 from sarkmock.suite_api import compile_document, load
 from tests.serving import mistake, sarkmock
 
 BASE = "https://pbx.example:44300/api"
-PROFILES = profiles()
+PROFILES = profile_names()
 
 
 def export_text(form: str, profile: str) -> str:
@@ -151,7 +151,7 @@ def test_exported_requests_get_documented_statuses(form: str, profile: str) -> N
     for method, path, body in requests:
         engine.state.allow_token()  # one request logs out
         headers = {"Authorization": f"Bearer {token}"} | ({"Content-Type": "application/json"} if body else {})
-        reply = engine.handle(Request(method, unquote(path).strip("/"), "", headers, body.encode()))
+        reply = engine.handle(ApiRequest(method, unquote(path).strip("/"), "", headers, body.encode()))
         operation = engine.program.router.find(method, unquote(path))[0]
         assert str(reply.status) in operation.spec["responses"], (method, path, reply)
         statuses.append(reply.status)
@@ -229,7 +229,7 @@ class ExamplesMock:
             headers["Content-Type"] = "multipart/form-data; boundary=part"
             head = f'--part\r\nContent-Disposition: form-data; name="{upload}"; filename="{NAMES[upload]}"\r\n\r\n'
             content = head.encode() + upload_of(self.seed, upload) + b"\r\n--part--\r\n"
-        reply = self.engine.handle(Request(method, unquote(path).lstrip("/"), "", headers, content))
+        reply = self.engine.handle(ApiRequest(method, unquote(path).lstrip("/"), "", headers, content))
         self.sent.append(title)
         if reply.status is None or not 200 <= reply.status < 300:
             self.failed[title] = f"{method} {path}: {reply.status} {reply.body}"

@@ -14,7 +14,7 @@ from sarkmock_contracts.judge.verdicts import causes
 from sarkmock_contracts.run import Run
 from sarkmock_contracts.spec.contract import contract_of
 
-from sarkmock.suite_api import profiles
+from sarkmock.suite_api import profile_names
 from tests.mutants.further import draw_further, further
 from tests.mutants.generated import RULE_KINDS, Mutated, draw, every, mutation_named
 from tests.mutants.hunting import groups, hunt, names, options
@@ -45,8 +45,8 @@ def test_mutants_are_found(profile: str, first: int) -> None:
 
 
 @pytest.mark.parametrize(("profile", "count"), [
-    *((profile, TEXTS) for profile in profiles()),
-    *(pytest.param(profile, None, marks=pytest.mark.slow) for profile in profiles())])
+    *((profile, TEXTS) for profile in profile_names()),
+    *(pytest.param(profile, None, marks=pytest.mark.slow) for profile in profile_names())])
 def test_changed_error_texts_are_found(profile: str, count: int | None) -> None:
     """A sample; all with `-m slow`."""
     contract = contract_of(profile)

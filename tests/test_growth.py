@@ -12,7 +12,7 @@ import pytest
 
 from sarkmock import State, load_seed
 from sarkmock.export.requests import exported
-from sarkmock.http.engine import Engine, Request
+from sarkmock.http.engine import ApiRequest, Engine
 from sarkmock.http.wsgi import render
 from sarkmock.laravel.php import to_lines, to_text
 from sarkmock.laravel.php.bodies import json_decode
@@ -30,7 +30,7 @@ UPLOAD = b'--x\r\nContent-Disposition: form-data; name="greeting"; filename='
 END = b"\r\n\r\nx\r\n--x--"
 DISPOSITION = b'--x\r\nContent-Disposition: form-data; name="pkey"'
 
-Sized = Callable[[int], Request]
+Sized = Callable[[int], ApiRequest]
 UNITS = [b"&", b"=", b"a&", b"a[]=&", b"%41", b"%4", b"%\\", b"+", b"\\", b"a[", b"a[]", b"]", b"9", b"\xff", b"\x01",
          b" ", b"%ff", "\u4e2d".encode(), b"a.", b"::", b"(", b'"', b'\\"', b"1:1 ", b"1:11", b"@", b"|a", b","]
 JSON_UNITS = [
@@ -43,7 +43,7 @@ PART_UNITS = [b"a:\r\n", b"--x\r\n", b"--x", b"\n", b"\r\n--x", b"--x\r\nA: b\r\
 
 def request(content_type: str, before: bytes, unit: bytes, after: bytes = b"", target: str = "tenants") -> Sized:
     method = "PUT" if target in ("tenants/default", "globals") else "POST"
-    return lambda size: Request(method, target, "", {"Content-Type": content_type},
+    return lambda size: ApiRequest(method, target, "", {"Content-Type": content_type},
                                 before + unit * (size // len(unit)) + after)
 
 
@@ -74,11 +74,11 @@ def requests() -> Iterator[tuple[str, Sized]]:
 
 
 def with_query(unit: str) -> Sized:
-    return lambda size: Request("GET", "tenants", unit * (size // len(unit)))
+    return lambda size: ApiRequest("GET", "tenants", unit * (size // len(unit)))
 
 
 def with_content_type(word: str) -> Sized:
-    return lambda size: Request("POST", "tenants", "", {
+    return lambda size: ApiRequest("POST", "tenants", "", {
         "Content-Type": "multipart/form-data;" + word * (size // len(word))}, b"--x\r\n")
 
 
@@ -144,7 +144,7 @@ def test_megabyte_request_is_fast(engines, name):
 @pytest.mark.parametrize("unit", ['"a",', '"",', '" ",', '"é",'])
 def test_short_rules_take_a_few_times_as_long_as_their_json(unit):
     engine, body = Engine(), f'{{"rules": [{unit * 200_000}""]}}'.encode()
-    made = Request("POST", "firewalls/ipv4", "", {"Content-Type": JSON}, body)
+    made = ApiRequest("POST", "firewalls/ipv4", "", {"Content-Type": JSON}, body)
     handled, decoded = (min(seconds(run) for _ in range(5)) for run in (
         partial(engine.handle, made), partial(json_decode, body)))
     assert handled < 9 * decoded
@@ -175,6 +175,6 @@ def test_large_value_of_any_field_is_fast(profile):
             for value in values:
                 body = {**(example.body or {}), field: "VALUE"}
                 text = json.dumps(body).replace('"VALUE"', value)
-                made = Request(example.operation.method, path, "", {"Content-Type": JSON}, text.encode())
+                made = ApiRequest(example.operation.method, path, "", {"Content-Type": JSON}, text.encode())
                 handle = partial(engine.handle, made)
                 assert any(seconds(handle) < LIMIT for _ in range(3)), (example.operation.id, field, value[:20])

@@ -28,7 +28,7 @@ from sarkmock_contracts.judge.verdicts import read_accepted
 from sarkmock_contracts.safety import finish_cleanup
 from sarkmock_contracts.safety.ledger import read_ledger
 
-from sarkmock import create_app, profiles
+from sarkmock import create_app, profile_names
 from sarkmock.control.bodies import endpoints
 from sarkmock.faults import Faults, read_faults
 from sarkmock.http.engine import Engine, Program
@@ -221,14 +221,14 @@ def send_to(app: Callable[..., Any], environ: dict[str, Any]) -> int:
 
 
 @pytest.mark.parametrize("part", range(PARTS))
-@pytest.mark.parametrize("profile", profiles())
+@pytest.mark.parametrize("profile", profile_names())
 def test_hostile_requests_in_process(profile, part):
     engine = Engine(profile=profile)
     app = create_app(engine, journal=Journal(engine, limit=KEPT))
     app.testing = True  # exceptions in a view are propagated
     seed = f"{SEED} {profile} {part}"
     generator = RequestGenerator(engine, seed)
-    for number in range(IN_PROCESS // PARTS // len(profiles())):
+    for number in range(IN_PROCESS // PARTS // len(profile_names())):
         control = number % 5 == 0
         environ = generator.environ(control)
         try:
@@ -399,7 +399,7 @@ def test_clean_up_with_damaged_ledger(tmp_path):
 
 @pytest.mark.parametrize("part", range(SOCKET_PARTS))
 def test_hostile_requests_over_socket(part):
-    profile = profiles()[part % len(profiles())]
+    profile = profile_names()[part % len(profile_names())]
     generator = RequestGenerator(Engine(profile=profile), f"{SEED} {part}")
     with serving("--http", "--profile", profile, "--journal", str(KEPT)) as server:
         for number in range(OVER_SOCKET // SOCKET_PARTS):

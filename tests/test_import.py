@@ -23,8 +23,8 @@ from sarkmock_contracts.state_import import (
     read_state,
 )
 
-from sarkmock import Engine, SarkMock, Seed, State, load_seed, profiles
-from sarkmock.http.engine import Request
+from sarkmock import Engine, SarkMock, Seed, State, load_seed, profile_names
+from sarkmock.http.engine import ApiRequest
 from sarkmock.pbx import pbx_files
 from sarkmock.suite_api import Operation, api_application, compile_document, is_secret, load
 from tests import replay
@@ -110,7 +110,7 @@ def responses(engine: Engine) -> dict[str, Any]:
     responses_by_request = {}
     for operation in reads:
         for path in paths_of(engine, operation):
-            response = engine.handle(Request("GET", path))
+            response = engine.handle(ApiRequest("GET", path))
             responses_by_request[f"{operation.id} {path}"] = [response.status, response.body, dict(response.headers)]
     return responses_by_request
 
@@ -137,7 +137,7 @@ def keys(engine: Engine, operation: Operation, parameter: str) -> list[str]:
             "key": numbers, "context": ["internal", "extensions"], "function": ["Agents", "None"]}[parameter]
 
 
-IMPORTED = [name for name in profiles() if name != "L11"]  # another database: not imported
+IMPORTED = [name for name in profile_names() if name != "L11"]  # another database: not imported
 PHASES = set(Phase) - {Phase.explain}
 
 
@@ -220,7 +220,7 @@ def without_secrets(value: Any) -> Any:
     return [without_secrets(value) for value in value] if isinstance(value, (list, tuple)) else value
 
 
-@pytest.mark.parametrize("profile", profiles())
+@pytest.mark.parametrize("profile", profile_names())
 def test_import_sends_only_reads(profile: str) -> None:
     box = Box(profile)
     read_state(guarded_reader(box.wire), ImportOptions(secrets=True))

@@ -15,7 +15,7 @@ from sarkmock.http.engine import Program
 from sarkmock.pbx.actions import try_operations
 from sarkmock.spec import yaml12
 from sarkmock.spec.data_files import openapi_dir
-from sarkmock.spec.profiles import profiles
+from sarkmock.spec.profiles import profile_names
 from tests.serving import mistake
 
 SEEDS = Path(__file__).parent.parent / "sarkmock" / "pbx" / "seeds"
@@ -141,7 +141,7 @@ def test_valid_file_passes(tmp_path: Path, text: str) -> None:
     assert linted(str(tmp_path / "file.yaml")) == (0, [])
 
 
-@pytest.mark.parametrize("profile", profiles())
+@pytest.mark.parametrize("profile", profile_names())
 def test_operations_of_every_profile_are_complete(profile: str) -> None:
     program = Program.of(profile)
     try_operations(program.operations, (), program.database)

@@ -7,7 +7,7 @@ import tracemalloc
 
 import pytest
 
-from sarkmock.http.engine import Engine, Request
+from sarkmock.http.engine import ApiRequest, Engine
 from sarkmock.http.wsgi import render
 from sarkmock.laravel.php import bodies
 
@@ -31,7 +31,7 @@ def test_a_value(engine: Engine, monkeypatch: pytest.MonkeyPatch, path: str, fie
     monkeypatch.setattr(bodies, "MOST_VALUES", 1000)
     value = begin + unit * (SIZE // len(unit)) + end
     body = json.dumps({"carrier": "GeneralSIP", "cluster": "default", "pkey": "1", field: value}).encode()
-    request = Request("PUT" if path == "globals" else "POST", path, "", {"Content-Type": "application/json"}, body)
+    request = ApiRequest("PUT" if path == "globals" else "POST", path, "", {"Content-Type": "application/json"}, body)
     engine.handle(request)
     tracemalloc.start()
     render(engine.handle(request), "POST")

@@ -20,7 +20,7 @@ from sarkmock_contracts.errors import CannotRun, NoAnswer
 from sarkmock_contracts.safety.fingerprint import distinguishing_reads, fingerprint
 from sarkmock_contracts.safety.preflight import PROBE, connection_problem, preflight
 
-from sarkmock import profiles
+from sarkmock import profile_names
 from tests.prefork import COMMAND
 from tests.serving import serving
 
@@ -214,7 +214,7 @@ def test_server_that_responds_alike_to_all_requests_is_no_sark(command, body, tm
 # the version recognised
 
 
-@pytest.mark.parametrize("profile", profiles())
+@pytest.mark.parametrize("profile", profile_names())
 def test_every_profile_is_recognised(profile):
     target = Target(embedded_transport(profile))
     recognised = fingerprint(target, target.get(PROBE))

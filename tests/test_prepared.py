@@ -10,17 +10,18 @@ import sys
 import pytest
 
 from sarkmock import __version__
-from sarkmock.suite_api import load, profiles
+from sarkmock.suite_api import load, profile_names
 
-LOAD = ("import json, sys; from sarkmock.spec.loading import load; from sarkmock.spec.profiles import profiles;"
-        "json.dump([profiles(), load(sys.argv[1])], sys.stdout); print('jsonpath' in sys.modules, file=sys.stderr)")
+LOAD = ("import json, sys; from sarkmock.spec.loading import load; from sarkmock import profile_names;"
+        "json.dump([profile_names(), load(sys.argv[1])], sys.stdout); "
+        "print('jsonpath' in sys.modules, file=sys.stderr)")
 
 
 def loaded(home, profile="shipped", **environment):
     """Load a profile in another process with that cache. Returns whether the process had to apply an overlay."""
     result = subprocess.run([sys.executable, "-c", LOAD, profile], capture_output=True, text=True, check=True,
                             env=os.environ | {"XDG_CACHE_HOME": str(home)} | environment)
-    assert json.loads(result.stdout) == [profiles(), load(profile)]
+    assert json.loads(result.stdout) == [profile_names(), load(profile)]
     return result.stderr.split()[-1] == "True"
 
 

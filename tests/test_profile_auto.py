@@ -24,7 +24,7 @@ from sarkmock_contracts.safety import Caution
 from sarkmock_contracts.safety.fingerprint import AUTO, answers_to, distinguishing_reads, fingerprint, mock_of
 
 from sarkmock import SarkMock
-from sarkmock.suite_api import profiles
+from sarkmock.suite_api import profile_names
 
 MOST = 10
 RECORDED = {"recorded": "2026-01-01T00:00:00Z", "seconds": 1, "requests": 1, "milliseconds": {}}
@@ -51,7 +51,7 @@ def options_for(box: SarkMock, **changes: object) -> RunOptions:
     return replace(options, **changes)  # type: ignore[arg-type]
 
 
-@pytest.mark.parametrize("profile", profiles())
+@pytest.mark.parametrize("profile", profile_names())
 def test_recognised_version_is_used_for_judging(profile: str) -> None:
     listener = Listener()
     with SarkMock(profile=profile, tls=False) as box:
@@ -64,7 +64,7 @@ def test_recognised_version_is_used_for_judging(profile: str) -> None:
     assert listener.lines == [f"recognised as {profile} ({count} of {count} facts)"]
 
 
-@pytest.mark.parametrize("profile", profiles())
+@pytest.mark.parametrize("profile", profile_names())
 @pytest.mark.parametrize("judging", [AUTO, "documented"])
 def test_version_is_recognised_over_https(profile: str, judging: str) -> None:
     listener = Listener()
@@ -127,12 +127,12 @@ class OneChange(Client):
         return Exchange(request, mock_of(self.as_profile).send(request) if self.as_profile else Response(418))
 
 
-@pytest.mark.parametrize("profile", profiles())
+@pytest.mark.parametrize("profile", profile_names())
 @pytest.mark.parametrize("changed", distinguishing_reads(), ids=lambda read: f"{read.method}-{read.path}")
 def test_one_change_is_not_taken_for_another_version(profile: str, changed: Request) -> None:
     strange = OneChange(profile, changed, None)
     assert fingerprint(strange, strange.get("/tenants")).version == profile
-    for other in profiles():
+    for other in profile_names():
         if answers_to(changed)[other] != answers_to(changed)[profile]:
             mixed = OneChange(profile, changed, other)
             assert not fingerprint(mixed, mixed.get("/tenants")).exact
@@ -242,7 +242,7 @@ def test_overlay_extends_nearest_profile(recorded: Path, tmp_path: Path, profile
     assert first.startswith(f"nearest to {nearest}: ")
 
 
-@pytest.mark.parametrize("profile", profiles())
+@pytest.mark.parametrize("profile", profile_names())
 @pytest.mark.parametrize(("judging", "target"), [(AUTO, None), ("documented", AUTO)])
 def test_proxy_uses_version_of_upstream(profile: str, judging: str, target: str | None) -> None:
     with SarkMock(profile=profile, tls=False) as box:

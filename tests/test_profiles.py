@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 
-from sarkmock import Engine, FileError, State, profiles
+from sarkmock import Engine, FileError, State, profile_names
 from sarkmock.cli import cli
 from sarkmock.control.bodies import control_document
-from sarkmock.http.engine import Request
+from sarkmock.http.engine import ApiRequest
 from sarkmock.spec import yaml12
 from sarkmock.spec.profiles import describe_profile, overlay_files, product
 from sarkmock.suite_api import deviations_of, load
@@ -42,7 +42,8 @@ def action(target: str, update: dict[str, Any]) -> dict[str, Any]:
 
 
 def respond(profile: str, method: str, path: str, body: bytes = b"") -> tuple[int | None, Any]:
-    reply = Engine(load(profile), State()).handle(Request(method, path, "", {"Content-Type": "application/json"}, body))
+    request = ApiRequest(method, path, "", {"Content-Type": "application/json"}, body)
+    reply = Engine(load(profile), State()).handle(request)
     return reply.status, reply.body
 
 
@@ -137,12 +138,12 @@ def test_file_that_is_not_an_overlay_is_an_error(tmp_path: Path, text: str) -> N
 
 
 def test_profile_metadata() -> None:
-    for name in profiles():
+    for name in profile_names():
         profile = describe_profile(name)
         assert profile.name == name
         assert all((profile.title, profile.line, profile.framework, profile.date)), name
-        assert profile.extends is None or profile.extends in profiles()
-    dates = [describe_profile(name).date for name in profiles()]
+        assert profile.extends is None or profile.extends in profile_names()
+    dates = [describe_profile(name).date for name in profile_names()]
     assert dates == sorted(dates)
     assert describe_profile(product()).default
     assert load("2024-06") == load("shipped")
@@ -169,7 +170,7 @@ def test_framework_behaviour_is_defined_by_the_document(tmp_path: Path, key: str
     assert (actual[1]["message"] if isinstance(body, str) else actual[1]) == body
 
 
-@pytest.mark.parametrize("name", [*profiles(), "control"])
+@pytest.mark.parametrize("name", [*profile_names(), "control"])
 def test_descriptions_are_not_truncated_by_a_comma(name: str) -> None:
     """An unquoted comma in a YAML flow mapping turns what follows into a key without a value."""
     document = control_document() if name == "control" else load(name)

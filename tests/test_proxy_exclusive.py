@@ -24,7 +24,7 @@ from sarkmock_contracts.spec.operation_data import resources
 
 from sarkmock import Engine, SarkMock, State, create_app
 from sarkmock.proxy_api import Passed
-from sarkmock.suite_api import load, load_seed, profiles
+from sarkmock.suite_api import load, load_seed, profile_names
 from tests.hostile_box import whole
 from tests.mutants.breaking import TOKEN, on, tampered
 from tests.mutants.table import MUTANTS
@@ -138,7 +138,7 @@ def test_finding_over_several_exchanges_needs_exclusive(name):
                    for finding in findings) == exclusive, findings
 
 
-@pytest.mark.parametrize("profile", profiles())
+@pytest.mark.parametrize("profile", profile_names())
 def test_conforming_box_has_no_contradictions(profile):
     document = load(profile)
     engine = Engine(document, State(load_seed("factory", document), token=TOKEN))

@@ -16,7 +16,7 @@ from sarkmock_contracts.run_options import RunOptions
 from sarkmock_contracts.spec.contract import contract_of
 
 from sarkmock import Engine, Seed, State
-from sarkmock.suite_api import BASE, load, profiles
+from sarkmock.suite_api import BASE, load, profile_names
 from tests.nasty_values import VALUES
 
 KEYS = ["nosuch", "default", "1", "a b", "\u00e9", "x%y"]
@@ -96,7 +96,7 @@ class Session:
 
 
 @pytest.mark.parametrize("number", [0, *(pytest.param(n, marks=pytest.mark.slow) for n in range(1, 40))])
-@pytest.mark.parametrize("profile", profiles())
+@pytest.mark.parametrize("profile", profile_names())
 def test_client_sessions_have_no_new_findings(profile, number):
     session = Session(profile, number)
     for exchange in filter(None, (session.exchange() for _ in range(40))):

@@ -21,7 +21,7 @@ from sarkmock_contracts.proxy.shadow import Shadow, answer_differences, shadow_l
 from sarkmock_contracts.spec.contract import contract_of
 
 from sarkmock import Engine, SarkMock, Seed, State
-from sarkmock.suite_api import load, profiles
+from sarkmock.suite_api import load, profile_names
 from tests.mutations import draw, mutated
 from tests.prefork import COMMAND
 from tests.proxied import proxied
@@ -84,7 +84,7 @@ def send_all(box, sequence):
         box.send(method, f"/{resource}{path}", body if method in ("POST", "PUT") else None, bypass)
 
 
-@pytest.mark.parametrize("profile", profiles())
+@pytest.mark.parametrize("profile", profile_names())
 @settings(max_examples=4, deadline=None, suppress_health_check=list(HealthCheck))
 @given(data=st.data())
 def test_a_version_never_differs_from_itself(profile, data):

@@ -7,7 +7,7 @@ import time
 import pytest
 
 from sarkmock.redaction import MASK, is_secret, redacted, shown_body
-from sarkmock.suite_api import load, profiles
+from sarkmock.suite_api import load, profile_names
 
 SECRET = "s3cr3t-Wort"
 
@@ -75,7 +75,7 @@ def property_descriptions(node):
         yield from property_descriptions(inner)
 
 
-@pytest.mark.parametrize("profile", profiles())
+@pytest.mark.parametrize("profile", profile_names())
 def test_every_password_in_documents_is_a_secret(profile):
     names = {name for name, text in property_descriptions(load(profile))
              if re.search("password|s3cret", str(text), re.IGNORECASE)}

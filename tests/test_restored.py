@@ -12,7 +12,7 @@ from sarkmock_contracts.safety import CleanUpTarget
 from sarkmock_contracts.safety import ledger as ledgers
 from sarkmock_contracts.safety.ledger import read_ledger, reopen_ledger
 
-from sarkmock import profiles
+from sarkmock import profile_names
 from tests.guarded import Box, guarded
 
 RULES = with_json("POST", "/firewalls/ipv4", {"rules": ["ACCEPT net $FW udp 5060"]})
@@ -106,7 +106,7 @@ ENDINGS = {"ends": end_run, "killed": kill_run_and_clean_up, "lost token": faili
 
 
 @pytest.mark.parametrize("ending", ENDINGS)
-@pytest.mark.parametrize("real", profiles())
+@pytest.mark.parametrize("real", profile_names())
 def test_everything_is_restored_however_a_run_ends(real, ending, tmp_path):
     box = pbx(real)
     before = box.contents()
@@ -115,7 +115,7 @@ def test_everything_is_restored_however_a_run_ends(real, ending, tmp_path):
     assert changed_parts(box, before) == set()
 
 
-@pytest.mark.parametrize("real", profiles())
+@pytest.mark.parametrize("real", profile_names())
 def test_pbx_that_was_stopped_before_stays_stopped(real, tmp_path):
     box = pbx(real)
     box.engine.state.pbx.stop()

@@ -4,15 +4,15 @@ import json
 
 import pytest
 
-from sarkmock import Engine, SeedError, State, load_seed, profiles, seed_names
-from sarkmock.http.engine import Request
+from sarkmock import Engine, SeedError, State, load_seed, profile_names, seed_names
+from sarkmock.http.engine import ApiRequest
 from sarkmock.spec.yaml12 import FileError
 from sarkmock.suite_api import load
 from tests.serving import mistake, sarkmock, serving
 
 
 def count(engine, path):
-    reply = engine.handle(Request("GET", path))
+    reply = engine.handle(ApiRequest("GET", path))
     assert reply.status == 200
     return len(reply.body)
 
@@ -23,7 +23,7 @@ def test_named_seed_is_repeatable(name):
     assert first.tables.dump() == second.tables.dump()
     engine = Engine(state=first)
     assert count(engine, "tenants") >= 1
-    assert engine.handle(Request("GET", "globals")).status == 200
+    assert engine.handle(ApiRequest("GET", "globals")).status == 200
 
 
 def test_sizes_of_seeds_big_and_empty():
@@ -32,7 +32,7 @@ def test_sizes_of_seeds_big_and_empty():
     assert {table for table in empty.tables.tables() if empty.tables.rows(table)} == {"cluster", "globals"}
 
 
-@pytest.mark.parametrize("profile", profiles())
+@pytest.mark.parametrize("profile", profile_names())
 @pytest.mark.parametrize("name", seed_names())
 def test_named_seeds_pass_validation(name, profile):
     seed = load_seed(name, load(profile))
@@ -45,7 +45,7 @@ def test_seed_demo_has_rows_in_every_list():
              and not item.parameters and not item.table.fixed]
     assert [path for path in lists if count(engine, path.strip("/")) == 0] == ["/coscloses"]
     assert count(engine, "greetings") == 2
-    forwarded = engine.handle(Request("GET", "extensions/1004/runtime")).body
+    forwarded = engine.handle(ApiRequest("GET", "extensions/1004/runtime")).body
     assert forwarded == {"cfim": "1001", "cfbs": "", "ringdelay": ""}
 
 
@@ -103,7 +103,7 @@ def test_rows_written_by_the_api_are_accepted():
                                    "host": "192.0.2.1"}),
                        ("agents", {"pkey": "1300", "cluster": "default", "name": "N", "passwd": "2300"})):
         headers = {"Content-Type": "application/json"}
-        assert engine.handle(Request("POST", path, headers=headers, body=json.dumps(body).encode())).status == 201
+        assert engine.handle(ApiRequest("POST", path, headers=headers, body=json.dumps(body).encode())).status == 201
     assert State(load_seed(engine.state.to_seed().content())).to_seed() == engine.state.to_seed()
 
 

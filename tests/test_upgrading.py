@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from sarkmock.suite_api import deviations_of, profiles
+from sarkmock.suite_api import deviations_of, profile_names
 
 DOCS = Path(__file__).parent.parent / "docs"
 SCRIPT = runpy.run_path(str(DOCS / "upgrading.py"))
 PAGE = (DOCS / "upgrading.md").read_text(encoding="utf-8")
-PUBLISHED = [name.replace("shipped", "2024-06") for name in profiles()[1:]]
+PUBLISHED = [name.replace("shipped", "2024-06") for name in profile_names()[1:]]
 
 
 def test_each_upgrade_has_a_section() -> None:

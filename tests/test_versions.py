@@ -15,7 +15,7 @@ from sarkmock_contracts.run import open_run
 from sarkmock_contracts.run_options import RunOptions
 
 from sarkmock import Engine, State
-from sarkmock.http.engine import Request
+from sarkmock.http.engine import ApiRequest
 from sarkmock.spec import yaml12
 from sarkmock.spec.loading import deviations_of, load
 from tests.fidelity import RECORDINGS, differences
@@ -111,7 +111,7 @@ def test_new_version_needs_only_an_overlay(tmp_path: Path) -> None:
     engine = Engine(load(profile), State())
 
     def response(method: str, path: str, body: bytes = b"") -> tuple[int | None, Any]:
-        reply = engine.handle(Request(method, path, "", {"Content-Type": "application/json"}, body))
+        reply = engine.handle(ApiRequest(method, path, "", {"Content-Type": "application/json"}, body))
         debug = isinstance(reply.body, dict) and "trace" in reply.body
         return reply.status, reply.body["message"] if debug else reply.body
 

@@ -41,17 +41,17 @@ def as_click(option: Option) -> Callable[[Command], Command]:
                         show_default=option.default is not None, shell_complete=PROFILES.get(option.name))
 
 
-def profile_names(_context: click.Context, _parameter: click.Parameter, begun: str) -> list[Any]:
+def complete_profile(_context: click.Context, _parameter: click.Parameter, begun: str) -> list[Any]:
     """Complete a profile option: names of profiles, or else a file path."""
     from click.shell_completion import CompletionItem
 
-    from sarkmock.suite_api import profiles
+    from sarkmock.suite_api import profile_names
 
-    names = [CompletionItem(name) for name in profiles() if name.startswith(begun)]
+    names = [CompletionItem(name) for name in profile_names() if name.startswith(begun)]
     return names or [CompletionItem(begun, type="file")]
 
 
-PROFILES = {"profile": profile_names, "target-profile": profile_names}
+PROFILES = {"profile": complete_profile, "target-profile": complete_profile}
 
 
 def run_command(command: Command) -> Command:
@@ -275,7 +275,7 @@ def compare(before: str, after: str, fail_on: str, clients: Path | None, slower:
 @click.argument("baseline", type=FILE_PATH)
 @click.option("-o", "--output", type=FILE_PATH, required=True, metavar="FILE",
               help="File to write the overlay to; *.yaml.")
-@click.option("--profile", default="auto", show_default=True, metavar="NAME", shell_complete=profile_names,
+@click.option("--profile", default="auto", show_default=True, metavar="NAME", shell_complete=complete_profile,
               help="Profile whose deviations are used; `auto` for the one that is nearest to the recording.")
 @click.option("--force", is_flag=True, help="Replace an existing file.")
 @run_command

@@ -10,7 +10,7 @@ from math import ceil
 from typing import TypeVar, cast
 from urllib.parse import urlsplit
 
-from sarkmock.suite_api import BASE, Deviation, Operation, deviations_of, load, profiles, unknown_name
+from sarkmock.suite_api import BASE, Deviation, Operation, deviations_of, load, profile_names, unknown_name
 
 from .client.formats import Cassette, CassetteRecorder
 from .client.http import Exchange, Request, Response, is_read
@@ -206,7 +206,7 @@ class Run(Client):
     def version(self) -> str:
         """Return the profile of the target: --target-profile, or the one recognised from its responses."""
         named = self.options.target_profile or self.fingerprint.version
-        return named if named in profiles() else self.options.profile
+        return named if named in profile_names() else self.options.profile
 
     def chosen(self) -> list[Operation]:
         """Return the operations of the run: all, or those of the section of --only."""

@@ -18,7 +18,7 @@ import urllib3
 from requests.structures import CaseInsensitiveDict
 from schemathesis import cli
 
-from sarkmock.suite_api import FileError, Operation, load, profiles, unknown_name
+from sarkmock.suite_api import FileError, Operation, load, profile_names, unknown_name
 
 from .checks.boundaries import Packet
 from .checks.boundary_sweep import edge_packets
@@ -141,7 +141,7 @@ def st_options(schema: Any) -> RunOptions:
 def st_profile(document: dict[str, Any]) -> str:
     """Return the profile whose document was loaded."""
     named = os.environ.get(PROFILE_VARIABLE)
-    result = named or next((name for name in profiles() if load(name)["info"] == document.get("info")), None)
+    result = named or next((name for name in profile_names() if load(name)["info"] == document.get("info")), None)
     if result is None:
         raise CannotRun(f"the document was not printed by `sarkmock spec`; set its profile in {PROFILE_VARIABLE}")
     return result

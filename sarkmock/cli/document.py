@@ -22,8 +22,7 @@ from sarkmock.spec import yaml12
 from sarkmock.spec.data_files import BASE
 from sarkmock.spec.loading import Deviation, Document, deviations_of, load
 from sarkmock.spec.operations import Operation, body_schema, source_lines
-from sarkmock.spec.profiles import describe_profile, product
-from sarkmock.spec.profiles import profiles as profile_names
+from sarkmock.spec.profiles import describe_profile, product, profile_names
 
 HAZARD_STYLES = {"read": "green", "write": "yellow", "operational": "magenta", "disruptive": "bold red"}
 PROFILE_OPTION = {"metavar": "NAME", "show_default": True, "shell_complete": names_or_file(profile_names),

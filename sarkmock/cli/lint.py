@@ -24,7 +24,7 @@ from sarkmock.spec import overlay, yaml12
 from sarkmock.spec.data_files import BASE
 from sarkmock.spec.loading import Document, load, resolve
 from sarkmock.spec.operations import body_schema, compile_document
-from sarkmock.spec.profiles import overlay_with_parents, profiles, shape_mistakes, vocabulary
+from sarkmock.spec.profiles import overlay_with_parents, profile_names, shape_mistakes, vocabulary
 from sarkmock.spec.yaml12 import FileError
 from sarkmock.suggest import shortened
 
@@ -105,7 +105,7 @@ SCHEMAS: Mapping[str, Callable[[], dict[str, Any]]] = {"seed": seed_schema, "ove
 
 @click.command()
 @click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="FILE...")
-@click.option("--profile", default=BASE, show_default=True, metavar="NAME", shell_complete=names_or_file(profiles),
+@click.option("--profile", default=BASE, show_default=True, metavar="NAME", shell_complete=names_or_file(profile_names),
               help="Profile for checking seeds and faults: a name that `sarkmock profiles` lists, or an overlay file.")
 def lint(files: tuple[Path, ...], profile: str) -> int:
     """Check seeds, overlays and lists of faults, and list every mistake with its line.

@@ -39,7 +39,7 @@ from sarkmock.server.http11 import Limits
 from sarkmock.server.https_server import Server, unbracketed
 from sarkmock.spec.data_files import BASE, openapi_dir
 from sarkmock.spec.loading import clear_cache
-from sarkmock.spec.profiles import overlay_files, profiles
+from sarkmock.spec.profiles import overlay_files, profile_names
 from sarkmock.spec.yaml12 import FileError
 
 PORT = 44300
@@ -68,7 +68,7 @@ FILE_TYPE = click.Path(dir_okay=False, path_type=Path)
               help="Certificate chain (PEM); without it one is made for this run.")
 @click.option("--key", type=FILE_TYPE, metavar="FILE", help="Private key (PEM) of --cert.")
 @click.option("--profile", default=BASE, show_default=True, metavar="NAME",
-              shell_complete=names_or_file(profiles),
+              shell_complete=names_or_file(profile_names),
               help="Version of the API to mock: a name that `sarkmock profiles` lists, or an overlay file.")
 @click.option("--seed", "--seed-file", metavar="NAME|FILE", shell_complete=names_or_file(seed_names),
               help=f"Initial state: {', '.join(seed_names())}, or a YAML file.  [default: factory]")

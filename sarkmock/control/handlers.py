@@ -9,7 +9,7 @@ from typing import Any
 from sarkmock.control import MockControl, bodies, state, tables
 from sarkmock.control.bodies import ControlError, ControlRequest, Path, Text, instant
 from sarkmock.faults import FaultError
-from sarkmock.http.engine import DatabaseMismatch, Engine, Program, Request
+from sarkmock.http.engine import ApiRequest, DatabaseMismatch, Engine, Program
 from sarkmock.http.wsgi import render
 from sarkmock.journal import CriteriaError, Entry, Journal, Notice, Reason
 from sarkmock.pbx.seed import Seed
@@ -25,7 +25,7 @@ PAGING = ("after", "before", "limit")  # the parameters of the journal that are 
 
 
 def profile(mock: MockControl, request: ControlRequest) -> dict[str, Any]:
-    content = {"profile": mock.engine.program.profile, "profiles": profiles.profiles()}
+    content = {"profile": mock.engine.program.profile, "profiles": profiles.profile_names()}
     return {**content, "upstream": mock.upstream} if mock.upstream else content
 
 
@@ -41,7 +41,7 @@ def known_profile(name: str, path: Path = ()) -> str:
     """Return the name of a shipped profile. Others are rejected, so that requests cannot make the mock read files."""
     result = profiles.package_profile(name)
     if result is None:
-        raise ControlError(422, unknown_name("profile", name, profiles.profiles()), path=path)
+        raise ControlError(422, unknown_name("profile", name, profiles.profile_names()), path=path)
     return result
 
 
@@ -150,7 +150,7 @@ def response_of_profile(program: Program, seed: Seed, now: float, entry: Entry) 
             **message_json(dict(answer.headers), answer.body, len(answer.body))}
 
 
-def with_administrator_token(request: Request) -> Request:
+def with_administrator_token(request: ApiRequest) -> ApiRequest:
     """Return the request with an administrator's token."""
     others = {name: value for name, value in request.headers.items() if name.lower() != "authorization"}
     return replace(request, headers={**others, "Authorization": f"Bearer {COMPARING_TOKEN}"})

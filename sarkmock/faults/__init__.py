@@ -24,7 +24,7 @@ from sarkmock.faults.fault import (
     draw_latency,
 )
 from sarkmock.faults.fault import EFFECTS as ALL_EFFECTS
-from sarkmock.http.engine import Engine, Program, Request
+from sarkmock.http.engine import ApiRequest, Engine, Program
 from sarkmock.http.replies import FaultyReply, Reply
 from sarkmock.spec import yaml12
 from sarkmock.spec.operations import Operation
@@ -51,7 +51,7 @@ class ActiveFault:
         """Return the fault's content with its hit count and remaining hits."""
         return {**self.fault.content(), "hits": self.hits} | ({} if self.left is None else {"left": self.left})
 
-    def applies_to(self, request: Request, program: Program, operation: Operation | None) -> bool:
+    def applies_to(self, request: ApiRequest, program: Program, operation: Operation | None) -> bool:
         """Whether the fault can apply to a request for this operation of the program."""
         fault = self.fault
         if self.left == 0:
@@ -133,7 +133,7 @@ class Faults:
             self._dice.seed(self._seed)
             self._last = len(self._first)
 
-    def handle(self, request: Request) -> Reply:
+    def handle(self, request: ApiRequest) -> Reply:
         """Return the reply to a request, with the applicable faults applied."""
         if not self._armed:
             return self.engine.handle(request)
@@ -146,7 +146,7 @@ class Faults:
             return replace(reply, fault=name, delay=delay)
         return FaultyReply.of(reply, fault=name, delay=delay)
 
-    def meet(self, request: Request) -> tuple[Fault | None, Fault | None, float]:
+    def meet(self, request: ApiRequest) -> tuple[Fault | None, Fault | None, float]:
         """Return the fault with an effect, the first one with only latency, and the total delay. Counts hits."""
         effective, late, delay = None, None, 0.0
         program = self.engine.program

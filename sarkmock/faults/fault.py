@@ -13,7 +13,7 @@ from http import HTTPStatus
 from http.client import responses
 from typing import TYPE_CHECKING, Any
 
-from sarkmock.http.engine import Engine, Program, Request
+from sarkmock.http.engine import ApiRequest, Engine, Program
 from sarkmock.http.middleware import TooManyAttempts, limit_headers
 from sarkmock.http.replies import Conflict, FaultyReply, Invalid, PbxUnavailable, Reply, RowNotFound, debug_body
 from sarkmock.laravel.validation import display_name
@@ -24,7 +24,7 @@ from sarkmock.spec.data_files import BASE, openapi_dir
 from sarkmock.spec.loading import METHODS, Document, deviations_of, load, load_with_deviation
 from sarkmock.spec.operations import Operation, Rules
 from sarkmock.spec.pointers import dotted, follow, pointer, reach
-from sarkmock.spec.profiles import profiles
+from sarkmock.spec.profiles import profile_names
 from sarkmock.suggest import nearest_names, shortened, unknown_name
 
 if TYPE_CHECKING:
@@ -174,25 +174,25 @@ def _schema() -> jsonschema_rs.Validator:
     return jsonschema_rs.validator_for({"components": document["components"], "$ref": "#/components/schemas/Fault"})
 
 
-Effect = Callable[[Fault, Request, Engine], Reply]
+Effect = Callable[[Fault, ApiRequest, Engine], Reply]
 THROTTLE_LIMIT = 60  # requests per minute, if the product itself has no limit
 HTTP_EXCEPTION = "Symfony\\Component\\HttpKernel\\Exception\\HttpException"
 PROXY_ERROR_PAGE = ("<html>\r\n<head><title>{0} {1}</title></head>\r\n<body>\r\n<center><h1>{0} {1}</h1></center>\r\n"
         "<hr><center>nginx</center>\r\n</body>\r\n</html>\r\n")
 
 
-def late(fault: Fault, request: Request, engine: Engine) -> Reply:
+def late(fault: Fault, request: ApiRequest, engine: Engine) -> Reply:
     return engine.handle(request)
 
 
-def answer_status(fault: Fault, request: Request, engine: Engine) -> Reply:
+def answer_status(fault: Fault, request: ApiRequest, engine: Engine) -> Reply:
     """Return a response with the fault's status, and its body or the API's or Laravel's usual one."""
     assert fault.status is not None
     reply = Reply(fault.body, fault.status) if fault.body is not None else usual_reply(fault.status, request, engine)
     return replace(reply, headers={**reply.headers, **(fault.headers or {})})
 
 
-def usual_reply(code: int, request: Request, engine: Engine) -> Reply:
+def usual_reply(code: int, request: ApiRequest, engine: Engine) -> Reply:
     operation = engine.program.meant(request.method, request.path)
     if code == HTTPStatus.NOT_FOUND:
         return missing_row(operation, request, engine)
@@ -206,7 +206,7 @@ def usual_reply(code: int, request: Request, engine: Engine) -> Reply:
     return Reply(debug_body(status_phrase(code), HTTP_EXCEPTION), code, framework=True)
 
 
-def missing_row(operation: Operation | None, request: Request, engine: Engine) -> Reply:
+def missing_row(operation: Operation | None, request: ApiRequest, engine: Engine) -> Reply:
     """Return the 404 of a missing row; without a table, that of the model with an empty name."""
     table = operation.table if operation else None
     key = request.path.rstrip("/").rpartition("/")[2]
@@ -223,30 +223,30 @@ def status_phrase(code: int) -> str:
     return responses.get(code, "Unknown Status")
 
 
-def html(fault: Fault, request: Request, engine: Engine) -> Reply:
+def html(fault: Fault, request: ApiRequest, engine: Engine) -> Reply:
     assert fault.html is not None
     page = PROXY_ERROR_PAGE.format(fault.html, status_phrase(fault.html))
     return Reply(page.encode(), fault.html, content_type="text/html")
 
 
-def drop(fault: Fault, request: Request, engine: Engine) -> Reply:
+def drop(fault: Fault, request: ApiRequest, engine: Engine) -> Reply:
     if fault.drop == "after":
         engine.handle(request)
     return FaultyReply(keep=0)
 
 
-def truncate(fault: Fault, request: Request, engine: Engine) -> Reply:
+def truncate(fault: Fault, request: ApiRequest, engine: Engine) -> Reply:
     reply = engine.handle(request)
     return FaultyReply.of(reply, keep=fault.truncate)
 
 
-def throttle(fault: Fault, request: Request, engine: Engine) -> Reply:
+def throttle(fault: Fault, request: ApiRequest, engine: Engine) -> Reply:
     assert fault.throttle is not None
     headers = limit_headers(engine.program.framework.throttle or THROTTLE_LIMIT, 0)
     return TooManyAttempts(headers, fault.throttle, int(engine.state.clock.now())).reply
 
 
-def pbx(fault: Fault, request: Request, engine: Engine) -> Reply:
+def pbx(fault: Fault, request: ApiRequest, engine: Engine) -> Reply:
     return engine.handle(request, under=pbx_stopped)
 
 
@@ -261,7 +261,7 @@ def pbx_stopped(state: State) -> Iterator[None]:
             state.pbx.up_since = before
 
 
-def lock_database(fault: Fault, request: Request, engine: Engine) -> Reply:
+def lock_database(fault: Fault, request: ApiRequest, engine: Engine) -> Reply:
     """Lock the database. Where the product catches database errors the response is 409, elsewhere Laravel's 500."""
     try:
         return engine.handle(request, under=database_locked)
@@ -280,7 +280,7 @@ def database_locked(state: State) -> Iterator[None]:
         state.tables = before
 
 
-def deviate(fault: Fault, request: Request, engine: Engine) -> Reply:
+def deviate(fault: Fault, request: ApiRequest, engine: Engine) -> Reply:
     assert fault.deviation is not None
     return engine.handle(request, program=deviating_program(fault.deviation))
 
@@ -336,4 +336,4 @@ def operation_parts(document: Document) -> dict[str, list[Any]]:
 
 
 def deviation_names() -> list[str]:
-    return list(dict.fromkeys(deviation.id for profile in profiles() for deviation in deviations_of(profile)))
+    return list(dict.fromkeys(deviation.id for profile in profile_names() for deviation in deviations_of(profile)))

@@ -26,7 +26,7 @@ from sarkmock.spec import yaml12
 from sarkmock.spec.data_files import BASE
 from sarkmock.spec.loading import Document, incomplete, line_naming, load
 from sarkmock.spec.operations import Operation, Router, compile_document, path_segments
-from sarkmock.spec.profiles import canonical_name, describe_profile, profiles
+from sarkmock.spec.profiles import canonical_name, describe_profile, profile_names
 from sarkmock.suggest import UnknownName
 
 API_TOKEN = re.compile(r"[1-9][0-9]{0,8}\|[A-Za-z0-9]{8,}")
@@ -39,8 +39,8 @@ Result = TypeVar("Result")
 
 
 @dataclass(frozen=True, slots=True)
-class Request:
-    """A request: the path below /api (decoded, without a trailing slash), and the undecoded query string and body.
+class ApiRequest:
+    """A request to the mock: path below /api (decoded, without a trailing slash), undecoded query string and body.
 
     ``raw_path`` is the whole undecoded path. If ``encoded`` is set, the reply's body may already be JSON, as bytes.
     ``foreign`` is set if the Origin header names another origin. ``outside`` is the whole path, decoded, of a request
@@ -88,7 +88,7 @@ class Program:
         document, name = load(profile), canonical_name(profile)
         try:
             program, parent = cls(document, name), describe_profile(profile).extends
-            if parent is not None and name not in profiles():
+            if parent is not None and name not in profile_names():
                 try_operations(program.operations, cls.of(parent).operations, program.database)
             return program
         except (AttributeError, LookupError, TypeError):
@@ -139,7 +139,7 @@ class Engine:
     def operations(self) -> list[Operation]:
         return self.program.operations
 
-    def handle(self, request: Request, *, program: Program | None = None,
+    def handle(self, request: ApiRequest, *, program: Program | None = None,
                under: Callable[[State], AbstractContextManager[Any]] = nullcontext) -> Reply:
         """Return the reply to a request, using another program if given. Never raises for any client input.
 
@@ -227,7 +227,7 @@ def api_token_of(program: Program, token: str | None) -> str | None:
     return token or f"1|{accounts.new_secret(random.SystemRandom())}"
 
 
-def read_ahead(program: Program, request: Request) -> GivenInput | PhpError | None:
+def read_ahead(program: Program, request: ApiRequest) -> GivenInput | PhpError | None:
     """Parse a large body before the lock is taken. Return the input or the PhpError; None for a small body."""
     if len(request.body) <= LARGE_BODY:
         return None
@@ -237,12 +237,12 @@ def read_ahead(program: Program, request: Request) -> GivenInput | PhpError | No
         return error
 
 
-def php_input_of(program: Program, request: Request) -> GivenInput:
+def php_input_of(program: Program, request: ApiRequest) -> GivenInput:
     return php.read_input(request.method, request.headers.get("Content-Type", ""), request.query, request.body,
                           program.framework.trim, limited=program.framework.query_limits == "crash")
 
 
-def answer(program: Program, state: State, request: Request, read: GivenInput | PhpError | None = None) -> Reply:
+def answer(program: Program, state: State, request: ApiRequest, read: GivenInput | PhpError | None = None) -> Reply:
     try:
         return run_operation(program, state, request, read)
     except Rejection as rejection:
@@ -251,13 +251,13 @@ def answer(program: Program, state: State, request: Request, read: GivenInput | 
         return crash_reply(program, error)
 
 
-def laravel_path(request: Request) -> str:
+def laravel_path(request: ApiRequest) -> str:
     """Return the whole path as in Laravel's messages: as it was sent, without slashes at both ends."""
     whole = request.raw_path or quote(f"api/{request.path.removeprefix('/')}", errors="surrogateescape")
     return path_info(whole).strip("/").encode("latin-1").decode("utf-8", "surrogateescape") or "/"
 
 
-def run_operation(program: Program, state: State, request: Request, read: GivenInput | PhpError | None) -> Reply:
+def run_operation(program: Program, state: State, request: ApiRequest, read: GivenInput | PhpError | None) -> Reply:
     sender = caller_of(request.headers.get("Authorization", ""), state) if program.guarded else ANONYMOUS
     router = program.router_for(sender)
     if isinstance(read, PhpError):
@@ -296,7 +296,7 @@ def unreadable(operation: Operation, body: Any) -> PhpError:
     return NotEncodable(MALFORMED, operation.table.model, php.to_text(body.get(operation.table.key)))
 
 
-def method_of_request(program: Program, request: Request, everything: dict[str, Any], post: dict[str, Any]) -> str:
+def method_of_request(program: Program, request: ApiRequest, everything: dict[str, Any], post: dict[str, Any]) -> str:
     """Return the effective method: a POST can be overridden.
 
     The CORS middleware that names origins reads the method of a foreign request, before input is trimmed. It does not

@@ -15,7 +15,7 @@ from dataclasses import replace
 from threading import Lock
 from typing import Any, Protocol
 
-from sarkmock.http.engine import Request
+from sarkmock.http.engine import ApiRequest
 from sarkmock.http.replies import PhpError, Reply, debug_body
 from sarkmock.laravel import php
 from sarkmock.laravel.php.values import is_utf8
@@ -76,7 +76,7 @@ class AnyOrigin:
         return with_headers(reply, headers)
 
 
-def is_shared(request: Request, cors: Cors) -> bool:
+def is_shared(request: ApiRequest, cors: Cors) -> bool:
     """Whether the policy applies: Laravel's pattern ``api/*`` matches the path, which has no line feed and is UTF-8."""
     path = request.outside.strip("/")
     if path in cors.pages:
@@ -85,7 +85,7 @@ def is_shared(request: Request, cors: Cors) -> bool:
     return rest != "" and "\n" not in rest and is_utf8(rest)
 
 
-def as_laravel_sees(environ: Environ, request: Request) -> Environ:
+def as_laravel_sees(environ: Environ, request: ApiRequest) -> Environ:
     """Return the environ with the method in capitals; of a POST, the method that overrides it."""
     method = environ["REQUEST_METHOD"].upper()
     named = environ.get("HTTP_X_HTTP_METHOD_OVERRIDE", "")
@@ -126,7 +126,7 @@ POLICIES: Mapping[str, Cors] = {"origin": EchoOrigin(), "any": AnyOrigin()}
 
 
 WINDOW = 60
-Handler = Callable[[Request], Reply]
+Handler = Callable[[ApiRequest], Reply]
 
 
 class TooManyAttempts(Exception):
@@ -167,7 +167,7 @@ class Throttle:
 
     def under(self, handle: Handler) -> Handler:
         """Wrap a handler in the rate limit."""
-        def limited(request: Request) -> Reply:
+        def limited(request: ApiRequest) -> Reply:
             if request.outside:
                 return handle(request)
             try:

@@ -14,7 +14,7 @@ from time import perf_counter, sleep
 from typing import Any
 
 from sarkmock.http import web_server
-from sarkmock.http.engine import Request
+from sarkmock.http.engine import ApiRequest
 from sarkmock.http.middleware import Cors, Environ, as_laravel_sees, is_foreign, is_shared
 from sarkmock.http.replies import (
     DELAY,
@@ -44,7 +44,7 @@ CACHING = {"HTTP/1.0": "private, must-revalidate"}  # by protocol, as Symfony pr
 ACCEPTED = re.compile(r'(?:"(?:[^"\\]|\\.)*(?:"|\\|\Z)|[^\s",;=]|(?<=\S)\s+(?![\s,;=]))+|\s*([,;=])\s*')
 QUOTING = re.compile(r'\\(.)|"')
 WsgiApplication = Callable[[Any, Any], Iterable[bytes]]
-Handle = Callable[[Request], Reply]
+Handle = Callable[[ApiRequest], Reply]
 
 
 @dataclass(slots=True)
@@ -57,7 +57,7 @@ class Answer:
 
 
 # Called with the environ, request, reply, answer and arrival time (time.perf_counter).
-ExchangeListener = Callable[[Environ, Request, Reply, Answer, float], object]
+ExchangeListener = Callable[[Environ, ApiRequest, Reply, Answer, float], object]
 
 
 class Api:
@@ -87,7 +87,7 @@ class Api:
             self._witness(environ, request, reply, answer, began)
         return reply, answer
 
-    def _before(self, request: Request, environ: Environ) -> Reply | None:
+    def _before(self, request: ApiRequest, environ: Environ) -> Reply | None:
         answer = self._before_php(request.method, request.raw_path) if self._before_php else None
         if answer is None:
             return None
@@ -95,7 +95,7 @@ class Api:
         query = f"?{request.query}" if request.query or target_of(environ).endswith("?") else ""
         return web_server.apache_reply(answer, origin_of(environ), query)
 
-    def _php(self, request: Request, environ: Environ) -> Reply:
+    def _php(self, request: ApiRequest, environ: Environ) -> Reply:
         cors = self._cors()
         shared = is_shared(request, cors)
         seen = as_laravel_sees(environ, request) if shared else environ
@@ -164,7 +164,7 @@ def cut(beginning: bytes) -> Iterator[bytes]:
     raise Dropped("a fault dropped the connection in the middle of the body")
 
 
-def request_of_environ(environ: Environ, path: str | None, body: bytes) -> Request:
+def request_of_environ(environ: Environ, path: str | None, body: bytes) -> ApiRequest:
     """Return the request of an environ. As in Laravel, trailing slashes are removed before decoding."""
     whole, outside = environ["PATH_INFO"], ""
     raw = web_server.raw_path(environ.get("SCRIPT_NAME", ""), whole, target_of(environ))
@@ -181,7 +181,7 @@ def request_of_environ(environ: Environ, path: str | None, body: bytes) -> Reque
         below = "/" + below  # keep the leading slash of an empty first segment
     headers = {"Content-Type": environ.get("CONTENT_TYPE", "")}
     headers |= {name: environ[key] for key, name in PASSED_ON.items() if key in environ}
-    return Request(environ["REQUEST_METHOD"], below, environ.get("QUERY_STRING", ""), headers, body, raw, True,
+    return ApiRequest(environ["REQUEST_METHOD"], below, environ.get("QUERY_STRING", ""), headers, body, raw, True,
                    is_foreign(environ), outside)
 
 

@@ -16,7 +16,7 @@ from functools import cache
 from threading import Lock
 from typing import Any, overload
 
-from sarkmock.http.engine import Engine, Program, Request
+from sarkmock.http.engine import ApiRequest, Engine, Program
 from sarkmock.http.middleware import Environ
 from sarkmock.http.replies import FaultyReply, PhpError, Reply
 from sarkmock.http.wsgi import Answer
@@ -123,7 +123,7 @@ class Journal:
         """Export entries (default: all) as an HTTP Archive without secrets; ``origin`` is the mock's address."""
         return to_har(self.entries() if entries is None else entries, origin, self.count - len(self))
 
-    def record(self, environ: Environ, request: Request, reply: Reply, answer: Answer, began: float,
+    def record(self, environ: Environ, request: ApiRequest, reply: Reply, answer: Answer, began: float,
                sizes: tuple[int, int] | None = None) -> Entry:
         """Record a request that was just served.
 

@@ -14,7 +14,7 @@ from urllib.parse import parse_qsl, unquote
 
 import harfile
 
-from sarkmock.http.engine import Program, Request
+from sarkmock.http.engine import ApiRequest, Program
 from sarkmock.http.wsgi import API_PATH, Answer
 from sarkmock.laravel.php import read_input
 from sarkmock.redaction import redacted, shown_body
@@ -44,7 +44,7 @@ class Entry:
     time: float
     received: float
     seconds: float
-    request: Request
+    request: ApiRequest
     answer: Answer
     program: Program
     fields: Mapping[str, str]

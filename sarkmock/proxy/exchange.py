@@ -11,7 +11,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from math import ceil
 
-from sarkmock.http.engine import Request
+from sarkmock.http.engine import ApiRequest
 from sarkmock.http.replies import FaultyReply, Reply
 from sarkmock.http.wsgi import DROPPED_STATUS, Answer, request_of_environ
 from sarkmock.journal import Entry, Journal
@@ -315,7 +315,7 @@ def header_texts(fields: Iterable[Field]) -> Texts:
     return tuple((name.decode("ascii"), value.decode("latin-1").strip(" \t")) for name, value in fields)
 
 
-def request_of(record: Record, body: bytes, base: str, environ: WsgiEnviron) -> tuple[WsgiEnviron, Request]:
+def request_of(record: Record, body: bytes, base: str, environ: WsgiEnviron) -> tuple[WsgiEnviron, ApiRequest]:
     """Return the WSGI environ and the request as a mock would get them; ``environ`` describes the server."""
     path = record.head.path
     environ = environ_of(Received(record.head, b""), environ)

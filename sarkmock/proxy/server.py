@@ -12,7 +12,7 @@ from typing import Protocol
 
 from sarkmock.control import HEALTH, is_control
 from sarkmock.faults import Faults
-from sarkmock.http.engine import Request
+from sarkmock.http.engine import ApiRequest
 from sarkmock.journal import Journal
 from sarkmock.proxy.exchange import ALL_BODIES, BodyMemory, OnPassed, Pace, Record, record_in_journal, request_of
 from sarkmock.proxy.passage import Passage, proxy_answer
@@ -120,7 +120,7 @@ class Proxy(Listener):
         """Whether the path belongs to the control plane."""
         return self._around.application is not None and is_control(path)
 
-    def request_of(self, record: Record, body: bytes) -> Request:
+    def request_of(self, record: Record, body: bytes) -> ApiRequest:
         """Return the request as a mock would get it."""
         return request_of(record, body, self.upstream.base, self.environ)[1]
 

@@ -183,7 +183,7 @@ def _lending(document: Document, other: Document) -> Document:
 
 def _origin(deviation: str) -> str:
     """Return the name of the shipped profile that introduces a deviation. FileError if there is none."""
-    origins = {listed.id: listed.profile for profile in profiles.profiles() for listed in deviations_of(profile)}
+    origins = {listed.id: listed.profile for profile in profiles.profile_names() for listed in deviations_of(profile)}
     if deviation not in origins:
         raise FileError("overlays", None, f"unknown deviation {deviation!r}")
     return origins[deviation]

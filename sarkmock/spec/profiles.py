@@ -55,7 +55,7 @@ class OverlayLayer:
     info: Mapping[str, Any] = field(default_factory=dict)
 
 
-def profiles() -> list[str]:
+def profile_names() -> list[str]:
     """Return the names that ``load`` accepts: the base document and every shipped overlay, the oldest first."""
     return [BASE, *_shipped()]
 
@@ -113,7 +113,7 @@ def canonical_name(name: str, beside: Path = Path()) -> str:
         return str(beside / name)
     if "/" in name and (beside / name).exists():
         raise FileError(name, None, f"the name of an overlay file must end in {' or '.join(SUFFIXES)}")
-    raise FileError("", None, f"{unknown_name('profile', name, profiles())}, or the path of an overlay file")
+    raise FileError("", None, f"{unknown_name('profile', name, profile_names())}, or the path of an overlay file")
 
 
 def package_profile(name: str) -> str | None:

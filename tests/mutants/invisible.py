@@ -34,7 +34,7 @@ from sarkmock.suite_api import (
     load_seed,
     load_with_deviation,
     product,
-    profiles,
+    profile_names,
 )
 from tests.contract_runs import Recording
 from tests.mutants.generated import NOW, RULE_KINDS, TOKEN, Mutated, Mutation, mutated_document
@@ -327,7 +327,7 @@ def changed_answers(contract: Contract, mutation: Mutation) -> list[Response]:
 
 
 def mutant_answers(contract: Contract, mutation: Mutation) -> list[Response]:
-    profile = next(name for name in profiles() if load(name) == contract.document)
+    profile = next(name for name in profile_names() if load(name) == contract.document)
     box = Mutated(profile, mutation)
     return answers(contract, mutation, SignedIn(box, box.engine.state))
 

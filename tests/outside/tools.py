@@ -10,12 +10,12 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from sarkmock import SarkMock, profiles
+from sarkmock import SarkMock, profile_names
 from sarkmock.suite_api import Document, load
 
 HERE = Path(__file__).parent
 TOOLS = HERE / "node_modules" / ".bin"
-PROFILES = profiles()
+PROFILES = profile_names()
 TOKEN = "1|0123456789abcdef"
 
 

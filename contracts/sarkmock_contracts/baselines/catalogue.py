@@ -11,7 +11,17 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from sarkmock.suite_api import METHODS, Document, Operation, keys_of, load, pointer, profiles, reach, with_references
+from sarkmock.suite_api import (
+    METHODS,
+    Document,
+    Operation,
+    keys_of,
+    load,
+    pointer,
+    profile_names,
+    reach,
+    with_references,
+)
 
 from ..spec.contract import Contract, contract_of, in_section
 
@@ -57,7 +67,7 @@ class CatalogueEntry:
 def catalogue() -> dict[str, CatalogueEntry]:
     """Return every operation of the packaged profiles, by name, in document order."""
     result: dict[str, CatalogueEntry] = {}
-    for profile in profiles():
+    for profile in profile_names():
         for operation in contract_of(profile).operations:
             new = CatalogueEntry(operation.method, operation.path)
             result.setdefault(new.name, new).versions[profile] = operation
@@ -85,7 +95,7 @@ def nearest_profile(there: Mapping[str, bool]) -> str:
     """Return the profile whose operations fit best to those that a box has and lacks."""
     def mismatches(profile: str) -> int:
         return sum(has != (profile in catalogue()[name].versions) for name, has in there.items())
-    return min(profiles(), key=mismatches)
+    return min(profile_names(), key=mismatches)
 
 
 def working_contract(there: Mapping[str, bool]) -> Contract:

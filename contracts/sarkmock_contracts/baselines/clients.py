@@ -18,7 +18,7 @@ from sarkmock.suite_api import (
     MethodNotAllowed,
     PageNotFound,
     locked_directory,
-    profiles,
+    profile_names,
     unknown_name,
     write_whole,
     yaml12,
@@ -227,7 +227,7 @@ def operation_at(method: str, url: str) -> str | None:
 
 def operation_of(method: str, path: str) -> str | None:
     """Return the name of the operation that a request matches in any version; None if there is none."""
-    for profile in profiles():
+    for profile in profile_names():
         try:
             operation, _ = contract_of(profile).router.find(method, path)
         except (PageNotFound, MethodNotAllowed):

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-from sarkmock.suite_api import profiles
+from sarkmock.suite_api import profile_names
 
 from ..spec.operation_data import columns_following
 from .catalogue import catalogue, same_operation_elsewhere
@@ -87,7 +87,7 @@ class Side:
     def version(self) -> str | None:
         """The recognised version; None if it is unknown, or only the nearest one is known."""
         fact = self.facts(BOX, "version").get(("", ""))
-        return fact.is_ if fact and fact.is_ in profiles() else None
+        return fact.is_ if fact and fact.is_ in profile_names() else None
 
     def reach_by_version(self, op: str) -> str | None:
         """Return the same as `reach`; of an operation that was not allowed, whether the version has it."""

@@ -28,7 +28,7 @@ from sarkmock.suite_api import (
     overlay_of,
     pointer,
     product,
-    profiles,
+    profile_names,
     redacted,
     references,
     write_whole,
@@ -123,7 +123,7 @@ def actions_of(profile: str, taken: Iterable[str]) -> list[OverlayAction]:
 
 def nearest_choice(box: Baseline) -> Choice:
     """Return the packaged profile from which a box differs least, with all of its deviations."""
-    return min((whole_profile(profile, box) for profile in profiles()), key=lambda choice: distance(choice.comparison))
+    return min((whole_profile(name, box) for name in profile_names()), key=lambda choice: distance(choice.comparison))
 
 
 def whole_profile(profile: str, box: Baseline) -> Choice:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
-from sarkmock.suite_api import profiles
+from sarkmock.suite_api import profile_names
 
 from ..client.http import Request
 from ..client.target import Client
@@ -220,5 +220,5 @@ def ask_once(observer: Observer, entry: CatalogueEntry) -> Iterator[Fact]:
     kind, by = ("minimal request", operation.id) if makes else ("valid request", "")
     yield from observer.answered(entry, kind, exchange, by)
     if operation.hazard == "disruptive":
-        start_again(observer, [contract_of(name) for name in profiles()])
+        start_again(observer, [contract_of(name) for name in profile_names()])
     observer.fixtures.sweep()

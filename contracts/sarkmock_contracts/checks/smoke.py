@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import replace
 
-from sarkmock.suite_api import Operation, profiles
+from sarkmock.suite_api import Operation, profile_names
 
 from ..client.http import Exchange, Request, fill_path, request_for
 from ..errors import NoBounds, Unavailable, Withheld
@@ -81,7 +81,7 @@ def is_excused(run: Run, operation: Operation, exchange: Exchange) -> bool:
 def start_pbx_again(run: Run) -> None:
     """Start the PBX if something has stopped it."""
     if RUN_STATE in run.contract.by_id and is_stopped(run, [run.contract]):
-        start_again(run, (run.contract, *map(contract_of, profiles())))
+        start_again(run, (run.contract, *map(contract_of, profile_names())))
 
 
 def check_run_state(run: Run) -> None:

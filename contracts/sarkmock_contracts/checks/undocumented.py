@@ -11,7 +11,7 @@ from functools import cache
 from typing import Any
 from urllib.parse import unquote
 
-from sarkmock.suite_api import Operation, profiles
+from sarkmock.suite_api import Operation, profile_names
 
 from ..client.http import Exchange, Request, fill_path
 from ..errors import NoBounds, Unavailable, Withheld
@@ -28,7 +28,7 @@ MISSING_KEY = "zz-no-such-key"
 @cache
 def other_profiles(profile: str) -> tuple[Contract, ...]:
     """Return the contracts of the other profiles of the package."""
-    return tuple(contract_of(name) for name in profiles() if name != profile)
+    return tuple(contract_of(name) for name in profile_names() if name != profile)
 
 
 def foreign_operations(run: Run) -> list[Operation]:

@@ -8,7 +8,7 @@ import click
 
 from sarkmock.spec.data_files import BASE
 
-from ..cli import FILE_PATH, profile_names, run_command, with_options
+from ..cli import FILE_PATH, complete_profile, run_command, with_options
 from ..options import is_given
 
 SECONDS = click.FloatRange(min=0, min_open=True)
@@ -43,10 +43,10 @@ SECONDS = click.FloatRange(min=0, min_open=True)
 @click.option("--no-control", is_flag=True, help="Disable /_mock.")
 @click.option("--timeout", type=SECONDS, default=60.0, show_default=True, metavar="SECONDS",
               help="Answer with 504 if the upstream has not begun its response after this time.")
-@click.option("--profile", default=BASE, show_default=True, metavar="NAME", shell_complete=profile_names,
+@click.option("--profile", default=BASE, show_default=True, metavar="NAME", shell_complete=complete_profile,
               help="Profile to judge by: a name that `sarkmock profiles` lists, an overlay file, or `auto` for that of "
                    "the upstream's version.")
-@click.option("--target-profile", metavar="NAME", shell_complete=profile_names,
+@click.option("--target-profile", metavar="NAME", shell_complete=complete_profile,
               help="Version of UPSTREAM, or `auto` to recognise it; its listed deviations are not new findings.  "
                    "[default: the published product; with --shadow, auto]")
 @click.option("--exclusive", is_flag=True,
@@ -58,7 +58,7 @@ SECONDS = click.FloatRange(min=0, min_open=True)
               help="Write the reports of `check` and all traffic as HAR to this directory at the end.")
 @click.option("--clients", type=FILE_PATH, metavar="FILE",
               help="Add the operations and fields that clients use to this file, for `compare --clients`.")
-@click.option("--shadow", metavar="NAME", shell_complete=profile_names,
+@click.option("--shadow", metavar="NAME", shell_complete=complete_profile,
               help="Send each request to a mock of this profile, too, and report differing responses. Its "
                    "initial state is read from UPSTREAM.")
 @click.option("-v", "--verbose", is_flag=True, help="Log every request to stderr.")

@@ -12,7 +12,7 @@ from dataclasses import replace
 from functools import cached_property, lru_cache
 
 from sarkmock.proxy_api import Passed, Record
-from sarkmock.suite_api import profiles
+from sarkmock.suite_api import profile_names
 
 from ..client.http import Exchange, Request, Response
 from ..errors import Withheld
@@ -38,7 +38,7 @@ class TrafficGuard:
 
     @cached_property
     def _reader(self) -> RequestReader:
-        return RequestReader([contract_of(name) for name in profiles()])
+        return RequestReader([contract_of(name) for name in profile_names()])
 
     def prepare(self) -> None:
         """Load the documents before the first request."""

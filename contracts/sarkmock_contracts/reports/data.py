@@ -23,7 +23,7 @@ from sarkmock.suite_api import (
     harmless,
     is_secret,
     load,
-    profiles,
+    profile_names,
     redacted,
     source_of,
 )
@@ -104,7 +104,8 @@ def run_data(run: Run) -> Data:
 
 def users_file(options: RunOptions) -> str | None:
     """Return the user's file, below the working directory, that can show findings: the overlay, else the allowlist."""
-    files = [name for name in (options.profile if options.profile not in profiles() else None, options.accept) if name]
+    overlay = options.profile if options.profile not in profile_names() else None
+    files = [name for name in (overlay, options.accept) if name]
     return next((name for name in (os.path.relpath(file).replace(os.sep, "/") for file in files)
                  if not name.startswith("../")), None)
 

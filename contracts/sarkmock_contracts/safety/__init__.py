@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from sarkmock.suite_api import Operation, profiles
+from sarkmock.suite_api import Operation, profile_names
 
 from ..client import interrupts
 from ..client.http import Exchange, Request
@@ -62,7 +62,7 @@ class Safety:
 
     def __init__(self, contract: Contract, url: str, caution: Caution, profile: str, client: Client) -> None:
         self.client, self.url, self.caution, self.profile = client, url, caution, profile
-        self.contracts = [contract, *(contract_of(name) for name in profiles() if name != profile)]
+        self.contracts = [contract, *(contract_of(name) for name in profile_names() if name != profile)]
         self.keys = Keys(new_prefix(), patterns()) if caution.permissions.writes else Keys(patterns=patterns())
         file = caution.ledger or f"sarkmock-{urlsplit(url).hostname}-{self.keys.prefix}.ledger"
         self.ledger = Ledger(Path(file), self._head())
@@ -159,7 +159,7 @@ class CleanUpTarget(Client):
     def __init__(self, transport: Transport, ledger: Ledger) -> None:
         head = ledger.head
         self.ledger = ledger
-        self.contracts = [contract_of(name) for name in dict.fromkeys([head["profile"], *profiles()])]
+        self.contracts = [contract_of(name) for name in dict.fromkeys([head["profile"], *profile_names()])]
         ownership = Ownership(self.contracts, self, Keys(head["prefix"], patterns()), ledger)
         permissions = Permissions(frozenset(head["hazards"]))
         self.target = Target(Gate(transport, RequestReader(self.contracts), permissions, ownership))

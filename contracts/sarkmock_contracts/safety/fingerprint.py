@@ -12,7 +12,7 @@ from functools import cache
 from itertools import combinations
 from typing import Any
 
-from sarkmock.suite_api import Operation, profiles
+from sarkmock.suite_api import Operation, profile_names
 
 from ..client.http import Exchange, Request, Response, fill_path
 from ..client.target import Client
@@ -49,12 +49,12 @@ class Fingerprint:
     @property
     def nearest(self) -> str:
         """The profile that fits the most facts; the first one on a tie."""
-        return max(profiles(), key=self.fitting) if self.facts else self.version
+        return max(profile_names(), key=self.fitting) if self.facts else self.version
 
     @property
     def exact(self) -> bool:
         """Whether the target responds to every distinguishing read as one profile does."""
-        return self.version in profiles() and self.fitting(self.version) == len(distinguishing_reads())
+        return self.version in profile_names() and self.fitting(self.version) == len(distinguishing_reads())
 
     def fitting(self, profile: str) -> int:
         return sum(profile in fact.versions for fact in self.facts)
@@ -111,7 +111,7 @@ def distinguishing_reads() -> tuple[Request, ...]:
 
 
 def separated_pairs(answers: Mapping[str, str]) -> list[ProfilePair]:
-    return [(first, second) for first, second in combinations(profiles(), 2) if answers[first] != answers[second]]
+    return [(first, second) for first, second in combinations(profile_names(), 2) if answers[first] != answers[second]]
 
 
 def profiles_by_answer(answers: Mapping[str, str]) -> tuple[int, ...]:
@@ -125,7 +125,7 @@ def candidate_reads() -> tuple[Request, ...]:
     """Return reads whose responses do not depend on the target's rows: unknown paths, unknown keys and OPTIONS."""
     hazards: dict[str, set[str]] = {}
     requests: dict[tuple[str, Request], None] = {}
-    for name in profiles():
+    for name in profile_names():
         for operation in contract_of(name).operations:
             hazards.setdefault(operation.path, set()).add(operation.hazard)
             requests |= dict.fromkeys(reads_of(operation))
@@ -148,7 +148,7 @@ mock_of = cache(embedded_transport)
 @cache
 def answers_to(request: Request) -> dict[str, str]:
     """Return the canonical response of each profile's mock to a request."""
-    return {name: canonical_answer(Exchange(request, mock_of(name).send(request))) for name in profiles()}
+    return {name: canonical_answer(Exchange(request, mock_of(name).send(request))) for name in profile_names()}
 
 
 def canonical_answer(exchange: Exchange) -> str:
@@ -171,7 +171,7 @@ def fingerprint(client: Client, first: Response) -> Fingerprint:
     facts = tuple(facts_of(client, distinguishing_reads()))
     result = Fingerprint(facts=facts, headers=headers)
     best = result.fitting(result.nearest)
-    clear = 2 * best > len(facts) and [result.fitting(name) for name in profiles()].count(best) == 1
+    clear = 2 * best > len(facts) and [result.fitting(name) for name in profile_names()].count(best) == 1
     return replace(result, version=result.nearest) if clear else result
 
 

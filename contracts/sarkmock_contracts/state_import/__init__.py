@@ -33,7 +33,7 @@ from sarkmock.suite_api import (
     load,
     load_seed,
     printable,
-    profiles,
+    profile_names,
     write_whole,
 )
 
@@ -146,7 +146,7 @@ def version_behind(reader: StateReader, access: Access) -> Fingerprint:
 
 def guarded_reader(transport: Transport, on_progress: OnProgress = lambda *_: None) -> StateReader:
     """Return a reader whose gate passes only reads."""
-    contracts = [contract_of(name) for name in profiles()]
+    contracts = [contract_of(name) for name in profile_names()]
     return StateReader(Target(Gate(transport, RequestReader(contracts), Permissions())), contracts, on_progress)
 
 

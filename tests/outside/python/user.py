@@ -7,7 +7,7 @@ import pytest
 import requests
 from flask import Flask
 
-from sarkmock import Engine, Journal, SarkMock, State, blueprint, create_app, load_seed, profiles
+from sarkmock import Engine, Journal, SarkMock, State, blueprint, create_app, load_seed, profile_names
 
 
 @pytest.mark.sark(profile="shipped", pbx="stopped")
@@ -32,7 +32,7 @@ def in_process() -> int:
 
 
 def as_flask() -> Flask:
-    names: list[str] = profiles()
+    names: list[str] = profile_names()
     assert names
     engine = Engine()
     application = create_app(engine, journal=Journal(engine))
