@@ -1,4 +1,4 @@
-"""The pytest plugin: a SARK as a fixture, arranged by a marker. Imports sarkmock only when a test asks for one."""
+"""The pytest plugin: a mock SARK as a fixture, configured by a marker. Imports sarkmock when a test requests it."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def pytest_configure(config: pytest.Config) -> None:
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None],
                               ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """The report of a failed test lists the requests to its SARK."""
+    """Add the requests that the mock has received to the report of a failed test."""
     report = yield
     mock: Any = getattr(item, "funcargs", {}).get("sark")
     if report.when == "call" and report.failed and hasattr(mock, "requests"):
@@ -37,7 +37,7 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None],
 
 
 def journal_lines(journal: Journal) -> Iterator[str]:
-    """Each request in a line, then why it was rejected and what to note about it."""
+    """Yield each request on one line, then the reasons for its rejection, and warnings."""
     from sarkmock.suite_api import redacted
 
     for entry in journal:
@@ -48,25 +48,25 @@ def journal_lines(journal: Journal) -> Iterator[str]:
 
 @pytest.fixture(scope="session")
 def sark_listen_address() -> tuple[str, int]:
-    """Host and port to listen on. Port 0 takes any free one, so that workers of pytest-xdist do not meet."""
+    """Host and port to listen on. Port 0 takes any free one, so that workers of pytest-xdist do not share a port."""
     return "127.0.0.1", 0
 
 
 @pytest.fixture(scope="session")
 def sark_ssl_context() -> SSLContext | bool:
-    """The server's SSLContext; True makes a certificate that `sark.ca_file` vouches for, False is plain HTTP."""
+    """The server's SSLContext. True generates a certificate, whose CA is `sark.ca_file`; False is plain HTTP."""
     return True
 
 
 @pytest.fixture(scope="session")
 def make_sark(sark_listen_address: tuple[str, int], sark_ssl_context: SSLContext | bool,
               ) -> Iterator[Callable[..., SarkMock]]:
-    """Starts one more SARK, by SarkMock's arguments; it runs until the session ends, and only you reset it."""
+    """A function that starts another mock, with the arguments of SarkMock. The session stops it; nothing resets it."""
     from sarkmock import SarkMock
 
     host, port = sark_listen_address
     with pytest.MonkeyPatch.context() as environment, ExitStack() as running:
-        for name in ("no_proxy", "NO_PROXY"):  # a proxy of the environment does not reach this machine
+        for name in ("no_proxy", "NO_PROXY"):  # a proxy cannot reach a server on the loopback
             environment.setenv(name, ",".join(filter(None, [os.environ.get(name), "localhost", "127.0.0.1", host])))
         def make(**arguments: Any) -> SarkMock:
             options: dict[str, Any] = {"host": host, "port": port, "tls": sark_ssl_context} | arguments
@@ -78,13 +78,13 @@ def make_sark(sark_listen_address: tuple[str, int], sark_ssl_context: SSLContext
 
 @pytest.fixture(scope="session")
 def _sarks() -> dict[str, SarkMock]:
-    """The servers of the session by what their tests want of them, the latest last."""
+    """The servers of the session by their arguments, the last used one last."""
     return {}
 
 
 @pytest.fixture
 def sark_profile() -> str:
-    """Which API to answer as where no marker says; give it params to run every test against several."""
+    """The profile if no marker names one. Override it with params to run every test against several profiles."""
     from sarkmock.spec.data_files import BASE
 
     return BASE
@@ -93,7 +93,7 @@ def sark_profile() -> str:
 @pytest.fixture
 def sark(request: pytest.FixtureRequest, sark_profile: str, make_sark: Callable[..., SarkMock],
          _sarks: dict[str, SarkMock]) -> SarkMock:
-    """A SARK as the marker `sark` wants it, or factory-fresh. Servers are shared by the session, states are not."""
+    """A mock SARK in the state that the marker `sark` describes, or factory-fresh. Each test starts from that state."""
     arguments = {"profile": sark_profile} | marker_arguments(request.node)
     key = repr(sorted(arguments.items()))
     mock = _sarks.pop(key, None) or started(make_sark, arguments)
@@ -116,7 +116,7 @@ def started(make_sark: Callable[..., SarkMock], arguments: dict[str, Any]) -> Sa
 
 
 def marker_arguments(node: pytest.Item) -> dict[str, Any]:
-    """The arguments of the markers on module, class and test; the nearest wins."""
+    """Return the arguments of the markers on module, class and test; the nearest takes precedence."""
     arguments: dict[str, Any] = {}
     for marker in reversed(list(node.iter_markers("sark"))):
         if marker.args:

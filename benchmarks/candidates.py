@@ -10,8 +10,9 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from sarkmock import Engine, Journal, create_app
-from sarkmock.http.direct import direct
+from sarkmock import Engine, Journal
+from sarkmock.control import MockControl
+from sarkmock.http.direct import Direct
 from sarkmock.http.engine import ApiRequest
 from sarkmock.server.https_server import Server
 from sarkmock.server.tls import CertificatePair, context_of
@@ -24,13 +25,13 @@ def engine() -> Engine:
     mock = Engine()
     for number in range(1, TENANTS):
         mock.handle(ApiRequest("POST", "tenants", headers={"Content-Type": "application/json"},
-                            body=b'{"pkey": "seed%d", "description": "Seed"}' % number))
+                               body=b'{"pkey": "seed%d", "description": "Seed"}' % number))
     return mock
 
 
 def recorded(mock: Engine) -> Any:
     """The application as in `serve`: with a journal, and without Flask unless it has hooks."""
-    return direct(create_app(mock, journal=Journal(mock)))
+    return Direct(MockControl(mock, journal=Journal(mock)))
 
 
 def bare() -> Any:
@@ -79,7 +80,7 @@ def uvicorn(app: Any, port: int, pair: CertificatePair) -> None:
 
 CANDIDATES = {
     "bare Flask, sarkmock.server": (bare, ours), "sarkmock serve": (lambda: recorded(engine()), ours),
-    "sarkmock serve --journal 0": (lambda: direct(create_app(engine())), ours),
+    "sarkmock serve --journal 0": (lambda: Direct(MockControl(engine())), ours),
     "bare Flask, uvicorn, called inline": (bare, uvicorn)}
 
 if __name__ == "__main__":

@@ -16,9 +16,10 @@ from candidates import engine, recorded
 from rich.console import Console
 from rich.table import Table
 
-from sarkmock import Journal, create_app
+from sarkmock import Journal
+from sarkmock.control import MockControl
 from sarkmock.faults import Faults
-from sarkmock.http.direct import direct
+from sarkmock.http.direct import Direct
 
 HEADERS = {"HTTP_HOST": "127.0.0.1:44300", "HTTP_ACCEPT": "application/json", "HTTP_USER_AGENT": "benchmark/1",
            "HTTP_ACCEPT_ENCODING": "gzip, deflate", "HTTP_CONNECTION": "keep-alive"}
@@ -27,12 +28,11 @@ HEADERS = {"HTTP_HOST": "127.0.0.1:44300", "HTTP_ACCEPT": "application/json", "H
 def faulty() -> Any:
     """An application with a fault that no request triggers."""
     mock = engine()
-    return direct(create_app(mock, journal=Journal(mock),
-                             faults=Faults(mock, [{"operation": "agents.list", "status": 500}])))
+    return Direct(MockControl(mock, Faults(mock, [{"operation": "agents.list", "status": 500}]), Journal(mock)))
 
 
 LAYERS: dict[str, Callable[[], Any]] = {
-    "the engine through the gateway": lambda: direct(create_app(engine())),
+    "the engine through the gateway": lambda: Direct(MockControl(engine())),
     "with a journal": lambda: recorded(engine()), "with a journal and faults for others": faulty}
 SHOTS = [("list of 20", "GET", "/api/tenants", b""), ("show", "GET", "/api/tenants/default", b""),
          ("invalid POST", "POST", "/api/tenants", b'{"pkey": "bench"}')]

@@ -94,9 +94,9 @@ def locked_directory(directory: Path) -> Iterator[None]:
 def temporary_directory() -> Iterator[Path]:
     """Create a temporary directory. Those that killed processes have left are deleted (not on Windows)."""
     with tempfile.TemporaryDirectory(prefix=LOCKED) as name, locked_directory(Path(name)):
-        for other in Path(name).parent.glob(f"{LOCKED}*"):
+        for leftover in Path(name).parent.glob(f"{LOCKED}*"):
             with suppress(OSError):  # it is in use, or another user's
-                _delete_abandoned(other)
+                _delete_abandoned(leftover)
         yield Path(name)
 
 

@@ -23,6 +23,11 @@ def engine_of(profile: str) -> Engine:
     return Engine(profile=profile, state=State(now=NOW))
 
 
+def direct(app: Any) -> Direct:
+    """An application of `create_app` as `serve` runs it: the API without Flask."""
+    return Direct(app.mock, app)
+
+
 def send(engine: Engine, method: str, path: str, body: Any = None, query: str = "") -> Reply:
     content = json.dumps({} if body is None else body).encode()
     return engine.handle(ApiRequest(method, path, query, {"Content-Type": "application/json"}, content))

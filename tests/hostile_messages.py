@@ -95,7 +95,7 @@ def multipart(rng: Random, names: list[str]) -> tuple[str, bytes]:
     line = end.encode()
     body = rng.choice([b"", b"preamble" + line]) + b"".join(delimiter + line + part + line for part in parts)
     body += rng.choice([delimiter + b"--" + line, delimiter + b"--", delimiter, b"",
-    delimiter + b"--x" + line + b"more"])
+                        delimiter + b"--x" + line + b"more"])
     announced = rng.choice(ANNOUNCED).format(boundary)
     return announced.encode("utf-8", "replace").decode("latin-1"), body
 

@@ -102,8 +102,8 @@ class TestPeers:
     def test_sipshowpeer_of_phone(self, engine: Engine) -> None:
         phone = ami(engine, "SIPshowpeer/1001")[1]
         expected = {"Response": "Success", "ObjectName": "1001", "SecretExist": "Y", "Context": "internal",
-                  "Dynamic": "Y", "Callerid": '"Mary" <1001>', "VoiceMailbox": "1001@default",
-                  "SIP-Encryption": "Y", "Status": "UNKNOWN"}
+                    "Dynamic": "Y", "Callerid": '"Mary" <1001>', "VoiceMailbox": "1001@default",
+                    "SIP-Encryption": "Y", "Status": "UNKNOWN"}
         assert expected.items() <= phone.items()
 
     def test_sipshowpeer_of_trunk(self, engine: Engine) -> None:

@@ -21,7 +21,7 @@ def test_destinations_follow_created_and_deleted_rows(documented: Engine) -> Non
         trunk = {"pkey": carrier, "carrier": carrier, "cluster": "default", "username": "u", "host": "h"}
         send(documented, "POST", "trunks", trunk)
     expected = {"RingGroups": ["all"], "Queues": ["support", "sales"], "IVRs": ["menu"],
-                  "Trunks": ["GeneralSIP", "GeneralIAX2"]}
+                "Trunks": ["GeneralSIP", "GeneralIAX2"]}
     assert send(documented, "GET", "destinations").body == expected
     send(documented, "DELETE", "ringgroups/all")
     del expected["RingGroups"]

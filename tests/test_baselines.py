@@ -221,7 +221,7 @@ def test_recording_with_writes_leaves_no_residue(profile, tmp_path):
     before = box.contents()
     safety, _ = guarded(box, "documented", "write", tmp_path / "ledger", begin=False)
     BoxRecorder(safety, DEPTHS["quick"], WRITES, None, safety.safety.keys, safety.safety.unrestorable,
-             lambda observer: safety.safety.begin()).run()
+                lambda observer: safety.safety.begin()).run()
     assert len(safety.ledger.entries) > 50
     assert safety.end() == []
     assert box.contents() == before
@@ -252,7 +252,7 @@ def test_baseline_contains_no_row_values(shipped):
     words = {value for rows in Seed.factory().tables.values() for row in rows for value in row.values()
              if isinstance(value, str) and len(value) > 8}
     sent_values = {str(value) for entry in catalogue().values() for field in entry.fields
-             for value in values_for(entry, field, DEPTHS["usual"])}
+                   for value in values_for(entry, field, DEPTHS["usual"])}
     assert "sarkadmin" in words
     assert {word for word in words if f'"{word}"' in text} <= sent_values
 

@@ -89,7 +89,7 @@ def test_every_rule_accepts_and_rejects_once_within_300_requests():
     assert rules - suite.coverage.accepted == set()
     assert rules - suite.coverage.rejected == set()
     expected = {(operation.id, name, message) for operation in suite.chosen() for name in operation.rules
-              for message in rule_messages(operation, name)}
+                for message in rule_messages(operation, name)}
     assert expected - seen == set()
     assert not list(suite.findings)
 

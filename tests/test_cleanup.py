@@ -213,7 +213,7 @@ def test_row_is_attributed_to_deviation_of_its_creation(tmp_path):
     suite = guarded_suite(Box("shipped"), "documented", "write operational", tmp_path / "ledger", only="Extensions")
     checked(suite, "rows")
     fields = {finding.identity.field for finding in suite.findings
-             if "extension-create-ignores-optional" in finding.deviations}
+              if "extension-create-ignores-optional" in finding.deviations}
     assert {"celltwin", "callerid"} <= fields
     assert suite.outcome().failures == []
 
@@ -391,7 +391,7 @@ def test_run_requires_a_new_ledger(tmp_path):
     (tmp_path / "left").write_text(LEDGER_HEAD + left)
     with serving("--http") as box:
         for name, message in (("left", "belongs to a run that was not cleaned up: sarkmock cleanup"),
-                           ("gone/x", "No such file or directory")):
+                              ("gone/x", "No such file or directory")):
             result = sarkmock("check", box.url, "--quick", "--allow-writes", "--ledger", str(tmp_path / name))
             assert result.returncode == 2
             assert message in result.stderr

@@ -293,7 +293,7 @@ def test_non_ascii_token_is_rejected():
 def test_unknown_profile_is_rejected_with_list_of_profiles(command):
     message = mistake(*command.split(), "--profile", "shiped")
     assert message == ("unknown profile 'shiped'; did you mean shipped? "
-                    f"Known: {', '.join(profile_names())}, or the path of an overlay file")
+                       f"Known: {', '.join(profile_names())}, or the path of an overlay file")
 
 
 def test_unknown_option_or_command_is_rejected_with_hint():
@@ -459,7 +459,7 @@ def test_file_too_large_for_memory_is_reported(tmp_path, command):
     with file.open("wb") as stream:
         stream.truncate(2**31)
     result = subprocess.run([sys.executable, "-m", "sarkmock", *command, str(file)], capture_output=True, text=True,
-                           check=False, preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_AS, (2**30, 2**30)))
+                            check=False, preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_AS, (2**30, 2**30)))
     assert (result.returncode, result.stderr) == (2, "sarkmock: not enough memory\n")
 
 

@@ -53,7 +53,7 @@ def test_bash_completes_with_script(tmp_path: Path) -> None:
     command.write_text(f"#!/bin/sh\nexec {' '.join(COMMAND)} \"$@\"\n")
     command.chmod(0o755)
     script = ('source <(sarkmock completion bash); COMP_WORDS=(sarkmock serve --see); COMP_CWORD=2; '
-           '_sarkmock_completion sarkmock; printf "%s\\n" "${COMPREPLY[@]}"; complete -p sarkmock')
+              '_sarkmock_completion sarkmock; printf "%s\\n" "${COMPREPLY[@]}"; complete -p sarkmock')
     environment = os.environ | {"PATH": f"{tmp_path}{os.pathsep}{os.environ['PATH']}"}
     stdout = subprocess.run(["bash", "-c", script], env=environment, capture_output=True, text=True, check=True).stdout
     assert stdout.splitlines() == ["--seed", "--seed-file", "complete -o nosort -F _sarkmock_completion sarkmock"]

@@ -53,7 +53,7 @@ def test_image_context_contains_all_files_of_wheel():
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())
     included = {line[1:] for line in (ROOT / ".containerignore").read_text().splitlines() if line.startswith("!")}
     needed = [*project["tool"]["hatch"]["build"]["targets"]["wheel"]["only-include"], project["project"]["readme"],
-               *project["project"]["license-files"], "pyproject.toml"]
+              *project["project"]["license-files"], "pyproject.toml"]
     assert set(needed) == included
 
 

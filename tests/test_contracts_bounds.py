@@ -69,7 +69,7 @@ def test_boundary_values_agree_with_validator(operation: Operation, name: str) -
 
 def test_every_row_is_used_and_has_a_source() -> None:
     used = {frozenset(rule for rule in bounds.split(rules) if rule not in ("required", "nullable"))
-             for _, operation in OPERATIONS for rules in operation.rules.values()}
+            for _, operation in OPERATIONS for rules in operation.rules.values()}
     for row in bounds.table_rows():
         assert row["source"]
         assert frozenset(row["rules"]) in used, row["rules"]

@@ -60,7 +60,7 @@ def test_every_finding_is_reproduced_on_fresh_mock(section: str, fresh: SarkMock
     suite = run(suite_of("documented", "shipped", only=section, max_examples=1))
     assert len(suite.findings) > 0
     failures = [[str(finding.identity), finding.evidence[-1].response, *reproduction_script(suite, finding)]
-             for finding in suite.findings if not is_reproduced(fresh, suite, finding)]
+                for finding in suite.findings if not is_reproduced(fresh, suite, finding)]
     assert failures == []
 
 

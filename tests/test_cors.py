@@ -30,7 +30,7 @@ def test_preflight_allows_requested_method_and_headers(client):
     response = client.options("/api/tenants/default", headers=preflight_headers)
     assert (response.status_code, response.data) == (204, b"")
     assert cors_of(response) == {"Access-Control-Allow-Origin": PAGE, "Access-Control-Allow-Methods": "PUT",
-                               "Access-Control-Allow-Headers": "CONTENT-TYPE, X-A"}
+                                 "Access-Control-Allow-Headers": "CONTENT-TYPE, X-A"}
 
 
 def test_preflight_without_requested_headers_allows_none(client):
@@ -40,10 +40,10 @@ def test_preflight_without_requested_headers_allows_none(client):
 
 def test_preflight_echoes_non_ascii_bytes(client):
     environ = {"HTTP_ORIGIN": PAGE, "HTTP_ACCESS_CONTROL_REQUEST_METHOD": "p\xff\xb5\xdft",
-             "HTTP_ACCESS_CONTROL_REQUEST_HEADERS": "x-\xff"}
+               "HTTP_ACCESS_CONTROL_REQUEST_HEADERS": "x-\xff"}
     response = client.options("/api/tenants/default", environ_overrides=environ)
     assert cors_of(response) == {"Access-Control-Allow-Origin": PAGE, "Access-Control-Allow-Methods": "P\xff\xb5\xdfT",
-                               "Access-Control-Allow-Headers": "X-\xff"}
+                                 "Access-Control-Allow-Headers": "X-\xff"}
 
 
 def test_preflight_is_not_throttled_and_accepts_unknown_path(client):

@@ -12,9 +12,9 @@ from sarkmock_contracts.judge.oracle import conformance_problems
 from sarkmock_contracts.spec.contract import Contract
 
 from sarkmock.export.requests import Exported, exported
-from sarkmock.http.direct import direct
 from sarkmock.http.engine import Engine
 from sarkmock.http.flask_app import create_app
+from tests.engines import direct
 from tests.wire import call, environ_of
 
 VALUES: tuple[Any, ...] = (None, "", "x", "1001", " ", -1, 0, 1.5, 1e400, True, False, [], ["default"], [["a"]],

@@ -128,7 +128,7 @@ def test_findings_before_signal_are_reported(processes: tuple[str, ...], tmp_pat
     own = "getpid" if processes[1] == "1" else "getppid"
     faulty = FAULTY.replace(CASE, "boundaries:agents.create")
     process = checked(tmp_path, f"os.kill(os.{own}(), {signal.SIGINT:d})", *processes, "--target-profile", "shipped",
-                    "--strict", "--only", "Agents", faulty=faulty)
+                      "--strict", "--only", "Agents", faulty=faulty)
     report = json.loads((tmp_path / "report" / "report.json").read_text())
     assert process.stdout.splitlines()[-1].startswith(f"stopped: interrupted, {report['summary']['known']} findings")
     assert (report["result"], process.returncode) == ("stopped", 2)
@@ -177,7 +177,7 @@ def test_maxfail_is_reported(options: tuple[str, ...], reason: str, tmp_path: Pa
                "smoke", "--sark-only", "Destinations", "--sark-quick", *options]
     (tmp_path / "sitecustomize.py").write_text(FAULTY)
     process = subprocess.run(command, env=os.environ | {"PYTHONPATH": str(tmp_path), "FAULT": RAISES}, cwd=tmp_path,
-                           capture_output=True, text=True, timeout=120, check=False)
+                             capture_output=True, text=True, timeout=120, check=False)
     assert "incomplete: 1 case of the suite failed with an error, no findings so far" in process.stdout, process.stdout
     assert reason in process.stdout
     assert process.returncode == 2

@@ -15,8 +15,8 @@ from werkzeug.test import Client
 
 from sarkmock import Engine, Fault, Journal, State, blueprint, create_app
 from sarkmock.faults import Faults
-from sarkmock.http.direct import direct
 from tests import fidelity, replay
+from tests.engines import direct
 
 JSON = {"Accept": "application/json"}
 SAMPLE = [exchange for file in fidelity.FILES for exchange in replay.read(file)][::5]

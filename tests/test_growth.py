@@ -44,7 +44,7 @@ PART_UNITS = [b"a:\r\n", b"--x\r\n", b"--x", b"\n", b"\r\n--x", b"--x\r\nA: b\r\
 def request(content_type: str, before: bytes, unit: bytes, after: bytes = b"", target: str = "tenants") -> Sized:
     method = "PUT" if target in ("tenants/default", "globals") else "POST"
     return lambda size: ApiRequest(method, target, "", {"Content-Type": content_type},
-                                before + unit * (size // len(unit)) + after)
+                                   before + unit * (size // len(unit)) + after)
 
 
 def requests() -> Iterator[tuple[str, Sized]]:

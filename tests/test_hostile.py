@@ -68,7 +68,7 @@ HEADERS = {"HTTP_ORIGIN": ["http://[", "null", "http://localhost", "\xff", "x" *
            "HTTP_HOST": ["localhost", "[", "a:b:c", "127.0.0.1:99999", "[::1", "\xff"],
            "HTTP_ACCEPT": ["application/json", "*/*", "text/html", "a;q=" + "9" * 400, ",;,=", "\xff"],
            "HTTP_X_HTTP_METHOD_OVERRIDE": ["PUT", "\xff", "x" * 999, "delete",
-                                          "HEAD", "OPTIONS", "PUT,GET", "", "0", "CONNECT"],
+                                           "HEAD", "OPTIONS", "PUT,GET", "", "0", "CONNECT"],
            "HTTP_AUTHORIZATION": ["Bearer \xff", "Bearer " + "9" * 5000 + "|x", "Basic x", "Bearer 1|2"],
            "HTTP_RANGE": ["bytes=0-", "bytes=" + "9" * 5000 + "-", "bytes=-1,0-0,", "x"],
            "HTTP_X_REQUESTED_WITH": ["XMLHttpRequest"], "HTTP_SEC_FETCH_SITE": ["cross-site", "\xff"],
@@ -106,7 +106,7 @@ VERSIONS = ["HTTP/1.0", "HTTP/1.0", "HTTP/0.9", "HTTP/2.0", "HTTP/1.9", "http/1.
             "HTTP/1.1\r"]
 UPGRADES = ["Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABkAAQAAP__\r\n",
             ("Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
-            "Sec-WebSocket-Version: 13\r\n")]
+             "Sec-WebSocket-Version: 13\r\n")]
 # Not HTTP/1: the preface of HTTP/2, the beginning of TLS, SOCKS, the PROXY protocol, others.
 OTHER_PROTOCOLS = [
     b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\4\0\0\0\0\0", b"\x16\x03\x01\x02\0\1\0\1\xfc\3\3" + b"x" * 500,

@@ -178,7 +178,7 @@ SECRETS = Seed.of({"tables": {
                               "qualify=yes"}],
     "globals": [{"pkey": "global", "LDAPPASS": "t0psecret", "SPYPASS": "55512", "SYSPASS": "97531"}],
 }, "files": {f"{pbx_files.SNAPSHOTS}/sark.db.1000": "Hq8zLm4xVt2w",
-              f"{pbx_files.GREETINGS}/usergreeting1000.wav": "RIFF"}})
+             f"{pbx_files.GREETINGS}/usergreeting1000.wav": "RIFF"}})
 REAL = ("7391", "Hq8zLm4xVt2w", "p9ssoftrunk", "8642", "0ther0ne", "t0psecret", "55512", "97531")
 
 

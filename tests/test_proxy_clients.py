@@ -37,15 +37,15 @@ CASES = {
     "the fields of rows": ((LIST, ok(b'[{"a": 1}, {"b": 2}]')), Use("GET /tenants", frozenset(), frozenset("ab"))),
     "an empty list shows no fields": ((LIST, ok(b"[]")), Use("GET /tenants", frozenset())),
     "keys that are data": ((Request("GET", "/backups"), ok(b'{"backup.1.zip": {"name": "x"}}')),
-                            Use("GET /backups", frozenset(), frozenset("*"))),
+                           Use("GET /backups", frozenset(), frozenset("*"))),
     "JSON": ((with_json("POST", "/tenants", TENANT), ok()),
              Use("POST /tenants", frozenset(TENANT), frozenset())),
     "a form that is rejected": ((with_form("PUT", "/tenants/a", {"x": "1"}), Response(422, (), b'{"x": ["no"]}')),
-                                    Use("PUT /tenants/{tenant}", frozenset("x"))),
+                                Use("PUT /tenants/{tenant}", frozenset("x"))),
     "the query": ((Request("GET", "/tenants", "a=1"), ok(b'[{"b": 1}]')),
                   Use("GET /tenants", frozenset("a"), frozenset("b"))),
     "a method override": ((with_json("POST", "/tenants/a", {"_method": "DELETE"}), Response(204)),
-                             Use("DELETE /tenants/{tenant}", frozenset(["_method"]), frozenset())),
+                          Use("DELETE /tenants/{tenant}", frozenset(["_method"]), frozenset())),
 }
 
 

@@ -108,7 +108,7 @@ def test_rows_written_by_the_api_are_accepted():
 
 
 @pytest.mark.parametrize(("name", "message"), [("facotry", "did you mean factory? Known: factory, empty"),
-                                            ("nothing/there.yaml", "No such file")])
+                                               ("nothing/there.yaml", "No such file")])
 def test_unknown_seed_is_reported_with_suggestion(name, message):
     with pytest.raises(FileError, match=message[:10]) as caught:
         load_seed(name)

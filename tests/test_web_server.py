@@ -12,13 +12,14 @@ import pytest
 
 from sarkmock import SarkMock
 from sarkmock.control import MockControl
-from sarkmock.http.direct import Direct, direct
+from sarkmock.http.direct import Direct
 from sarkmock.http.engine import Engine
 from sarkmock.http.flask_app import create_app
 from sarkmock.http.web_server import apache_answer, raw_path
 from sarkmock.journal import Journal
 from sarkmock.journal.diagnosis import why
 from sarkmock.spec import yaml12
+from tests.engines import direct
 from tests.wire import call, environ_of
 
 PROFILES = ["documented", "shipped"]

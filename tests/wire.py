@@ -21,13 +21,13 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote, unquote_to_bytes, urlencode
 
-from sarkmock.http.direct import direct
 from sarkmock.http.engine import Engine
 from sarkmock.http.flask_app import create_app
 from sarkmock.http.wsgi import API_PATH
 from sarkmock.pbx.pbx_files import MAC_VENDORS
 from sarkmock.pbx.state import PbxFile
 from tests import replay
+from tests.engines import direct
 
 FILE = Path(__file__).parent / "cases" / "wire.jsonl.gz"
 BOUNDARY = "sarkboundary7f3a"

@@ -26,7 +26,7 @@ from sarkmock.spec.profiles import describe_profile, product, profile_names
 
 HAZARD_STYLES = {"read": "green", "write": "yellow", "operational": "magenta", "disruptive": "bold red"}
 PROFILE_OPTION = {"metavar": "NAME", "show_default": True, "shell_complete": names_or_file(profile_names),
-           "help": "A name that `sarkmock profiles` lists, or the path of an overlay file."}
+                  "help": "A name that `sarkmock profiles` lists, or the path of an overlay file."}
 
 
 @click.command()

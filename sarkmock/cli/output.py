@@ -62,7 +62,7 @@ class RequestLog:
     def __call__(self, served: Served) -> None:
         """Log one line with time, request, status, duration and size; then reasons and notices."""
         write_line(f"{time.strftime('%H:%M:%S')} {served.method} {served.target} "
-             f"{served.status or 'dropped'} {served.seconds * 1000:.1f} ms {served.size} B")
+                   f"{served.status or 'dropped'} {served.seconds * 1000:.1f} ms {served.size} B")
         if served.reason:
             write_line(f"         why: {served.reason}")
         entry = self._entry(served)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from sarkmock.laravel.php.bodies import depth
 from sarkmock.laravel.php.values import is_utf8
+from sarkmock.pbx.seed import Place
 from sarkmock.spec import yaml12
 from sarkmock.spec.data_files import openapi_dir
 from sarkmock.spec.loading import METHODS, Document, resolve
@@ -55,7 +56,7 @@ def json_content(text: str) -> Any:
         return json.loads(text)
     except json.JSONDecodeError as error:
         raise ControlError(400, f"the body is not JSON: line {error.lineno}, column {error.colno}: {error.msg}",
-                      line=error.lineno) from None
+                           line=error.lineno) from None
     except ValueError:
         raise ControlError(400, "the body contains an integer with thousands of digits") from None
 
@@ -90,7 +91,7 @@ def is_representable(value: Any) -> bool:
     return not isinstance(value, str) or value.isascii() or is_utf8(value)
 
 
-def line_in_body(body: bytes, path: Path) -> int | None:
+def line_in_body(body: bytes, path: Place) -> int | None:
     """Return the line of a path in a body; None if the body has one line or is too long to parse again."""
     if len(body) > LOOKED_THROUGH:
         return None
@@ -115,13 +116,10 @@ class Text:
     media_type: str
 
 
-Path = tuple[str | int, ...]
-
-
 class ControlError(Exception):
     """An error response: status, one sentence, and the place in the body if known (keys and indexes, or the line)."""
 
-    def __init__(self, status: int, error: str, *, path: Path = (), line: int | None = None) -> None:
+    def __init__(self, status: int, error: str, *, path: Place = (), line: int | None = None) -> None:
         super().__init__(error)
         self.status, self.error, self.path, self.line = status, error, path, line
 

@@ -7,12 +7,12 @@ from dataclasses import asdict, replace
 from typing import Any
 
 from sarkmock.control import MockControl, bodies, state, tables
-from sarkmock.control.bodies import ControlError, ControlRequest, Path, Text, instant
+from sarkmock.control.bodies import ControlError, ControlRequest, Text, instant
 from sarkmock.faults import FaultError
 from sarkmock.http.engine import ApiRequest, DatabaseMismatch, Engine, Program
 from sarkmock.http.wsgi import render
 from sarkmock.journal import CriteriaError, Entry, Journal, Notice, Reason
-from sarkmock.pbx.seed import Seed
+from sarkmock.pbx.seed import Place, Seed
 from sarkmock.pbx.seeds import seed_names, seed_summary
 from sarkmock.pbx.state import State
 from sarkmock.redaction import redacted, shown_body
@@ -37,7 +37,7 @@ def use_profile(mock: MockControl, request: ControlRequest) -> dict[str, Any]:
     return profile(mock, request)
 
 
-def known_profile(name: str, path: Path = ()) -> str:
+def known_profile(name: str, path: Place = ()) -> str:
     """Return the name of a shipped profile. Others are rejected, so that requests cannot make the mock read files."""
     result = profiles.package_profile(name)
     if result is None:
@@ -73,13 +73,17 @@ def matching_entries(kept: Journal, request: ControlRequest, ignored: tuple[str,
 
 
 def show_entry(mock: MockControl, request: ControlRequest) -> dict[str, Any]:
+    return entry_json(journal_of(mock), entry_in_path(mock, request))
+
+
+def entry_in_path(mock: MockControl, request: ControlRequest) -> Entry:
+    """Return the entry with the number in the path. ControlError 404 if the journal does not have it."""
     kept = journal_of(mock)
     entry = kept.entry(request.path["number"])
     if entry is None:
-        last = kept.count
-        there = f"no entry {request.path['number']}; the journal has {last - len(kept) + 1} to {last}"
+        there = f"no entry {request.path['number']}; the journal has {kept.count - len(kept) + 1} to {kept.count}"
         raise ControlError(404, there if kept else "the journal is empty")
-    return entry_json(kept, entry)
+    return entry
 
 
 def verify(mock: MockControl, request: ControlRequest) -> dict[str, Any]:
@@ -123,20 +127,18 @@ COMPARING_TOKEN = "1|administrator0compared"
 
 def compare_profiles(mock: MockControl, request: ControlRequest) -> list[dict[str, Any]]:
     """Return two profiles' responses to a request, each from a copy of the current state: only the profiles differ."""
-    entry = journal_of(mock).entry(request.path["number"])
-    if entry is None:
-        raise ControlError(404, f"no entry {request.path['number']}")
+    entry = entry_in_path(mock, request)
     if not entry.whole:
         raise ControlError(422, "the request was too long to be stored completely")
     if "profile" not in request.query:
         raise ControlError(422, "the query parameter profile is missing, as in ?profile=NAME", path=("profile",))
     try:
-        other = Program.of(request.query["profile"])
+        compared = Program.of(request.query["profile"])
     except FileError as error:
         raise ControlError(422, str(error), path=("profile",)) from None
     state = mock.engine.copy()
     seed, now = state.to_seed(), state.clock.now()
-    return [response_of_profile(program, seed, now, entry) for program in (mock.engine.program, other)]
+    return [response_of_profile(program, seed, now, entry) for program in (mock.engine.program, compared)]
 
 
 def response_of_profile(program: Program, seed: Seed, now: float, entry: Entry) -> dict[str, Any]:

@@ -99,7 +99,7 @@ def file_of(mock: MockControl, name: str, *, must_exist: bool = False) -> Path:
     where = directory(mock)
     if not STATE_FILE_NAME.fullmatch(name):
         raise ControlError(422, f"file: {name!r} must consist of letters, digits, dots and dashes and end in .yaml",
-                      path=("file",))
+                           path=("file",))
     file = where / name
     if not file.resolve().is_relative_to(where.resolve()):
         raise ControlError(422, f"file: {name} is outside of the directory for states", path=("file",))
@@ -159,7 +159,7 @@ def on_clock(change: Callable[[Clock, Any], object]) -> Callable[[MockControl, C
 
 
 def set_clock(clock: Clock, body: Mapping[str, Any]) -> None:
-    clock.set(bounded_time(parse_duration(body["now"]), "now"))
+    clock.set(bounded_time(parse_time(body["now"]), "now"))
 
 
 def advance(clock: Clock, body: Mapping[str, Any]) -> None:
@@ -167,14 +167,14 @@ def advance(clock: Clock, body: Mapping[str, Any]) -> None:
     clock.advance(body["seconds"])
 
 
-def parse_duration(value: float | str) -> float:
+def parse_time(value: float | str) -> float:
     if not isinstance(value, str):
         return float(value)
     try:
         moment = datetime.fromisoformat(value)
     except ValueError:
         raise ControlError(422, f"now: {value!r} is not a date and time such as 2026-03-29T01:59:50Z",
-                      path=("now",)) from None
+                           path=("now",)) from None
     if moment.tzinfo is None:
         raise ControlError(422, f"now: {value} lacks a time zone, such as Z or +01:00", path=("now",))
     try:

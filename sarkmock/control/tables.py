@@ -10,9 +10,9 @@ from contextlib import contextmanager
 from typing import Any
 
 from sarkmock.control import MockControl
-from sarkmock.control.bodies import ControlError, ControlRequest, Path
+from sarkmock.control.bodies import ControlError, ControlRequest
 from sarkmock.pbx.database import Database, IntegrityError, Row
-from sarkmock.pbx.seed import Seed, SeedError
+from sarkmock.pbx.seed import Place, Seed, SeedError
 from sarkmock.pbx.state import State
 from sarkmock.suggest import unknown_name
 
@@ -126,7 +126,7 @@ def add_all(state: State, table: str, rows: Iterable[Row]) -> list[Row]:
     return [add_row(state, table, row, (index,)) for index, row in enumerate(rows)]
 
 
-def add_row(state: State, table: str, row: Row, path: Path) -> Row:
+def add_row(state: State, table: str, row: Row, path: Place) -> Row:
     try:
         return state.insert(table, row)
     except IntegrityError:
@@ -160,7 +160,7 @@ def keys_in_path(tables: Database, table: str, key: str) -> Row:
     return dict(zip(columns, values, strict=True))
 
 
-def keys_in_row(columns: Sequence[str], row: Row, path: Path) -> Row:
+def keys_in_row(columns: Sequence[str], row: Row, path: Place) -> Row:
     """Return the key columns with their values from a row. ControlError 422 if one is missing."""
     for column in columns:
         if row.get(column) is None:

@@ -25,6 +25,7 @@ from sarkmock.export.requests import (
     by_section,
     exported,
     kept_variables,
+    needs_token,
     text_variables,
     unset_variables,
 )
@@ -51,7 +52,7 @@ def as_curl(document: Document, base_url: str) -> str:
     requests = exported(document)
     variables = text_variables(requests)
     lines = [SCRIPT_HEAD.format(title=f"{document['info']['title']} {document['info']['version']}", base_url=base_url)]
-    lines += [TOKEN_LINES] if any(request.operation.guard for request in requests) else []
+    lines += [TOKEN_LINES] if needs_token(requests) else []
     for section, members in by_section(requests).items():
         lines += [f"# {section}", "", *(line for member in members for line in curl_block(member, variables))]
     return "\n".join(lines)
@@ -94,7 +95,7 @@ def as_http(document: Document, base_url: str) -> str:
     lines = [f"# {document['info']['title']} {document['info']['version']}",
              "# Sent one after the other, these requests make, change and delete rows: choose the box carefully.", "",
              f"@baseUrl = {base_url}",
-             *(["@token = 1|an-administrators-token"] if any(request.operation.guard for request in requests) else []),
+             *(["@token = 1|an-administrators-token"] if needs_token(requests) else []),
              *(f"@{name} = {value}" for name, value in variables.items()), ""]
     for section, members in by_section(requests).items():
         for member in members:
@@ -160,7 +161,7 @@ def as_postman(document: Document, base_url: str) -> str:
                  "name": document["info"]["title"], "version": document["info"]["version"], "schema": COLLECTION_SCHEMA,
                  "description": document["info"].get("description", document["info"]["summary"]).strip() + ABOUT},
         "variable": [variable("baseUrl", base_url), variable("allow", "read write"),
-                     *([variable("token", "")] if any(request.operation.guard for request in requests) else []),
+                     *([variable("token", "")] if needs_token(requests) else []),
                      *(variable(name, value) for name, value in variables.items())],
         "item": [folder(document, name, [item(member, set(variables), unset) for member in members])
                  for name, members in by_section(requests).items()],
@@ -267,7 +268,7 @@ def as_bruno(document: Document, base_url: str) -> dict[str, str]:
     requests = exported(document)
     variables, unset = kept_variables(requests), unset_variables(requests)
     about = {"version": "1", "name": document["info"]["title"], "type": "collection"}
-    guarded = {"token": ""} if any(request.operation.guard for request in requests) else {}
+    guarded = {"token": ""} if needs_token(requests) else {}
     values = {"baseUrl": base_url, "allow": "read write", **guarded, **variables}
     files = {"bruno.json": json.dumps(about, indent=2, ensure_ascii=False) + "\n",
              ENVIRONMENT: bru_block("vars", *(f"{name}: {value}" for name, value in values.items()))}
@@ -287,7 +288,7 @@ def blocks(request: Exported, place: int, variables: set[str], unset: set[str]) 
     yield bru_block(request.operation.method.lower(), f"url: {{{{baseUrl}}}}{bruno_path(request, variables)}",
                     f"body: {body}", "auth: none")
     yield bru_block("headers", "Accept: application/json",
-                *(["Authorization: Bearer {{token}}"] if request.operation.guard else []))
+                    *(["Authorization: Bearer {{token}}"] if request.operation.guard else []))
     if request.upload:
         yield bru_block("body:multipart-form", f"{request.upload[0]}: @file({request.upload[1]})")
     elif request.body is not None:
@@ -298,7 +299,7 @@ def blocks(request: Exported, place: int, variables: set[str], unset: set[str]) 
     if request.learned or request.stored_as:
         yield bru_block("script:post-response", *capture_script(request))
     yield bru_block("tests", 'test("the document knows the status", function () {',
-                f"  expect({json.dumps(request.statuses)}).to.include(res.getStatus());", "});")
+                    f"  expect({json.dumps(request.statuses)}).to.include(res.getStatus());", "});")
     text = "\n\n".join(filter(None, ["" if request.is_harmless else f"**{request.warning}**", request.description]))
     yield bru_block("docs", *text.splitlines())
 

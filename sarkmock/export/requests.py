@@ -75,7 +75,7 @@ class Exported:
         """The example value of every path parameter."""
         item = self.document["paths"][self.operation.path]
         parameters = [resolve(self.document, parameter) for parameter in [*item.get("parameters", ()),
-                                                         *self.operation.spec.get("parameters", ())]]
+                                                                          *self.operation.spec.get("parameters", ())]]
         return {parameter["name"]: str(parameter["example"]) for parameter in parameters if parameter["in"] == "path"}
 
     @cached_property
@@ -149,11 +149,11 @@ def exported(document: Document) -> list[Exported]:
     operations = compile_document(document)
     places = {operation.id: (place, 0) for place, operation in enumerate(operations)}
     for operation in operations:
-        before = [places[other.id][0] for other in operations
-                  if ((operation.method, other.method, other.path) == ("GET", "POST", operation.path)
+        before = [places[earlier.id][0] for earlier in operations
+                  if ((operation.method, earlier.method, earlier.path) == ("GET", "POST", operation.path)
                       and operation.parameters)
-                  or (operation.method == "DELETE" and other.path.startswith(f"{operation.path}/"))
-                  or (operation.action in STARTS and other.action == "pbx_stop")]
+                  or (operation.method == "DELETE" and earlier.path.startswith(f"{operation.path}/"))
+                  or (operation.action in STARTS and earlier.action == "pbx_stop")]
         places[operation.id] = max([places[operation.id], *((place, 1) for place in before)])
         if operation.action in ENDS_A_TOKEN:
             places[operation.id] = len(operations), ENDS_A_TOKEN.index(operation.action)
@@ -188,6 +188,10 @@ def text_variables(requests: list[Exported]) -> dict[str, str]:
     """Return the variables of a file without scripts: as path_variables, and rows for what no response names."""
     unset = unset_variables(requests)
     return path_variables(requests) | {name: key for name, key in CHANGEABLE.items() if name in unset}
+
+
+def needs_token(requests: list[Exported]) -> bool:
+    return any(request.operation.guard for request in requests)
 
 
 def by_section(requests: list[Exported]) -> dict[str, list[Exported]]:

@@ -15,6 +15,7 @@ from typing import Any
 
 from sarkmock.faults.fault import (
     EFFECT_FUNCTIONS,
+    EFFECTS,
     Fault,
     FaultError,
     affected_operations,
@@ -23,7 +24,6 @@ from sarkmock.faults.fault import (
     deviation_names,
     draw_latency,
 )
-from sarkmock.faults.fault import EFFECTS as ALL_EFFECTS
 from sarkmock.http.engine import ApiRequest, Engine, Program
 from sarkmock.http.replies import FaultyReply, Reply
 from sarkmock.spec import yaml12
@@ -57,7 +57,7 @@ class ActiveFault:
         if self.left == 0:
             return False
         if fault.deviation and program.is_base:
-            there = deviating_program(fault.deviation).meant(request.method, request.path)
+            there = deviating_program(fault.deviation).router.operation(request.method, request.path)
             return not self.only.isdisjoint(candidate.id for candidate in (operation, there) if candidate)
         if operation is None:
             return fault.operation == "*" and not (fault.pbx or fault.locked or fault.deviation)
@@ -73,12 +73,12 @@ class Faults:
     """
 
     def __init__(self, engine: Engine, faults: Iterable[Fault] = (), *, rng: int = 0,
-                 effects: Iterable[str] = ALL_EFFECTS) -> None:
+                 effects: Iterable[str] = EFFECTS) -> None:
         self.engine = engine
         self._effects = tuple(effects)
         self._armed: dict[str, ActiveFault] = {}
         self._lock = Lock()
-        self._seed, self._dice, self._last = rng, random.Random(rng), 0
+        self._seed, self._random, self._last = rng, random.Random(rng), 0
         for fault in faults:
             self.add(fault)
         self._first = list(self._armed.values())
@@ -130,7 +130,7 @@ class Faults:
         """Restore the initial faults with their hit counts at zero, and restart the random numbers."""
         with self._lock:
             self._armed = {armed.fault.id: ActiveFault(armed.fault, armed.only) for armed in self._first}
-            self._dice.seed(self._seed)
+            self._random.seed(self._seed)
             self._last = len(self._first)
 
     def handle(self, request: ApiRequest) -> Reply:
@@ -150,7 +150,7 @@ class Faults:
         """Return the fault with an effect, the first one with only latency, and the total delay. Counts hits."""
         effective, late, delay = None, None, 0.0
         program = self.engine.program
-        operation = program.meant(request.method, request.path)
+        operation = program.router.operation(request.method, request.path)
         with self._lock:
             for armed in self._armed.values():
                 fault = armed.fault
@@ -158,12 +158,12 @@ class Faults:
                 if taken or not armed.applies_to(request, program, operation) or not self._happens(fault.probability):
                     continue
                 armed.hits += 1
-                delay += draw_latency(fault.latency or 0.0, self._dice)
+                delay += draw_latency(fault.latency or 0.0, self._random)
                 effective, late = (fault, late) if fault.effect else (effective, late or fault)
         return effective, late, delay
 
     def _happens(self, probability: float) -> bool:
-        return probability >= 1 or self._dice.random() < probability
+        return probability >= 1 or self._random.random() < probability
 
     def _free_id(self) -> str:
         self._last += 1

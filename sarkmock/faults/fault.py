@@ -178,7 +178,7 @@ Effect = Callable[[Fault, ApiRequest, Engine], Reply]
 THROTTLE_LIMIT = 60  # requests per minute, if the product itself has no limit
 HTTP_EXCEPTION = "Symfony\\Component\\HttpKernel\\Exception\\HttpException"
 PROXY_ERROR_PAGE = ("<html>\r\n<head><title>{0} {1}</title></head>\r\n<body>\r\n<center><h1>{0} {1}</h1></center>\r\n"
-        "<hr><center>nginx</center>\r\n</body>\r\n</html>\r\n")
+                    "<hr><center>nginx</center>\r\n</body>\r\n</html>\r\n")
 
 
 def late(fault: Fault, request: ApiRequest, engine: Engine) -> Reply:
@@ -193,7 +193,7 @@ def answer_status(fault: Fault, request: ApiRequest, engine: Engine) -> Reply:
 
 
 def usual_reply(code: int, request: ApiRequest, engine: Engine) -> Reply:
-    operation = engine.program.meant(request.method, request.path)
+    operation = engine.program.router.operation(request.method, request.path)
     if code == HTTPStatus.NOT_FOUND:
         return missing_row(operation, request, engine)
     if code == HTTPStatus.CONFLICT:

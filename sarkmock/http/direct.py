@@ -41,11 +41,6 @@ class Direct:
         return self._gateway(environ, start_response)
 
 
-def direct(app: MockApp) -> Direct:
-    """Wrap the application of `create_app` as WSGI, with direct access to the API."""
-    return Direct(app.mock, app)
-
-
 def api_application(engine: Engine) -> WsgiApplication:
     """Return an engine as WSGI without a control plane and Flask: fast to create and to call in-process."""
     return Gateway(MockControl(engine).api)

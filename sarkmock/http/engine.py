@@ -105,13 +105,6 @@ class Program:
             self._routers[hidden] = Router(visible)
         return self._routers[hidden]
 
-    def meant(self, method: str, path: str) -> Operation | None:
-        """Return the operation for a method and path, or None."""
-        try:
-            return self.router.find(method, path)[0]
-        except Rejection:
-            return None
-
 
 class DatabaseMismatch(ValueError):
     """The profile uses another database than the state."""

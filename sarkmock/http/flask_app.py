@@ -27,8 +27,8 @@ from sarkmock.spec.operations import Operation
 
 APP_NAME = "sarkmock"
 FLASK_SIGNALS = (signals.request_started, signals.request_finished, signals.request_tearing_down,
-           signals.got_request_exception, signals.appcontext_pushed, signals.appcontext_popped,
-           signals.appcontext_tearing_down)
+                 signals.got_request_exception, signals.appcontext_pushed, signals.appcontext_popped,
+                 signals.appcontext_tearing_down)
 RECEIVERS = [signal.receivers for signal in FLASK_SIGNALS]
 
 

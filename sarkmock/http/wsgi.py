@@ -182,7 +182,7 @@ def request_of_environ(environ: Environ, path: str | None, body: bytes) -> ApiRe
     headers = {"Content-Type": environ.get("CONTENT_TYPE", "")}
     headers |= {name: environ[key] for key, name in PASSED_ON.items() if key in environ}
     return ApiRequest(environ["REQUEST_METHOD"], below, environ.get("QUERY_STRING", ""), headers, body, raw, True,
-                   is_foreign(environ), outside)
+                      is_foreign(environ), outside)
 
 
 def target_of(environ: Environ) -> str:
@@ -252,9 +252,9 @@ def for_browser(reply: Reply, environ: Environ) -> Reply:
     """Return the reply for a client that does not expect JSON. An empty body (HEAD through a POST) stays empty."""
     bare = reply.body == b""
     if reply.browser:
-        other = reply.browser
-        reply = replace(reply, body=other.body, status=other.status, headers=other.headers,
-                        content_type=other.content_type, framework=other.framework)
+        page = reply.browser
+        reply = replace(reply, body=page.body, status=page.status, headers=page.headers,
+                        content_type=page.content_type, framework=page.framework)
     page = error_page(reply) if reply.framework else redirection(reply, environ)
     return replace(page, body=b"") if bare else page
 

@@ -170,7 +170,7 @@ COSMETIC_SEVERITY = "cosmetic"
 
 def warnings(entry: Entry, engine: Engine) -> list[Notice]:
     """Return warnings for a request that the mock served as documented. Rules may query the engine's tables."""
-    operation = entry.program.meant(entry.method, entry.request.path)
+    operation = entry.program.router.operation(entry.method, entry.request.path)
     result = [Notice(text) for text in ignored_variables(entry, operation)] if operation else []
     if not entry.program.is_base:
         return result
@@ -207,7 +207,7 @@ def sent_to(entry: Entry) -> dict[str, Any]:
 def matching_deviations(entry: Entry, operation: Operation | None, product: Program,
                         engine: Engine) -> Iterator[Deviation]:
     if operation is None:
-        elsewhere = product.meant(entry.method, entry.request.path)
+        elsewhere = product.router.operation(entry.method, entry.request.path)
         related = relations(product, product, elsewhere.id) if elsewhere else ()
         yield from (relation.deviation for relation in related if relation.always)
         return

@@ -38,7 +38,7 @@ def why(entry: Entry) -> list[Reason]:
         return [Reason(before_php.reason)]
     if entry.status < 400:
         return []
-    operation = entry.program.meant(entry.method, entry.request.path)
+    operation = entry.program.router.operation(entry.method, entry.request.path)
     if operation is None:
         return list(why_unrouted(entry))
     by_status = {404: why_missing, 409: why_conflict, 422: why_unprocessable, 500: why_crashed, 503: why_unavailable}
@@ -49,7 +49,7 @@ def why(entry: Entry) -> list[Reason]:
 def why_unrouted(entry: Entry) -> Iterator[Reason]:
     """No operation has that method and path."""
     path, program = entry.request.path, entry.program
-    allowed = [allowed_operation for method in METHODS if (allowed_operation := program.meant(method.upper(), path))]
+    allowed = [*filter(None, (program.router.operation(method.upper(), path) for method in METHODS))]
     for operation in allowed:
         takes = f"{operation.method} ({operation.id}), not {entry.method}"
         yield Reason(f"{entry.path} supports {takes}", lines=operation.source)
@@ -105,13 +105,13 @@ def why_unprocessable(entry: Entry, operation: Operation) -> Iterator[Reason]:
 
 def reason_for(entry: Entry, operation: Operation, field: str, message: str, sent: dict[str, Any]) -> Reason:
     rule = operation.validator.behind(field, message)
-    got = f"got {MASK if is_secret(field) else show_value(sent[field])}" if field in sent else "it was not sent"
+    value = f"got {MASK if is_secret(field) else show_value(sent[field])}" if field in sent else "it was not sent"
     if rule:
         variables = body_schema(entry.program.document, operation.spec)["properties"]
         place = source_lines(variables[field].get("x-source", ()))
-        return Reason(f"{field} breaks its rule {rule} ({got}): {message}", field, rule, place or operation.source)
+        return Reason(f"{field} breaks its rule {rule} ({value}): {message}", field, rule, place or operation.source)
     checks = [name for name, fields in check_texts(operation).items() if field in fields]
-    behind = f"the check {' or '.join(checks)} names {field}" if checks else f"{field} cannot be read as text ({got})"
+    behind = f"the check {' or '.join(checks)} names {field}" if checks else f"{field} cannot be read as text ({value})"
     return Reason(f"{behind}: {message}", field, lines=operation.source)
 
 
@@ -167,7 +167,7 @@ class Verification:
 
 
 def verdict_on(criteria: Criteria, entries: Sequence[Entry], times: int | None, at_least: int | None,
-          at_most: int | None) -> Verification:
+               at_most: int | None) -> Verification:
     """Check the entries of a journal; at least one match is expected if no number is given."""
     if times is not None and (at_least, at_most) != (None, None):
         raise CriteriaError("times cannot be combined with at_least and at_most")

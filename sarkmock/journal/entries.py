@@ -72,7 +72,7 @@ class Entry:
     @property
     def operation(self) -> str | None:
         """The operation's id, such as ``tenants.create``; None if no operation has that method and path."""
-        operation = self.program.meant(self.request.method, self.request.path)
+        operation = self.program.router.operation(self.request.method, self.request.path)
         return operation.id if operation else None
 
     @property
@@ -261,8 +261,8 @@ def compare_values(expected: Any, actual: Any, place: str) -> Iterator[str]:
             else:
                 yield f"{place}.{name}: expected {show_value(value)}, missing"
     elif is_several(expected) and is_several(actual) and len(expected) == len(actual):
-        for index, (wanted, got) in enumerate(zip(expected, actual, strict=True)):
-            yield from compare_values(wanted, got, f"{place}[{index}]")
+        for index, (wanted, found) in enumerate(zip(expected, actual, strict=True)):
+            yield from compare_values(wanted, found, f"{place}[{index}]")
     elif expected != actual or isinstance(expected, bool) != isinstance(actual, bool):
         yield f"{place}: expected {show_value(expected)}, got {show_value(actual)}"
 

@@ -37,7 +37,7 @@ def token_digest(secret: str) -> str:
 
 
 def issue_token(tables: Database, user: int, abilities: Sequence[str], secret: str, stamp: str, *,
-          id: int | None = None) -> str:
+                id: int | None = None) -> str:
     """Add a token for a user and return it in the form that clients send."""
     row = {"id": id, "tokenable_type": OWNER, "tokenable_id": user, "name": "Personal Access Token",
            "token": token_digest(secret), "abilities": json.dumps(abilities), "created_at": stamp, "updated_at": stamp}

@@ -67,13 +67,13 @@ class PhoneCall:
 
     def channels(self, now: float) -> tuple[Channel, Channel]:
         talking = now >= self.answers
-        (first, second), (uid, other) = self.names(), self.uniqueids()
+        (first, second), (uid, second_uid) = self.names(), self.uniqueids()
         bridge = str(uuid.uuid5(uuid.NAMESPACE_OID, uid)) if talking else ""
         return (
             Channel(first, self.clid or self.caller, self.target, "Up", self.target, "Dial", f"SIP/{self.target}",
                     uid, uid, bridge, self.context, self.began),
             Channel(second, self.target, self.clid or self.caller, "Up" if talking else "Ringing", "", "AppDial",
-                    "(Outgoing Line)", other, uid, bridge, self.context, self.began),
+                    "(Outgoing Line)", second_uid, uid, bridge, self.context, self.began),
         )
 
 

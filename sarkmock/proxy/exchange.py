@@ -275,7 +275,7 @@ class Record:
     began: float
     room: BodyMemory = field(default_factory=lambda: BodyMemory(ALL_BODIES))
     sent: CapturedBody = field(init=False)
-    got: CapturedBody = field(init=False)
+    received: CapturedBody = field(init=False)
     status: int = 0
     answer: list[Field] = field(default_factory=list)
     broken: bool = False
@@ -288,7 +288,7 @@ class Record:
     alone: bool = True
 
     def __post_init__(self) -> None:
-        self.sent, self.got = CapturedBody(self.room), CapturedBody(self.room)
+        self.sent, self.received = CapturedBody(self.room), CapturedBody(self.room)
 
     def hold(self, piece: bytes) -> bool:
         """Reserve memory for a piece of the body until the request is over; False if there is none left."""
@@ -299,15 +299,15 @@ class Record:
     def release(self) -> None:
         """Release all memory when the request is over."""
         self.sent.release()
-        self.got.release()
+        self.received.release()
         self.room.size += self.held
         self.held = 0
 
     def passed(self, seconds: float) -> Passed:
-        body = decoded_body(self.answer, self.got.body) if self.got.whole else None
+        body = decoded_body(self.answer, self.received.body) if self.received.whole else None
         answered = self.status > 0 and not self.own and not self.broken
         return Passed(self.head.method, self.target, header_texts(self.fields), self.sent.body, self.status,
-                      header_texts(self.answer), self.got.body if body is None else body,
+                      header_texts(self.answer), self.received.body if body is None else body,
                       answered and self.sent.whole and body is not None, seconds, alone=self.alone)
 
 
@@ -327,6 +327,6 @@ def record_in_journal(journal: Journal, record: Record, passed: Passed, base: st
     headers = [(name.title(), value) for name, value in passed.answer_headers]
     answer = Answer(passed.status or DROPPED_STATUS, headers, passed.answer_body)
     reply = FaultyReply(fault=record.fault, delay=record.delay) if record.fault else Reply()
-    entry = journal.record(environ, request, reply, answer, record.began, (record.sent.size, record.got.size))
+    entry = journal.record(environ, request, reply, answer, record.began, (record.sent.size, record.received.size))
     entry.reason = record.reason
     return entry

@@ -120,7 +120,7 @@ class Passage:
         finally:
             proxy.observe(record)
             record.release()
-            self._log(head, record.status, record.got.size, record.began)
+            self._log(head, record.status, record.received.size, record.began)
 
     async def _pass(self, record: Record, target: bytes) -> bool:
         """Forward a request unless the guard, the rate limit or a fault prevents it."""
@@ -284,8 +284,8 @@ class Passage:
 
     def _piece(self, record: Record, piece: bytes, chunked: bool, cut: int | None) -> bytes:
         """Return the part of a piece that is written."""
-        kept = piece if cut is None else piece[:max(0, cut - record.got.size)]
-        record.got.add(piece)
+        kept = piece if cut is None else piece[:max(0, cut - record.received.size)]
+        record.received.add(piece)
         return chunk(kept) if chunked and kept else kept
 
     def _answer_head(self, answer: StreamedResponse, head: Head, chunked: bool, closing: bool) -> bytes:
@@ -300,7 +300,7 @@ class Passage:
         """Respond in place of the upstream. Close the connection if the request's body was not read."""
         record.status, record.reason, record.own = response.code, reason, True
         record.answer = [(name.encode(), value.encode("latin-1")) for name, value in response.headers]
-        record.got.add(response.body)
+        record.received.add(response.body)
         closing = rest is not None or not record.head.keep_alive or self._proxy.stopping
         await self._answer(record.head, response, closing)
         if rest is not None:

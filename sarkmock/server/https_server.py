@@ -49,7 +49,7 @@ class Listener(ABC):
         self.port = int(self._listener.getsockname()[1])
         self.limits = limits or Limits()
         self.environ: WsgiEnviron = {"SERVER_NAME": self.host, "SERVER_PORT": str(self.port),
-                                 "wsgi.url_scheme": "https" if self._context else "http"}
+                                     "wsgi.url_scheme": "https" if self._context else "http"}
         self.threads = ThreadPoolExecutor(CONTROL_THREADS, "sarkmock-control")
         self._loop = asyncio.new_event_loop()
         self._ending = asyncio.Event()

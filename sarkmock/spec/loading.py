@@ -174,10 +174,10 @@ def load_with_deviation(deviation: str) -> tuple[Document, Document]:
     return before, _lending(after, load(origin))
 
 
-def _lending(document: Document, other: Document) -> Document:
+def _lending(document: Document, lender: Document) -> Document:
     """Return a document with components that it lacks added from another: deviations share components."""
     own = document["components"]
-    lent = {kind: {**entries, **own.get(kind, {})} for kind, entries in other["components"].items()}
+    lent = {kind: {**entries, **own.get(kind, {})} for kind, entries in lender["components"].items()}
     return {**document, "components": {**own, **lent}}
 
 

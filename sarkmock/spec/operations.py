@@ -61,6 +61,11 @@ class Operation:
     abilities: tuple[str, ...] = ()
 
     @property
+    def name(self) -> str:
+        """Method and path, such as ``GET /tenants``: the name in recordings, the same in all versions."""
+        return f"{self.method} {self.path}"
+
+    @property
     def key(self) -> str | None:
         """The path parameter whose row must exist.
 
@@ -182,6 +187,13 @@ class Router:
         if wanted == "GET":
             raise PageNotFound
         raise MethodNotAllowed(method, self.allowed(path))
+
+    def operation(self, method: str, path: str) -> Operation | None:
+        """Return the operation for a method and path; None if there is none."""
+        try:
+            return self.find(method, path)[0]
+        except (PageNotFound, MethodNotAllowed):
+            return None
 
     def allowed(self, path: str) -> list[str]:
         """Return the methods a path supports. GET and HEAD always: the product's fallback route takes any path."""

@@ -145,7 +145,7 @@ def actions(folder: Path) -> dict[str, dict[str, Any]]:
         rules = list(bodies(path, {"__IPV4": folder == SHARED}))
         defaults = next((line.split()[1].split(",") for line in rules if line.startswith("DEFAULTS ")), [])
         result[name] = action(words, defaults, [line for line in rules if not line.startswith("DEFAULTS ")],
-                             "perl" in path.read_text().lower(), "'audit'" in path.read_text())
+                              "perl" in path.read_text().lower(), "'audit'" in path.read_text())
     return result
 
 

@@ -38,8 +38,7 @@ class CatalogueEntry:
 
     @property
     def name(self) -> str:
-        """The name of the operation in recordings."""
-        return f"{self.method} {self.path}"
+        return self.first.name
 
     @property
     def first(self) -> Operation:
@@ -69,15 +68,15 @@ def catalogue() -> dict[str, CatalogueEntry]:
     result: dict[str, CatalogueEntry] = {}
     for profile in profile_names():
         for operation in contract_of(profile).operations:
-            new = CatalogueEntry(operation.method, operation.path)
-            result.setdefault(new.name, new).versions[profile] = operation
+            entry = result.setdefault(operation.name, CatalogueEntry(operation.method, operation.path))
+            entry.versions[profile] = operation
     return result
 
 
 def same_operation_elsewhere(name: str) -> list[str]:
     """Return the other names (method and path) under which a profile has the same operation."""
     entry = catalogue()[name]
-    return [other.name for other in catalogue().values() if other is not entry and other.ids & entry.ids]
+    return [moved.name for moved in catalogue().values() if moved is not entry and moved.ids & entry.ids]
 
 
 def request_digest() -> str:
@@ -162,7 +161,7 @@ def missing_parts(document: Document, entry: CatalogueEntry) -> tuple[dict[str, 
 
 
 TYPE_NAMES = {bool: "boolean", int: "integer", float: "number", str: "text", list: "list", dict: "object",
-         type(None): "null"}
+              type(None): "null"}
 WHOLE_BODY = "(body)"
 ANY_NAME = "*"  # stands for property names that are data
 Shape = dict[str, list[str]]
@@ -194,7 +193,7 @@ def _walk(value: Any, names: frozenset[str] | None, place: str) -> Iterator[tupl
 def fields_of_answers(name: str) -> frozenset[str] | None:
     """Return the field names in responses of an operation over all profiles; None if every name is a field."""
     fields = [response_fields(contract_of(profile), operation)
-             for profile, operation in catalogue()[name].versions.items()]
+              for profile, operation in catalogue()[name].versions.items()]
     return None if None in fields else frozenset[str]().union(*filter(None, fields))
 
 

@@ -15,8 +15,6 @@ import yaml
 from sarkmock.suite_api import (
     DROPPED_COMMENT,
     FileError,
-    MethodNotAllowed,
-    PageNotFound,
     locked_directory,
     profile_names,
     unknown_name,
@@ -27,7 +25,7 @@ from sarkmock.suite_api import (
 from ..client.http import Exchange, Response, bounded_json
 from ..errors import CannotRun, check_directory, file_errors
 from ..safety.routing import method_of
-from ..spec.contract import contract_of, operation_name
+from ..spec.contract import contract_of
 from .catalogue import ANY_NAME, catalogue, fields_of_answers
 from .facts import BOX
 from .severity import THE_ANSWER, Difference
@@ -228,11 +226,9 @@ def operation_at(method: str, url: str) -> str | None:
 def operation_of(method: str, path: str) -> str | None:
     """Return the name of the operation that a request matches in any version; None if there is none."""
     for profile in profile_names():
-        try:
-            operation, _ = contract_of(profile).router.find(method, path)
-        except (PageNotFound, MethodNotAllowed):
-            continue
-        return operation_name(operation)
+        operation = contract_of(profile).router.operation(method, path)
+        if operation is not None:
+            return operation.name
     return None
 
 

@@ -131,7 +131,7 @@ def compare_baselines(before: Baseline, after: Baseline, factor: float = SLOWER)
     new = [op for op, reach in reaches.items() if reach == (ABSENT_ROW, THERE)]
     differences = [*compare_box(sides), *compare_places(gone, new, sides)]
     sides.after.places = {difference.op: difference.after for difference in differences
-                    if difference.kind == "operation moved"}
+                          if difference.kind == "operation moved"}
     for op in catalogue():
         if None in sides.reach(op) or sides.after.place(op) == op in [*gone, *new]:
             continue

@@ -20,7 +20,6 @@ from ..fixtures import Body, Fixtures, Unrestorable
 from ..fixtures.keys import MARK, Keys
 from ..safety.fingerprint import DEBUG
 from ..spec.boundary_values import FileOf, Live, is_placeholder
-from ..spec.contract import operation_name
 from ..spec.operation_data import LiveTables, own_bounds, recipe
 from .catalogue import CatalogueEntry, catalogue, field_types, fields_of_answers, working_contract
 from .facts import BOX, NOT_SENT, Fact, Facts, canonical_json
@@ -253,7 +252,7 @@ class LearningFixtures(Fixtures):
 
     def minimal(self, operation: Operation) -> Body:
         usual = super().minimal(operation)
-        entry = catalogue().get(operation_name(operation))
+        entry = catalogue().get(operation.name)
         tried = {name: self.observer.verdict(entry, name, NOT_SENT) for name in entry.fields} if entry else {}
         if entry is None or not any(tried.values()):
             return usual

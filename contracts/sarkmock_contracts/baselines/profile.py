@@ -256,7 +256,7 @@ def overlay_document(box: Baseline, choice: Choice, synthesis: Synthesis,
     known = overlay_of(choice.profile)["x-deviations"]
     recorded = str(box.recorded.get("recorded", "some time"))
     listed = {OWN_DEVIATION: {"summary": f"This is the box at {box.target}.", "severity": "cosmetic",
-                    "reason": f"Recorded {recorded}, {box.depth} values, allowed: {', '.join(box.allowed)}."}}
+                              "reason": f"Recorded {recorded}, {box.depth} values, allowed: {', '.join(box.allowed)}."}}
     listed |= {name: known[name] for name in known if name in choice.taken}
     listed |= {name: own_deviations(differences) for name, differences in synthesis.deviations.items()}
     return {"overlay": "1.0.0", "info": {"title": f"SARK V6 API as recorded from {box.target}", "version": recorded},

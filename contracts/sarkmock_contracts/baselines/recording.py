@@ -33,7 +33,8 @@ from .questions import (
 from .sequences import ask_sequence, links, makes_rows
 
 RECORDING_PARTS = {"survey": "methods of each path", "read": "existing rows", "unknown key": "unknown keys",
-         "rules": "rules of variables", "sequence": "rows: create, read, update, delete", "answer": "other operations"}
+                   "rules": "rules of variables", "sequence": "rows: create, read, update, delete",
+                   "answer": "other operations"}
 FACT_KINDS = ("limit", "token", "version", "reach", "part", "status", "type", "header", "field", "error", "sequence",
               "stores", "rule")
 

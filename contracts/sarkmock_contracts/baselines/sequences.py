@@ -11,7 +11,7 @@ from ..client.http import Exchange, Request, request_for
 from ..errors import Unavailable, Withheld
 from ..fixtures import Body, linked_path
 from ..judge.row_model import is_same_value
-from ..spec.contract import Link, operation_name
+from ..spec.contract import Link
 from ..spec.operation_data import key_text
 from .catalogue import CatalogueEntry, catalogue
 from .facts import Fact
@@ -78,7 +78,7 @@ class Sequence:
     def everything(self, operation: Operation, row: Mapping[str, Any],
                    path: str | None = None) -> tuple[Body, Exchange]:
         """Send every variable with an accepted value that is not shown yet; drop rejected ones and retry."""
-        entry = catalogue()[operation_name(operation)]
+        entry = catalogue()[operation.name]
         fixtures = self.observer.fixtures
         body = {**{field: value for field in entry.fields if operation.table is None or operation.table.key != field
                    for value in [self.distinct_value(entry, operation, field, row.get(field))] if value is not None},
@@ -109,7 +109,7 @@ class Sequence:
         row = exchange.response.json
         if not exchange.response.ok or not isinstance(row, dict):
             return
-        name = operation_name(operation)
+        name = operation.name
         for field, value in body.items():
             if isinstance(value, (str, int, float)):
                 stored = stored_verdict(operation, field, value, row)
@@ -132,7 +132,7 @@ class Sequence:
     def follow(self, link: Link, row: Exchange, sent: Body) -> Iterator[Fact]:
         """Follow a link: show, change or delete the row."""
         target = self.observer.contract.by_id[link.target]
-        entry = catalogue()[operation_name(target)]
+        entry = catalogue()[target.name]
         path = linked_path(self.observer.contract, link, row.response.json)
         if path is None or self.observer.is_absent(entry.name):
             return
@@ -168,7 +168,7 @@ class Sequence:
             after = self.observer.send(Request("GET", path))
             shows = self.observer.contract.operation_of(after.request)
             if shows is not None:
-                name = operation_name(shows)
+                name = shows.name
                 yield Fact(name, "status", "deleted row", after.response.status, self.by)
             again = self.observer.send(Request("DELETE", path))
             yield Fact(entry.name, "status", "repeated delete", again.response.status, self.by)

@@ -28,7 +28,7 @@ from ..safety.gate import READ_ONLY
 from ..safety.ledger import read_ledger
 from ..safety.preflight import preflight
 from ..safety.routing import HAZARDS, is_repeatable
-from ..spec.contract import contract_of, operation_name
+from ..spec.contract import contract_of
 from .catalogue import catalogue
 from .facts import Baseline, Checkpoint, Facts
 from .observer import DEPTHS, Observer
@@ -137,7 +137,7 @@ class RecordingSession(Run):
         exchange = self.target.send(request)
         operation = self.observer.contract.operation_of(request)
         if operation is not None:
-            self.times.setdefault(operation_name(operation), []).append(self.timed.seconds)
+            self.times.setdefault(operation.name, []).append(self.timed.seconds)
         return Judged(request, exchange.response)
 
     def record(self, watch: Watch = lambda *_: None) -> Baseline:

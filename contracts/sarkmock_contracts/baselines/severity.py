@@ -211,7 +211,7 @@ def compare_errors(op: str, before: FormFacts, after: FormFacts, same: set[str])
     """Compare the fields of error responses with the same status."""
     for kind in sorted(same):
         earlier, later = ({of.removeprefix(f"{kind} "): fact.is_ for (of, _), fact in facts.items()
-                       if of.startswith(f"{kind} ") and TRACE not in of} for facts in (before, after))
+                           if of.startswith(f"{kind} ") and TRACE not in of} for facts in (before, after))
         if earlier and later and earlier != later:
             yield Difference("error form changed", op, kind, error_form(earlier, later), error_form(later, earlier))
 

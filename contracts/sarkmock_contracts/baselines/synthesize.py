@@ -25,7 +25,7 @@ from sarkmock.suite_api import (
 
 from ..judge.oracle import NoRows
 from ..spec.boundary_values import as_received, split
-from ..spec.contract import Contract, operation_name
+from ..spec.contract import Contract
 from .catalogue import catalogue, missing_parts
 from .facts import Baseline, Fact
 from .observer import WAS_ACCEPTED, WAS_REJECTED
@@ -62,7 +62,7 @@ def synthesize(document: Document, box: Baseline, differences: Iterable[Differen
     contract = Contract(document)
     for op, members in by_op.items():
         result.beyond += [member for member in members if not express_place(result, document, member)]
-        operation = find_operation(contract, op)
+        operation = contract.by_name.get(op)
         if operation is not None:
             express_fields(result, contract, operation, take_differences(result, "field"))
             express_rules(result, contract, operation, box, take_differences(result, ("rule", "message", "variable")))
@@ -79,10 +79,6 @@ def take_differences(synthesis: Synthesis, kinds: str | tuple[str, ...]) -> list
     taken = [difference for difference in synthesis.beyond if difference.kind.startswith(kinds)]
     synthesis.beyond = [difference for difference in synthesis.beyond if difference not in taken]
     return taken
-
-
-def find_operation(contract: Contract, op: str) -> Operation | None:
-    return next((operation for operation in contract.operations if operation_name(operation) == op), None)
 
 
 def operation_place(operation: Operation) -> str:
@@ -114,13 +110,13 @@ def removal_actions(document: Document, op: str) -> Iterator[OverlayAction]:
     method, path = op.split(" ", 1)
     name = document["paths"][path][method.lower()]["operationId"]
     yield {"target": f"$.paths['{path}'].{method.lower()}", "remove": True}
-    for other, item in document["paths"].items():
+    for source, item in document["paths"].items():
         for verb in METHODS:
             for status, response in item.get(verb, {}).get("responses", {}).items():
                 for link, described in response.get("links", {}).items():
-                    if described.get("operationId") == name and (other, verb) != (path, method.lower()):
-                        place_ = f"$.paths['{other}'].{verb}.responses['{status}'].links['{link}']"
-                        yield {"target": place_, "remove": True}
+                    if described.get("operationId") == name and (source, verb) != (path, method.lower()):
+                        target = f"$.paths['{source}'].{verb}.responses['{status}'].links['{link}']"
+                        yield {"target": target, "remove": True}
 
 
 def adoption_actions(document: Document, op: str) -> Iterator[OverlayAction]:
@@ -137,7 +133,7 @@ def adoption_actions(document: Document, op: str) -> Iterator[OverlayAction]:
 
 def express_status(synthesis: Synthesis, contract: Contract, difference: Difference) -> bool:
     """Express another success status, or a crash instead of success; return whether that was possible."""
-    operation = find_operation(contract, difference.op)
+    operation = contract.by_name.get(difference.op)
     if operation is None or str(operation.status) not in str(difference.before).split(", "):
         return False
     responses = f"{operation_place(operation)}.responses"
@@ -185,9 +181,9 @@ def express_fields(synthesis: Synthesis, contract: Contract, operation: Operatio
     done = [difference for difference in differences if difference not in synthesis.beyond]
     if done:
         name = f"Box.{operation.id}.answer"
-        synthesis.add(deviation_id(operation_name(operation), "fields"), done,
-                  [{"target": "$.components.schemas", "update": {name: schema}},
-                   *replaced_row_schema(contract, operation, name)])
+        synthesis.add(deviation_id(operation.name, "fields"), done,
+                      [{"target": "$.components.schemas", "update": {name: schema}},
+                       *replaced_row_schema(contract, operation, name)])
 
 
 def replaced_row_schema(contract: Contract, operation: Operation, name: str) -> Iterator[OverlayAction]:
@@ -221,7 +217,7 @@ def express_rules(synthesis: Synthesis, contract: Contract, operation: Operation
         synthesis.beyond += differences
         return
     schema = copy.deepcopy(contract.resolve(body)[1])
-    op, wording = operation_name(operation), contract.document["x-laravel"]["messages"]
+    op, wording = operation.name, contract.document["x-laravel"]["messages"]
     for difference in differences:
         name = difference.of
         facts = [fact for fact in box.facts.of(op, "rule") if fact.of == name]

@@ -143,7 +143,7 @@ def user_of(run: Run, send: Send) -> Iterator[str]:
     made = send(with_json(register.method, register.path, user))
     token = made.fields.get("accessToken")
     if not isinstance(token, str):
-        raise Unavailable(f"no user for the request: {register.method} {register.path} returned {made.status}")
+        raise Unavailable(f"no user for the request: {register.name} returned {made.status}")
     try:
         yield token
     finally:

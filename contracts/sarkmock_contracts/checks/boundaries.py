@@ -142,8 +142,8 @@ def distinctive_value(fixtures: Fixtures, operation: Operation, field: str) -> A
 
 
 def is_set_on_creation(fixtures: Fixtures, operation: Operation, field: str) -> bool:
-    return any(other.method == "POST" and other.table == operation.table and field in other.rules
-               for other in fixtures.contract.operations)
+    return any(create.method == "POST" and create.table == operation.table and field in create.rules
+               for create in fixtures.contract.operations)
 
 
 def rule_names(operation: Operation, field: str) -> set[str]:

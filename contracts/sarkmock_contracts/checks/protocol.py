@@ -28,14 +28,14 @@ NO_INPUT = (b'{"a": ', b"[1, 2]", b"null", b'"x"', b"")
 
 def check_head(run: Run, operation: Operation) -> None:
     """HEAD must have the status and content type of GET, and no body."""
-    got = run.send(run.fixtures.request(operation))
-    head = run.send(replace(got.request, method="HEAD"))
-    if head.response.status != got.response.status:
-        text = f"HEAD returned {head.response.status}, GET {got.response.status}"
-        run.report(operation.id, Problem("head", "", "status", text), got, head)
-    elif head.response.content_type != got.response.content_type:
-        text = f"HEAD is {head.response.content_type or 'without type'}, GET {got.response.content_type}"
-        run.report(operation.id, Problem("head", "", "content type", text), got, head)
+    get = run.send(run.fixtures.request(operation))
+    head = run.send(replace(get.request, method="HEAD"))
+    if head.response.status != get.response.status:
+        text = f"HEAD returned {head.response.status}, GET {get.response.status}"
+        run.report(operation.id, Problem("head", "", "status", text), get, head)
+    elif head.response.content_type != get.response.content_type:
+        text = f"HEAD is {head.response.content_type or 'without type'}, GET {get.response.content_type}"
+        run.report(operation.id, Problem("head", "", "content type", text), get, head)
     if head.response.body:
         run.report(operation.id, Problem("head", "", "body", "the response to HEAD has a body"), head)
 

@@ -42,7 +42,7 @@ def check_answers(run: Run, operation: Operation) -> None:
     never = operation.status >= 400 and str(status) in run.contract.responses(operation)
     failed = status != operation.status and not never and operation.hazard in ("write", "operational")
     if failed and not exchange.problems and not is_excused(run, operation, exchange):
-        text = f"{operation.method} {operation.path} returned {status} for a valid request, expected {operation.status}"
+        text = f"{operation.name} returned {status} for a valid request, expected {operation.status}"
         rejected = [*exchange.response.rejected]
         field = rejected[0] if len(rejected) == 1 else ""
         run.report(operation.id, Problem("answer", field, str(status), text), exchange)
@@ -63,10 +63,10 @@ def paths_of_lists(contract: Contract, operation: Operation) -> Iterator[str]:
 
 def store_sound_settings(run: Run, operation: Operation) -> None:
     """Store valid settings if the run has replaced those that an operation applies, such as firewall rules."""
-    for other in run.contract.operations:
-        if (other.path, other.hazard) == (operation.path, "operational") and \
-                run.coverage.statuses[other.id, other.status]:
-            run.send(run.fixtures.request(other, run.fixtures.minimal(other)))
+    for writer in run.contract.operations:
+        if (writer.path, writer.hazard) == (operation.path, "operational") and \
+                run.coverage.statuses[writer.id, writer.status]:
+            run.send(run.fixtures.request(writer, run.fixtures.minimal(writer)))
 
 
 def is_excused(run: Run, operation: Operation, exchange: Exchange) -> bool:

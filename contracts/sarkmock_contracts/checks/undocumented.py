@@ -33,10 +33,9 @@ def other_profiles(profile: str) -> tuple[Contract, ...]:
 
 def foreign_operations(run: Run) -> list[Operation]:
     """Return operations of other profiles that the judging document does not have."""
-    ours = {(operation.method, operation.path) for operation in run.contract.operations}
-    operations = {(operation.method, operation.path): operation
-                  for profile in other_profiles(run.options.profile) for operation in profile.operations}
-    return [operation for place, operation in operations.items() if place not in ours]
+    operations = {name: operation for contract in other_profiles(run.options.profile)
+                  for name, operation in contract.by_name.items()}
+    return [operation for name, operation in operations.items() if name not in run.contract.by_name]
 
 
 def check_undocumented_operations(run: Run) -> None:
@@ -65,14 +64,14 @@ def check_undocumented_path(run: Run, operation: Operation) -> None:
     if exchange.response.status != PBX_DOWN:  # a stopped PBX does not show whether the path exists
         run.coverage.paths.add(operation.path)
     if there:
-        text = f"{operation.method} {operation.path} exists, but is not documented"
+        text = f"{operation.name} exists, but is not documented"
         run.report("", Problem("unknown-path", operation.path, operation.method, text), exchange)
 
 
 def example_path(run: Run, operation: Operation) -> dict[str, Any]:
     """Return the path parameters of the other profile's example."""
-    other = next(profile for profile in other_profiles(run.options.profile) if operation in profile.operations)
-    return other.examples(operation)
+    owner = next(contract for contract in other_profiles(run.options.profile) if operation in contract.operations)
+    return owner.examples(operation)
 
 
 def foreign_fields(run: Run, operation: Operation) -> dict[str, Any]:
@@ -80,8 +79,8 @@ def foreign_fields(run: Run, operation: Operation) -> dict[str, Any]:
 
     For an update, the value differs from the one in its row.
     """
-    rules = {name: text for other in other_profiles(run.options.profile) if operation.id in other.by_id
-             for name, text in other.by_id[operation.id].rules.items() if name not in operation.rules}
+    rules = {name: text for contract in other_profiles(run.options.profile) if operation.id in contract.by_id
+             for name, text in contract.by_id[operation.id].rules.items() if name not in operation.rules}
     seen = operation.method == "PUT" and not rules.keys().isdisjoint(operation.visible)
     held = row_to_update(run, operation) if seen else {}
     return {name: next((value for value in accepted_value(text) if str(value) != str(held.get(name))), "zz")

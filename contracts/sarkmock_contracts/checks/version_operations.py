@@ -49,8 +49,7 @@ class VersionRun(Run):
 
 def variables_beyond(run: Run, operation: Operation) -> frozenset[str] | None:
     """Return the variables of an operation that only the version's document has; None if only it has the operation."""
-    place = operation.method, operation.path
-    own = next((own for own in run.contract.operations if (own.method, own.path) == place), None)
+    own = run.contract.by_name.get(operation.name)
     return None if own is None else frozenset(operation.rules.keys() - own.rules.keys())
 
 

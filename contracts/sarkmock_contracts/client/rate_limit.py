@@ -102,7 +102,7 @@ class RateLimit(Layer):
         self.may_repeat, self.waiting = may_repeat, waiting
         self.answered = False
         self.away = ""  # why the target no longer responds
-        self.attempts = self.rejections = self.troubles = 0
+        self.attempts = self.troubles = 0
         self.each = seconds_each(rate)
         self._next = self._spent = 0.0
 
@@ -124,7 +124,6 @@ class RateLimit(Layer):
             if response.status != 429:
                 return response
             rejected += 1
-            self.rejections += 1
             seconds = retry_after(response)
             if rejected >= REJECTIONS or seconds > LONGEST_WAIT:
                 times = counted(rejected, "time")

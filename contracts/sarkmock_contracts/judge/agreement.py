@@ -22,7 +22,7 @@ OF_RULES = {"rules", "messages"}
 OF_COLUMN = {"schema", "stored", "default", "unrequested", "query", "form"}
 OF_ROWS = {"list"}
 STATUS_CHECKS = {"presence", "duplicate", "dependency", "unknown-key", "unknown-field", "answer", "method",
-             "options", "head", "crash", "status", "content-type"}
+                 "options", "head", "crash", "status", "content-type"}
 OF_SERVING = {"unknown-path", "authentication"}  # the problem is that the request is served at all
 OF_WHOLE_ANSWER = STATUS_CHECKS | {"unknown-path"}  # problems of a response as a whole
 JUDGED = {409, 422}  # error statuses that show that the rules were evaluated
@@ -38,29 +38,30 @@ def agrees(problem: Problem, exchange: Exchange, expected: Response, row: tuple[
 
     ``row`` names one row of a list, by its key column and its key; empty for all rows.
     """
-    got = exchange.response
+    response = exchange.response
     if problem.check in OF_RULES:
-        same = (got.rejected == expected.rejected if problem.kind == "missing"  # any other response lacks it, too
-                else messages(got, problem.field) == messages(expected, problem.field))
-        return judged(got) and judged(expected) and bool(same)
-    if problem.check == "method" and HTTPStatus.METHOD_NOT_ALLOWED not in (got.status, expected.status):
+        same = (response.rejected == expected.rejected if problem.kind == "missing"  # any other response lacks it, too
+                else messages(response, problem.field) == messages(expected, problem.field))
+        return judged(response) and judged(expected) and bool(same)
+    if problem.check == "method" and HTTPStatus.METHOD_NOT_ALLOWED not in (response.status, expected.status):
         return True  # both have the method: the document of the target's version judges the response
-    if got.status != expected.status:
+    if response.status != expected.status:
         return False
     if problem.check == "header":
-        return got.header(problem.field) == expected.header(problem.field)
+        return response.header(problem.field) == expected.header(problem.field)
     if problem.check in OF_COLUMN and problem.field:
-        shown, wanted = rows_of(got.json, *row), rows_of(expected.json, *row)
+        shown, wanted = rows_of(response.json, *row), rows_of(expected.json, *row)
         return bool(columns(shown, problem.field) == columns(wanted, problem.field))
     if problem.check in OF_ROWS:
-        return bool(first_values(got.json) == first_values(expected.json))
-    if problem.check in OF_SERVING and got.ok and got.body:
-        return same_headers(got, expected)  # data such as call detail records contains times
-    if problem.check in OF_SERVING and got.ok:
-        return (problem.kind in got.allow) == (problem.kind in expected.allow)  # a response to OPTIONS
+        return bool(first_values(response.json) == first_values(expected.json))
+    if problem.check in OF_SERVING and response.ok and response.body:
+        return same_headers(response, expected)  # data such as call detail records contains times
+    if problem.check in OF_SERVING and response.ok:
+        return (problem.kind in response.allow) == (problem.kind in expected.allow)  # a response to OPTIONS
     if problem.check != "unknown-path" and problem.check in STATUS_CHECKS and problem.kind != "wording":
-        return same_headers(got, expected)
-    return same_headers(got, expected) and bool(without_volatile_values(got) == without_volatile_values(expected))
+        return same_headers(response, expected)
+    same_body = bool(without_volatile_values(response) == without_volatile_values(expected))
+    return same_body and same_headers(response, expected)
 
 
 def agrees_throughout(problem: Problem, evidence: Sequence[Exchange], expected: Sequence[Response],
@@ -80,24 +81,24 @@ def leads_up(problem: Problem, exchange: Exchange, expected: Response) -> bool:
 
     Nor does a version that crashes with an earlier request explain what the request stored when it succeeded.
     """
-    got = exchange.response
-    if problem.check in OF_COLUMN and got.ok and expected.status >= 500:
+    response = exchange.response
+    if problem.check in OF_COLUMN and response.ok and expected.status >= 500:
         return False
-    shown = problem.check in OF_COLUMN and problem.field and got.ok and expected.ok
-    return not shown or bool(columns(got.json, problem.field) == columns(expected.json, problem.field))
+    shown = problem.check in OF_COLUMN and problem.field and response.ok and expected.ok
+    return not shown or bool(columns(response.json, problem.field) == columns(expected.json, problem.field))
 
 
 def judged(response: Response) -> bool:
     return response.ok or response.status in JUDGED
 
 
-def same_of_field(got: Response, expected: Response, field: str) -> bool:
+def same_of_field(response: Response, expected: Response, field: str) -> bool:
     """Return whether two responses agree on a variable: on its error messages, or on the column that they show."""
-    if not (judged(got) and judged(expected)):
+    if not (judged(response) and judged(expected)):
         return True  # a crash does not show what the rules decide
-    if messages(got, field) != messages(expected, field):
+    if messages(response, field) != messages(expected, field):
         return False
-    return not (got.ok and expected.ok) or bool(columns(got.json, field) == columns(expected.json, field))
+    return not (response.ok and expected.ok) or bool(columns(response.json, field) == columns(expected.json, field))
 
 
 def same_row(listing: Operation, made: Exchange, *lists: Response) -> bool:

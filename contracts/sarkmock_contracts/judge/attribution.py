@@ -231,9 +231,9 @@ class Attribution:
     def answered(self, finding: Finding, operation: Operation, exchange: Exchange) -> tuple[str, ...]:
         """Return the deviations of a finding that a response does not refute by its status, or by Allow for OPTIONS."""
         def refutes(model: Model) -> bool:
-            got, ours, theirs = (offers(operation.method, exchange.request, response) for response in (
+            shown, ours, theirs = (offers(operation.method, exchange.request, response) for response in (
                 exchange.response, self.expected(exchange), self.replica.answer(model, exchange)))
-            return got == ours != theirs
+            return shown == ours != theirs
 
         self._follow()
         left = finding.deviations

@@ -150,9 +150,8 @@ def blanks(finding: Finding) -> Iterator[str]:
 
 def wordings(finding: Finding) -> Iterator[str]:
     """Yield the changed message templates: "'...' instead of '...'"."""
-    got, _, expected = finding.message.partition(" instead of ")
-    pairs = zip(QUOTED.findall(got), QUOTED.findall(expected), strict=False)
-    for ours, theirs in pairs:
+    shown, _, expected = finding.message.partition(" instead of ")
+    for ours, theirs in zip(QUOTED.findall(shown), QUOTED.findall(expected), strict=False):
         if ours != theirs:
             field = finding.identity.field
             yield f"{message_template(ours, field)} instead of {message_template(theirs, field)}"

@@ -9,7 +9,7 @@ from typing import Any
 from sarkmock.suite_api import Deviation, Operation, covers, keys_of, pointer
 
 from ..client.http import Exchange
-from ..spec.contract import Contract, operation_name
+from ..spec.contract import Contract
 from .oracle import Verdict
 
 CoveredField = tuple[str, str]
@@ -136,7 +136,7 @@ def gaps_in_schema(contract: Contract, coverage: Coverage, schema: str, rest: li
         row = contract.row_place(operation)
         if row and covers(schema, row):
             answered = operation.id in coverage.filled
-            name = operation_name(operation)
+            name = operation.name
             yield "" if answered else f"{name} never returned {operation.status} with content"
 
 
@@ -144,18 +144,18 @@ def why_unreached(coverage: Coverage, operation: Operation) -> str:
     """Return why the operation was not tested; empty if it was."""
     statuses = sorted(status for name, status in coverage.statuses if name == operation.id)
     if not statuses:
-        return f"{operation_name(operation)} was not sent"
+        return f"{operation.name} was not sent"
     if BLIND.issuperset(statuses):
-        return f"{operation_name(operation)} only returned {', '.join(map(str, statuses))}"
+        return f"{operation.name} only returned {', '.join(map(str, statuses))}"
     return ""
 
 
 def why_unchecked(coverage: Coverage, operation: Operation) -> str:
     """Return why the checks beyond the rules were not tested; they show in what they reject."""
     if operation.checks and operation.id in coverage.withheld:
-        return f"requests of {operation_name(operation)} were withheld"
+        return f"requests of {operation.name} were withheld"
     tried = operation.id in coverage.checked or not operation.checks
-    return "" if tried else f"{operation_name(operation)} was sent no invalid input"
+    return "" if tried else f"{operation.name} was sent no invalid input"
 
 
 def why_untried(coverage: Coverage, operation: Operation, name: str | None) -> str:
@@ -163,7 +163,7 @@ def why_untried(coverage: Coverage, operation: Operation, name: str | None) -> s
         return ""
     field = (operation.id, name)
     if name not in operation.rules:
-        return "" if field in coverage.strange else f"{operation_name(operation)} was not sent {name}"
+        return "" if field in coverage.strange else f"{operation.name} was not sent {name}"
     if field in coverage.right and field in coverage.wrong:
         return ""
-    return f"{operation_name(operation)} was not sent every kind of {name}"
+    return f"{operation.name} was not sent every kind of {name}"

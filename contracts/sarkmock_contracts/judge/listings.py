@@ -108,13 +108,13 @@ class Listings:
         elsewhere = (name for (of, name), reader in self._wrong.items() if of == table.name and reader != operation)
         left_out = {*self._contract.settable(table.name), *elsewhere} if tracked else set()
         wrong: dict[tuple[str, str], BlamedProblem] = {}
-        for row, other in self._new_rows_first(table, paired_rows(operation, exchange.response, expected)):
+        for row, model in self._new_rows_first(table, paired_rows(operation, exchange.response, expected)):
             place = table.name, key_text(row.get(table.key))
-            for name in sorted(row.keys() & other.keys() - left_out) if place in self._written else ():
-                wanted, got = other[name], row[name]
-                if mask_volatile(name, got) != mask_volatile(name, wanted) and not (
-                        isinstance(got, (int, float)) and isinstance(wanted, (int, float))):
-                    problem = wrong_value("unrequested" if tracked else "stored", name, "changed", wanted, got)
+            for name in sorted(row.keys() & model.keys() - left_out) if place in self._written else ():
+                wanted, shown = model[name], row[name]
+                if mask_volatile(name, shown) != mask_volatile(name, wanted) and not (
+                        isinstance(shown, (int, float)) and isinstance(wanted, (int, float))):
+                    problem = wrong_value("unrequested" if tracked else "stored", name, "changed", wanted, shown)
                     blamed = self._to_blame(operation, place, name)
                     wrong[blamed.id, name] = blamed, problem, (exchange,)
             if not tracked and place in self._written:

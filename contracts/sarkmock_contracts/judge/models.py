@@ -106,10 +106,7 @@ class Model:
 
     def operation(self, request: Request) -> Operation | None:
         """Return the operation of a request; None if there is none."""
-        try:
-            return self.contract.router.find(request.method, request.path)[0]
-        except (PageNotFound, MethodNotAllowed):
-            return None
+        return self.contract.router.operation(request.method, request.path)
 
     def operations_beyond(self, other: Contract, request: Request) -> Iterator[Operation]:
         """Yield the operations that this document has for a request, or for its OPTIONS, and another has not."""
@@ -129,11 +126,11 @@ class Model:
         of_response = problem.check in FINDING_TYPES and "response" in FINDING_TYPES[problem.check].places
         if operation is None or not of_response or operation.method != exchange.request.method:
             return True
-        problems = [other for other in conformance_problems(self.contract, operation, exchange)
-                    if other.check != "status"]
+        shown = [problem for problem in conformance_problems(self.contract, operation, exchange)
+                 if problem.check != "status"]
         if problem.check == "header":
-            return problem.check not in {other.check for other in problems}
-        return not any(problem.check != "schema" or other.field == problem.field for other in problems)
+            return all(another.check != problem.check for another in shown)
+        return not any(problem.check != "schema" or another.field == problem.field for another in shown)
 
 
 class Models:

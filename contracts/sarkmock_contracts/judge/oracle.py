@@ -255,16 +255,16 @@ def _accepted(name: str, status: int) -> Problem:
     return Problem("rules", name, "accepted", f"{name} breaks its rules but is not rejected (status {status})")
 
 
-def _worded(name: str, expected: list[str], got: Any, extra: bool) -> Iterator[Problem]:
+def _worded(name: str, expected: list[str], shown: Any, extra: bool) -> Iterator[Problem]:
     """Compare messages in the order of the rules. With ``extra``, a check may have added its own messages."""
-    messages = got if isinstance(got, list) else [got]
+    messages = shown if isinstance(shown, list) else [shown]
     if messages[: len(expected)] != expected if extra else messages != expected:
         yield Problem("messages", name, "wording", f"{name}: {messages} instead of {expected}")
 
 
-def _by_rules(operation: Operation, name: str, got: Any) -> Iterator[Problem]:
+def _by_rules(operation: Operation, name: str, shown: Any) -> Iterator[Problem]:
     """Report messages of a field's rules although the rules accept its value. Checks may add other messages."""
-    messages = got if isinstance(got, list) else [got]
+    messages = shown if isinstance(shown, list) else [shown]
     wrong = [message for message in messages if message in rule_messages(operation, name)]
     if wrong:
         yield Problem("rules", name, "rejected", f"{name} is rejected although the rules accept it: {wrong}")
@@ -294,10 +294,10 @@ def messages_of(operation: Operation, name: str, value: Any) -> frozenset[str]:
 
 
 def _kept(operation: Operation, key: tuple[str, str], compute: Callable[[], frozenset[str]]) -> frozenset[str]:
-    known = _MESSAGES.setdefault(operation.validator, {})
-    if key not in known:
-        known[key] = compute()
-    return known[key]
+    cached = _MESSAGES.setdefault(operation.validator, {})
+    if key not in cached:
+        cached[key] = compute()
+    return cached[key]
 
 
 def _all_messages(operation: Operation, name: str) -> frozenset[str]:

@@ -92,10 +92,10 @@ class Replica:
         remembered, lacking = self._moments.get(id(exchange.response)), tuple(without)
         if remembered is None:
             return self._answer(model, self._now(), exchange.request, lacking)
-        known = remembered.answers.setdefault(model, {})
-        if lacking not in known:
-            known[lacking] = self._answer(model, remembered.before, exchange.request, lacking)
-        return known[lacking]
+        answers = remembered.answers.setdefault(model, {})
+        if lacking not in answers:
+            answers[lacking] = self._answer(model, remembered.before, exchange.request, lacking)
+        return answers[lacking]
 
     def answer_at_another_time(self, model: Model, exchange: Exchange) -> Response:
         """Return a model's response to an exchange in the state of that moment, a day later, with other random values.
@@ -269,5 +269,5 @@ class Replica:
             self.state.tables.insert(table.name, shown)
 
     def _columns(self, table: Table, row: TableRow) -> TableRow:
-        known = self.state.tables.columns(table.name)
-        return {name: value for name, value in row.items() if name in known and not isinstance(value, (list, dict))}
+        columns = self.state.tables.columns(table.name)
+        return {name: value for name, value in row.items() if name in columns and not isinstance(value, (list, dict))}

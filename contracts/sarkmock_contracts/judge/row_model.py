@@ -29,13 +29,13 @@ class Expected:
     operation: Operation
     check: str
 
-    def fits(self, got: Any) -> bool:
+    def fits(self, shown: Any) -> bool:
         if self.value == STAMP:
-            return isinstance(got, str) and STAMPED.fullmatch(got) is not None
-        if self.check == "unrequested" and got == self.value:  # a value from a response, which is not trimmed
+            return isinstance(shown, str) and STAMPED.fullmatch(shown) is not None
+        if self.check == "unrequested" and shown == self.value:  # a value from a response, which is not trimmed
             return True
-        return got is None if self.check == "default" and self.value is None \
-            else is_same_value(self.operation, self.value, got)
+        return shown is None if self.check == "default" and self.value is None \
+            else is_same_value(self.operation, self.value, shown)
 
 
 @dataclass(frozen=True)
@@ -106,17 +106,17 @@ class RowModel:
                 text = f"{name} was {self.shown[name]!r}, is {row.get(name)!r}, although no request sent it"
                 yield self.changed_by or show, Problem("unrequested", name, "changed", text), self._evidence(exchange)
 
-    def _compared(self, show: Operation, name: str, got: Any, exchange: Exchange) -> Iterator[BlamedProblem]:
+    def _compared(self, show: Operation, name: str, value: Any, exchange: Exchange) -> Iterator[BlamedProblem]:
         """Compare one column. If two reads differ, blame the one that shows the wrong value."""
         wanted = self.expected[name]
-        if wanted.fits(got):
+        if wanted.fits(value):
             doubt = self.doubts.pop(name, None)
             if doubt is not None and doubt.read_by != show:
                 yield doubt.read_by, doubt.problem, self._evidence(doubt.exchange)
             if show.method == "GET":
                 self.confirmed.add(name)
             return
-        problem = wrong_value(wanted.check, name, "changed", wanted.value, got)
+        problem = wrong_value(wanted.check, name, "changed", wanted.value, value)
         if show.method == "GET":
             self.doubts[name] = Doubt(show, problem, exchange)
         blamed = (self.changed_by or show) if name in self.confirmed else wanted.operation
@@ -173,29 +173,29 @@ def expected_columns(operation: Operation, sent: Mapping[str, Any]) -> dict[str,
 
 def column_problems(operation: Operation, exchange: Exchange, expected: Response) -> Iterator[Problem]:
     """Yield columns set by the server whose value is not the expected one, and values shown with another type."""
-    got, key = exchange.response.fields, operation.table.key if operation.table is not None else ""
+    row, key = exchange.response.fields, operation.table.key if operation.table is not None else ""
     for name in sorted(columns_of_server(operation, exchange) & expected.fields.keys() - {key}):  # others judge the key
-        if mask_volatile(name, got[name]) != mask_volatile(name, expected.fields[name]):
-            yield wrong_value("default", name, "changed", expected.fields[name], got[name])
-    wrong = {name: (other[name], value) for row, other in paired_rows(operation, exchange.response, expected)
-             for name, value in row.items() if name in other and type(value) is not type(other[name])
-             and is_scalar(value) and is_scalar(other[name]) and to_text(value) == to_text(other[name])}
+        if mask_volatile(name, row[name]) != mask_volatile(name, expected.fields[name]):
+            yield wrong_value("default", name, "changed", expected.fields[name], row[name])
+    wrong = {name: (wanted[name], value) for shown, wanted in paired_rows(operation, exchange.response, expected)
+             for name, value in shown.items() if name in wanted and type(value) is not type(wanted[name])
+             and is_scalar(value) and is_scalar(wanted[name]) and to_text(value) == to_text(wanted[name])}
     for name, (wanted, shown) in sorted(wrong.items()):
         yield wrong_value("schema", name, "type", wanted, shown)
 
 
-def paired_rows(operation: Operation, got: Response, expected: Response) -> Iterator[tuple[_Row, _Row]]:
+def paired_rows(operation: Operation, response: Response, expected: Response) -> Iterator[tuple[_Row, _Row]]:
     """Pair the rows of two responses by their keys. Two objects without a key are a pair."""
     column = operation.table.key if operation.table is not None else ""
     rows = {key_text(row.get(column)): row for row in expected.rows}
-    for row in got.rows:
+    for row in response.rows:
         key = key_text(row.get(column))
-        if key in rows and (key or not isinstance(got.json, list)):
+        if key in rows and (key or not isinstance(response.json, list)):
             yield row, rows[key]
 
 
-def wrong_value(check: str, name: str, kind: str, wanted: Any, got: Any) -> Problem:
-    return Problem(check, name, kind, f"{name} should be {wanted!r}, is {got!r}")
+def wrong_value(check: str, name: str, kind: str, wanted: Any, shown: Any) -> Problem:
+    return Problem(check, name, kind, f"{name} should be {wanted!r}, is {shown!r}")
 
 
 def columns_of_server(operation: Operation, exchange: Exchange) -> set[str]:
@@ -240,12 +240,12 @@ def key_of_another_row(operation: Operation, sent: Mapping[str, Any], row: Mappi
     return key if is_sent and not is_same_value(operation, sent[key], row[key]) else ""
 
 
-def is_same_value(operation: Operation, sent: Any, got: Any) -> bool:
+def is_same_value(operation: Operation, sent: Any, shown: Any) -> bool:
     """Whether a column contains what was sent, compared as text. A numeric column may spell a number differently."""
     text = stored_text(sent)
-    if text == "" and got is None:
+    if text == "" and shown is None:
         return is_listed("as_sent", operation.id)
-    return got == text or (isinstance(got, (int, float)) and number_in_text(text) == got)
+    return shown == text or (isinstance(shown, (int, float)) and number_in_text(text) == shown)
 
 
 def stored_text(value: Any) -> str:

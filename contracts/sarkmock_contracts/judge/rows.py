@@ -157,11 +157,11 @@ class RowTracker:
     def other_reads(self) -> Iterator[str]:
         """Yield paths of other reads of the rows of which a read has shown a wrong value, once for each column."""
         for row in self.alive.values():
-            for other in filter(None, (row.resource.list, row.resource.show)):
-                doubted = {(doubt.read_by.id, name) for name, doubt in row.doubts.items() if doubt.read_by != other}
+            for read in filter(None, (row.resource.list, row.resource.show)):
+                doubted = {(doubt.read_by.id, name) for name, doubt in row.doubts.items() if doubt.read_by != read}
                 if not doubted <= self._read_twice:
                     self._read_twice |= doubted
-                    yield fill_path(other.path, dict.fromkeys(other.parameters, row.key))
+                    yield fill_path(read.path, dict.fromkeys(read.parameters, row.key))
 
     def forget(self) -> None:
         """Stop tracking all rows."""

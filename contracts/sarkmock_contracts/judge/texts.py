@@ -35,9 +35,9 @@ def _of_missing_row(contract: Contract, operation: Operation, exchange: Exchange
         return
     key = contract.path_parameters(exchange.request).get(operation.key or "")
     if key is not None:
-        wanted, got = wording.format(model=operation.table.model, key=key), exchange.response.fields.get("message")
-        if isinstance(got, str) and got != wanted:
-            yield Problem("schema", "message", "wording", f"404 message: {got!r} instead of {wanted!r}")
+        wanted, shown = wording.format(model=operation.table.model, key=key), exchange.response.fields.get("message")
+        if isinstance(shown, str) and shown != wanted:
+            yield Problem("schema", "message", "wording", f"404 message: {shown!r} instead of {wanted!r}")
 
 
 def _of_checks(contract: Contract, operation: Operation, exchange: Exchange) -> Iterator[Problem]:
@@ -62,12 +62,12 @@ def check_problems(operation: Operation, response: Response, expected: Response)
     elif deletes and response.status == HTTPStatus.CONFLICT and response.json != expected.json:
         yield Problem("body", "", "wording", f"409: {response.json} instead of {expected.json}")
     for name in sorted(expected.rejected.keys() & fields_of_checks(operation)):
-        wanted, got = expected.rejected[name], response.rejected.get(name)
+        wanted, messages = expected.rejected[name], response.rejected.get(name)
         if response.ok and name in operation.rules:
             yield Problem("rules", name, "accepted", f"{name} is accepted, but a check rejects it: {wanted}")
-        elif response.rejected and got != wanted:
-            kind = "missing" if got is None else "wording"
-            yield Problem("messages", name, kind, f"{name}: {got} instead of {wanted}")
+        elif response.rejected and messages != wanted:
+            kind = "missing" if messages is None else "wording"
+            yield Problem("messages", name, kind, f"{name}: {messages} instead of {wanted}")
 
 
 def pattern_of(text: str, name: str, sent: Mapping[str, Any]) -> str:
@@ -86,6 +86,6 @@ def _value_pattern(value: Any) -> str:
 def _of_summary(exchange: Exchange) -> Iterator[Problem]:
     response = exchange.response
     if all(isinstance(messages, list) and messages for messages in response.rejected.values()):
-        wanted, got = errors_summary(response.rejected), response.fields["message"]
-        if got != wanted:
-            yield Problem("schema", "message", "wording", f"422 message: {got!r} instead of {wanted!r}")
+        wanted, shown = errors_summary(response.rejected), response.fields["message"]
+        if shown != wanted:
+            yield Problem("schema", "message", "wording", f"422 message: {shown!r} instead of {wanted!r}")

@@ -144,8 +144,8 @@ class Share:
 def run_share(options: RunOptions, arguments: Sequence[str], stopped: Any, connection: Connection,
               inherited: Sequence[Connection]) -> None:
     """Run a part of the cases under pytest in this process."""
-    for other in inherited:
-        other.close()
+    for pipe in inherited:
+        pipe.close()
     interrupts.obey(lambda: bool(stopped.value))
     pytest.main([*arguments], plugins=[Share(open_run(options, read_accepted_of(options)), connection)])
 

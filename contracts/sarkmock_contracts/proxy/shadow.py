@@ -29,7 +29,7 @@ from ..judge.replica import Replica
 from ..reports.console import listed_names
 from ..reports.data import as_json, exchange_data, shown_request
 from ..safety.routing import method_of
-from ..spec.contract import Contract, operation_name
+from ..spec.contract import Contract
 
 REJECTED = 422
 COMMON_METHODS = {*TRIED_METHODS, *SAFE_METHODS}
@@ -41,8 +41,8 @@ OF_BROWSERS = ("Vary", *(f"Access-Control-{name}" for name in (
 ORIGIN = re.compile("https?://[^/]*")
 # Kinds of differences in the status. The rest of such a response cannot be compared.
 STATUS_KINDS = frozenset(("rejection status changed", "crash status changed", "now crashes",
-                       "no longer crashes", "now rejected", "no longer rejected", "crash instead of rejection",
-                       "operation removed", "operation moved"))
+                          "no longer crashes", "now rejected", "no longer rejected", "crash instead of rejection",
+                          "operation removed", "operation moved"))
 
 
 def answer_differences(op: str, contract: Contract, operation: Operation | None, before: Response,
@@ -221,12 +221,12 @@ class Shadow:
         operation, there = self._own.leader.operation(request), contract.operation_of(request)
         named = operation or there
         method = request.method if request.method in COMMON_METHODS else "another method"
-        op = operation_name(named) if named else f"{method} of no operation"
+        op = named.name if named else f"{method} of no operation"
         if operation is not None and there is None and box.status != response.status and response.status in (404, 405):
             moved = contract.by_id.get(operation.id)
             if moved is None or (moved.method, moved.path) != (operation.method, operation.path):
                 kind = "operation moved" if moved else "operation removed"
-                return [Difference(kind, op, "", str(box.status), operation_name(moved) if moved else None)]
+                return [Difference(kind, op, "", str(box.status), moved.name if moved else None)]
         return list(answer_differences(op, self._own.leader.contract, operation, box, response,
                                        browser=header(request.headers, "Origin") is not None))
 
@@ -244,7 +244,7 @@ class Shadow:
         if operation is None or not operation.guard or (own and own.guard) or len(headers_without_token(request)) < len(
                 request.headers):
             return []
-        return [Difference("token needed", operation_name(operation))]
+        return [Difference("token needed", operation.name)]
 
     def _note(self, difference: Difference, exchange: Exchange, response: Response) -> ShadowCause | None:
         crash = exchange.response if difference.kind == "no longer crashes" else response

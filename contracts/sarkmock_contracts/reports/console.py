@@ -156,8 +156,8 @@ def closing_line(run: Run, outcome: Outcome) -> Text:
     counts = {status: len(outcome.of(status)) for status in ("known", "accepted")}
     counts["fixed"] = len(outcome.deviations("fixed"))
     result = (counted(len(outcome.failures), "finding") if outcome.failures else
-             "no findings so far" if run.gaps.ending or run.gaps.untested else
-             "conforming" if run.target.requests else "nothing to judge")
+              "no findings so far" if run.gaps.ending or run.gaps.untested else
+              "conforming" if run.target.requests else "nothing to judge")
     result += f", {counted(len(run.residue), 'change')} not restored" if run.residue else ""
     untested = [f"{counted(len(run.gaps.untested), 'case')} untested"] if run.gaps.untested else []
     ending = [run.gaps.ending] if run.gaps.ending else []

@@ -205,7 +205,7 @@ class Ownership:
         """Return the undo step for a value: its path with each method other than GET that any profile has there."""
         head, depth = "/".join(path.split("/")[:3]) + "/", path.count("/")
         methods = dict.fromkeys(operation.method for operation in self.operations
-                              if operation.path.startswith(head) and operation.path.count("/") == depth)
+                                if operation.path.startswith(head) and operation.path.count("/") == depth)
         return {"any": [[method, path] for method in methods if method != "GET"]}
 
     # existing rows
@@ -305,7 +305,7 @@ def keys_listed(contracts: Sequence[Contract], collection: str, response: Respon
     names = {operation.table.key for contract in contracts for operation in contract.operations
              if operation.table and operation.path.split("/")[1] == collection}
     keys = [row if isinstance(row, str) else next((row[name] for name in names if name in row), None)
-             for row in rows or () if isinstance(row, (str, dict))]
+            for row in rows or () if isinstance(row, (str, dict))]
     return [str(key) for key in keys if key is not None]
 
 

@@ -235,13 +235,13 @@ def page_title(response: Response) -> str:
 
 def other_base_path(target: Target) -> str | None:
     """Return another base path of the same host with a SARK API, perhaps one that requires a token; None if none."""
-    for url, other in other_bases(target):
+    for url, base in other_bases(target):
         try:
-            response = other.get(PROBE)
+            response = base.get(PROBE)
             if is_sark(response):
                 return url
-            if is_api_base(other, response):
-                return f"{url}, and {why_rejected(other)}"
+            if is_api_base(base, response):
+                return f"{url}, and {why_rejected(base)}"
         except (CannotRun, NoAnswer):
             return None
     return None

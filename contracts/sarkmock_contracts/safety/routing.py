@@ -60,7 +60,7 @@ class RequestReader:
         """Return every operation that some server could match, with its parameters."""
         method = method_of(request)
         meanings = (self._find(contract, MEANT.get(method, method), path)
-                 for path in spellings(request.path) for contract in self.contracts)
+                    for path in spellings(request.path) for contract in self.contracts)
         return [*{meaning.identity: meaning for meaning in meanings if meaning}.values()]
 
     def _find(self, contract: Contract, method: str, path: str) -> Meaning | None:

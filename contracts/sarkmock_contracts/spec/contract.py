@@ -16,9 +16,7 @@ import jsonschema_rs
 from sarkmock.suite_api import (
     Database,
     Document,
-    MethodNotAllowed,
     Operation,
-    PageNotFound,
     Router,
     Validator,
     check_texts,
@@ -62,6 +60,7 @@ class Contract:
         self.document = document
         self.operations: list[Operation] = compile_document(document) if operations is None else operations
         self.by_id = OperationsById({operation.id: operation for operation in self.operations})
+        self.by_name = {operation.name: operation for operation in self.operations}
         self.router = Router(self.operations)
         self._operation_at = lru_cache(maxsize=64)(self._find)  # a request is looked up several times
         self._resolved: dict[str, tuple[str, Any]] = {}
@@ -78,11 +77,8 @@ class Contract:
         return self._operation_at(request.method, request.path)
 
     def _find(self, method: str, path: str) -> Operation | None:
-        try:
-            operation = self.router.find(method, path)[0]
-        except (PageNotFound, MethodNotAllowed):
-            return None
-        return operation if operation.method == method else None
+        operation = self.router.operation(method, path)
+        return operation if operation and operation.method == method else None
 
     @cached_property
     def _registry(self) -> jsonschema_rs.Registry:
@@ -322,10 +318,6 @@ def empty_database(name: str) -> Database:
 def is_plain_read(operation: Operation) -> bool:
     """Whether an operation is a harmless GET without path parameters: a list or a single value."""
     return operation.method == "GET" and operation.hazard == "read" and not operation.parameters
-
-
-def operation_name(operation: Operation) -> str:
-    return f"{operation.method} {operation.path}"
 
 
 def in_section(operation: Operation, name: str) -> bool:

@@ -166,7 +166,7 @@ def read_state(reader: StateReader, wanted: ImportOptions) -> Seed:
                   for table, rows in tables.items()}
     tables |= state_reader.read_users(reader)
     return checked_seed(reader, Seed({**reader.factory.tables, **tables}, files, astdb, running,
-                                database=reader.factory.database))
+                                     database=reader.factory.database))
 
 
 def checked_seed(reader: StateReader, seed: Seed) -> Seed:
@@ -265,11 +265,11 @@ def made_up_secret(place: str, real: Any) -> Any:
 def _anonymized(place: str, text: str, made: Mapping[Any, str]) -> str:
     """Return a configuration text with the row's secrets, and any others in it, replaced."""
     def another(match: re.Match[str]) -> str:
-        own = {str(value): str(other) for value, other in made.items()}
+        own = {str(real): str(secret) for real, secret in made.items()}
         return match[1] + own.get(match[2], str(made_up_secret(place, match[2])))
 
     text = _REGISTERED.sub(another, _NAMED.sub(another, text))
-    for real, other in made.items():
+    for real, secret in made.items():
         if len(str(real)) >= SECRET_LENGTH // 2:
-            text = text.replace(str(real), str(other))
+            text = text.replace(str(real), str(secret))
     return text

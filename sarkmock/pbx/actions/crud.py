@@ -31,7 +31,7 @@ def list_rows(context: Context) -> Reply:
     if tables.is_large:
         database, image = tables.name, tables.dump()
         return Reply(Later(lambda: encoded_list(Database(database, image), table, visible_names),
-                              lambda made: tables.remember(name, made, changes)))
+                           lambda made: tables.remember(name, made, changes)))
     made = encoded_list(tables, table, visible_names)
     tables.remember(name, made, changes)
     return Reply(made)

@@ -111,10 +111,10 @@ def append_record(state: State, call: PhoneCall) -> None:
 
 def csv_row(call: PhoneCall) -> str:
     """Format a record as Asterisk does: texts are quoted, with quotes doubled; durations are not."""
-    (channel, other), (unique, _) = call.names(), call.uniqueids()
+    (channel, second), (unique, _) = call.names(), call.uniqueids()
     talked = int(call.ends) - int(call.answers) if call.answered else 0
     caller = f'"{call.clid}" <{call.caller}>' if call.clid else call.caller
-    before = ("", call.caller, call.target, call.context, caller, channel, other, "Dial", f"SIP/{call.target}",
+    before = ("", call.caller, call.target, call.context, caller, channel, second, "Dial", f"SIP/{call.target}",
               stamp_of(call.began), stamp_of(call.answers) if call.answered else "", stamp_of(call.ends))
     after = ("ANSWERED" if call.answered else "NO ANSWER", "DOCUMENTATION", unique, "")
     return f"{quoted(before)},{int(call.ends) - int(call.began)},{talked},{quoted(after)}\n"

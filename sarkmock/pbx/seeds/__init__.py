@@ -214,8 +214,8 @@ class Writer:
         """Return the values that the operation accepts by name."""
         keys = [str(key) for table in ("ipphone", *CLASS_OF_TABLE) for key in tables.values(table, "pkey")]
         named = [*ABSTRACT, *keys] if self.resolves else []
-        for table, other in EXISTS_RULE.findall(self.rules):
-            named += map(str, tables.values(table, other or column))
+        for table, named_column in EXISTS_RULE.findall(self.rules):
+            named += map(str, tables.values(table, named_column or column))
         listed = re.search(r"\bin:([^|]+)", self.rules)
         return named + (listed[1].split(",") if listed else [])
 
@@ -228,7 +228,7 @@ def invalid_values(seed: Seed, document: Document) -> Iterator[tuple[Place, str]
     for table, rows in seed.tables.items():
         defaults = tables.defaults(table)
         for index, row in enumerate(rows):
-            fresh = next((other for other in usual.get(table, ()) if other.get("pkey") == row.get("pkey")), {})
+            fresh = next((before for before in usual.get(table, ()) if before.get("pkey") == row.get("pkey")), {})
             texts = {column: to_text(value) for column, value in row.items() if value is not None}
             for column in texts:
                 matching = [writer for writer in columns.get((table, column), ()) if writer.writes(row)]

@@ -54,7 +54,7 @@ class RuleRow(NamedTuple):
         """Merge a rule of a macro or action with the columns of the rule that invokes it (this one)."""
         columns = (own if own != "-" else other for own, other in zip(self[3:], body[3:], strict=True))
         return RuleRow(action, self.exchanged(body.source, "SOURCE", self.source),
-                   self.exchanged(body.dest, "DEST", self.dest), *columns)
+                       self.exchanged(body.dest, "DEST", self.dest), *columns)
 
     def exchanged(self, body: str, own: str, value: str) -> str:
         """Replace SOURCE and DEST in a macro by the columns of the rule that invokes it."""

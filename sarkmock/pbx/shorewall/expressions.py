@@ -14,7 +14,7 @@ Value = str | int | float
 Chained = tuple[int, str, Value]  # a comparison: precedence, sign and right operand
 NO_CHAIN: Chained = (-1, "", "")
 PERL_LITERAL = re.compile(r"0[xX](?P<hex>[0-9a-fA-F_]+)|0[bB](?P<bin>[01_]+)|(?P<oct>0[0-9_]+)"
-                    r"|(?P<dec>(?:[0-9][0-9_]*(?:\.(?!\.)[0-9_]*)?|\.[0-9][0-9_]*)(?:[eE][-+]?[0-9]+)?)")
+                          r"|(?P<dec>(?:[0-9][0-9_]*(?:\.(?!\.)[0-9_]*)?|\.[0-9][0-9_]*)(?:[eE][-+]?[0-9]+)?)")
 AFTER_NUMBER = re.compile(r"\w|\.[0-9]")
 TEXT = re.compile(r"'([^'\\]*)'|\"([^\"\\@$]*)\"")
 SIGN = re.compile(r"\s*(<=>|\.\.|\*\*|\|\||&&|//|==|!=|<=|>=|<<|>>|=~|!~|[-+*/%.!~<>&|^()?:,]|x(?=\d)|[A-Za-z_]\w*)?")
@@ -174,8 +174,8 @@ class Parser:
         if self.sign() != ":":
             raise Undecided
         self.take(":")
-        other = self.unless(is_true(condition), TERNARY)
-        return first if is_true(condition) else other
+        second = self.unless(is_true(condition), TERNARY)
+        return first if is_true(condition) else second
 
     def unless(self, skips: bool, lowest: int) -> Value:
         """Evaluate an operand, or only read it."""

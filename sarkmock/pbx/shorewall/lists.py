@@ -63,7 +63,7 @@ def _service(word: str) -> tuple[str, int]:
 
 def _action(described: dict[str, Any]) -> StandardAction:
     return StandardAction(described["inline"], tuple(map(str, described["parameters"])), tuple(described["rules"]),
-                  described.get("proto", 0), described.get("audit", ""))
+                          described.get("proto", 0), described.get("audit", ""))
 
 
 @cache

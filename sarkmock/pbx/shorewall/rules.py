@@ -282,7 +282,7 @@ class ZoneRule:
         """Check the rule's hosts: in the raw table for a helper, in the nat table, and in the filter table."""
         row, name, within = self.row, self.target.name, self.setting.within
         place = HostPlace(self.site.version, self.site.interfaces, not within and source[0] == self.site.firewall,
-                      not within and dest[0] == self.site.firewall)
+                          not within and dest[0] == self.site.firewall)
         before = replace(place, to_firewall=False, before_routing=True)
         if row.helper != "-" and name in HELPED:
             protocols.check_helper_name(row.helper, row.proto, self.words)
