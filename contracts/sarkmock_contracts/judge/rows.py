@@ -5,9 +5,9 @@ Rows from before the run are not tracked, since others may change them.
 
 from __future__ import annotations
 
-import json
 from collections import defaultdict
 from collections.abc import Iterator
+from operator import attrgetter
 from typing import Any
 from urllib.parse import unquote
 
@@ -22,6 +22,7 @@ from .row_model import BlamedProblem, RowModel, default_problems, key_of_another
 RowPlace = tuple[str, str]  # resource name, row key
 CONFLICT = 409
 REMEMBERED_ROWS = 100  # deleted rows that are remembered
+VALUE_OF = attrgetter("value")
 
 
 class RowTracker:
@@ -138,7 +139,7 @@ class RowTracker:
     def _forget_dependents(self, row: RowModel) -> None:
         """Stop tracking rows that refer to a deleted row: they may be deleted, too."""
         for place, dependent in [*self.alive.items()]:
-            if row.key in (wanted.value for wanted in dependent.expected.values()):
+            if row.key in map(VALUE_OF, dependent.expected.values()):
                 self._untrack(place)
 
     def _restored(self) -> None:
@@ -245,7 +246,7 @@ class RowTracker:
             if row.get(listing.table.key) is None:
                 continue
             shown = all(row.get(column) is not None for column in columns)
-            identity = json.dumps([row[column] for column in columns] if shown else row)
+            identity = str([row[column] for column in columns] if shown else row)
             if identity in seen:
                 yield Problem("list", "", "repeated", f"{row[listing.table.key]!r} is listed twice")
                 return
