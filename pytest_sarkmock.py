@@ -68,11 +68,13 @@ def make_sark(sark_listen_address: tuple[str, int], sark_ssl_context: SSLContext
     with pytest.MonkeyPatch.context() as environment, ExitStack() as running:
         for name in ("no_proxy", "NO_PROXY"):  # a proxy cannot reach a server on the loopback
             environment.setenv(name, ",".join(filter(None, [os.environ.get(name), "localhost", "127.0.0.1", host])))
+
         def make(**arguments: Any) -> SarkMock:
             options: dict[str, Any] = {"host": host, "port": port, "tls": sark_ssl_context} | arguments
             mock = SarkMock(**options)
             running.callback(mock.close)
             return mock.start()
+
         yield make
 
 

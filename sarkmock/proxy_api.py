@@ -22,7 +22,7 @@ from sarkmock.cli.output import RequestLog, write_line
 from sarkmock.control import MockControl
 from sarkmock.faults import Fault, Faults, read_faults
 from sarkmock.http.engine import Engine
-from sarkmock.http.flask_app import create_control_app
+from sarkmock.http.flask_app import ControlApp
 from sarkmock.journal import Journal
 from sarkmock.proxy.exchange import OnPassed, Pace, Passed, Record
 from sarkmock.proxy.server import Guard, Proxy, ProxyParts
@@ -70,7 +70,7 @@ def open_proxy(stack: ExitStack, url: str, context: ssl.SSLContext | None, profi
     faults = Faults(engine, active, effects=OF_TRAFFIC)
     journal = chosen_journal(engine, listening.journal, listening.no_control, listening.verbose)
     control = control_access(listening.host, listening.no_control, listening.control_token, None)
-    app = create_control_app(MockControl(engine, faults, journal, control, upstream=url)) if control else None
+    app = ControlApp(MockControl(engine, faults, journal, control, upstream=url)) if control else None
     tls, authority = server_tls(stack, listening.host, listening.cert, listening.key, listening.http, "--listen-")
     log = RequestLog(journal) if listening.verbose else None
     around = ProxyParts(faults, journal, app, guard, pace, judge, report, log)

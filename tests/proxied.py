@@ -17,7 +17,7 @@ from urllib.parse import quote, urlsplit
 from sarkmock.control import Control, MockControl
 from sarkmock.faults import Fault, Faults
 from sarkmock.http.engine import Engine
-from sarkmock.http.flask_app import create_control_app
+from sarkmock.http.flask_app import ControlApp
 from sarkmock.journal import Entry, Journal
 from sarkmock.proxy.exchange import Passed, Record
 from sarkmock.proxy.server import Proxy, ProxyParts
@@ -59,7 +59,7 @@ def proxied(url: str, *, context: Any = None, timeouts: Timeouts | None = None, 
             **options: Any) -> Iterator[Proxied]:
     engine = Engine()
     parts = ProxyParts(Faults(engine, map(Fault.parse, faults), effects=OF_TRAFFIC), Journal(engine), **options)
-    control = create_control_app(MockControl(engine, parts.faults, parts.journal, Control(), upstream=url))
+    control = ControlApp(MockControl(engine, parts.faults, parts.journal, Control(), upstream=url))
     parts.application = control
     reported: list[str] = []
     passed: list[Passed] = []

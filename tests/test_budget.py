@@ -32,7 +32,6 @@ HIDDEN = {"backup-greetings-not-restored", "backup-restore-name-in-body", "ivr-t
           "ivr-timeoutrouteclass-crashes", "ivr-update-pkey", "ivr-options-unchecked", "ivr-z-updater"}
 
 
-
 CHEAP = ("reads", "rules", "undocumented-paths", "undocumented-fields", "unknown-rows", "scenarios", "long-scenarios",
          "boundary-sweep", "links", "smoke", "options", "unknown-paths", "framework", "foreign-values",
          "array-for-text", "disruptive", "rows", "run-state")

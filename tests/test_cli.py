@@ -195,7 +195,6 @@ def test_invalid_number_is_rejected_with_expected_range(command, option, kind):
         assert minimum is None or f" {minimum}" in message
 
 
-
 SHORT_CHECK = "check --quick -n 1 --only Destinations"
 
 

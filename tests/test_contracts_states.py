@@ -97,7 +97,7 @@ def test_missing_file_of_phone_vendors_is_not_a_finding(judge: str) -> None:
 
 def test_generated_password_in_crash_text_is_not_a_finding() -> None:
     """The text contains the SQL statement, and every box generates a different password."""
-    state = State(load_seed("factory", load("L10")), now=NOW, token=TOKEN, rng=7)
+    state = State(load_seed("factory", load("L10")), now=NOW, token=TOKEN, random_seed=7)
     suite = suite_of("documented", "L10", state)
     crash = suite.send(with_json("POST", "/extensions/mailbox", {"cluster": "default", "pkey": ["a"]}))
     assert "Array to string conversion" in crash.response.fields["Error"]

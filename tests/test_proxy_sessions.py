@@ -32,7 +32,7 @@ class Session:
 
     def __init__(self, profile, seed):
         self.rng, document = random.Random(seed), load(profile)
-        state = State(Seed.factory(document["x-database"]), rng=seed, token="1|" + "a" * 48)
+        state = State(Seed.factory(document["x-database"]), random_seed=seed, token="1|" + "a" * 48)
         self.box = embedded_mock(Engine(document, state))
         self.contract = contract_of(profile)
         self.fixtures = Run(self.contract, self.box, RunOptions(profile=profile, target_profile=profile)).fixtures

@@ -41,7 +41,7 @@ class Box:
 
     def __init__(self, own, document, name="other"):
         seed = Seed.factory(own["x-database"])
-        state = State(seed, rng=99, token="1|0123456789")
+        state = State(seed, random_seed=99, token="1|0123456789")
         self.wire = embedded_mock(Engine(own, state))
         self.shown = {}
         self.unreachable = False

@@ -6,6 +6,7 @@ import pytest
 import yaml
 
 from sarkmock.pbx.seed import Seed, SeedError
+from sarkmock.pbx.seeds import load_seed
 from sarkmock.pbx.state import PbxFile, State
 from sarkmock.spec import yaml12
 from sarkmock.spec.yaml12 import FileError
@@ -28,7 +29,7 @@ pbx: stopped
 def read(directory, text=SEED):
     file = directory / "seed.yaml"
     file.write_text(text)
-    return Seed.read(file)
+    return load_seed(file)
 
 
 def test_seed_sets_tables_files_astdb_and_run_state(tmp_path):

@@ -31,7 +31,8 @@ from sarkmock.spec.operations import Operation
 from sarkmock.spec.yaml12 import FileError
 from sarkmock.suggest import unknown_name, unknown_operation
 
-__all__ = ["Fault", "FaultError", "Faults", "read_faults"]
+__all__ = ["AnyFault", "Fault", "FaultError", "Faults", "read_faults"]
+AnyFault = str | Mapping[str, Any] | Fault
 
 
 @dataclass(slots=True)
@@ -67,18 +68,18 @@ class ActiveFault:
 class Faults:
     """The active faults of an engine: `create_app(engine, faults=Faults(engine))`.
 
-    ``faults`` are active from the start, and `reset` restores them. ``rng`` seeds random choices, so that a run can be
-    repeated. If several faults apply to a request, their latencies add up, and the first one with an effect determines
-    the effect. ``effects`` are the allowed effects.
+    ``faults`` are active from the start, and `reset` restores them. ``random_seed`` makes random choices repeatable.
+    If several faults apply to a request, their latencies add up, and the first one with an effect determines the
+    effect. ``effects`` are the allowed effects.
     """
 
-    def __init__(self, engine: Engine, faults: Iterable[Fault] = (), *, rng: int = 0,
+    def __init__(self, engine: Engine, faults: Iterable[AnyFault] = (), *, random_seed: int = 0,
                  effects: Iterable[str] = EFFECTS) -> None:
         self.engine = engine
         self._effects = tuple(effects)
         self._armed: dict[str, ActiveFault] = {}
         self._lock = Lock()
-        self._seed, self._random, self._last = rng, random.Random(rng), 0
+        self._seed, self._random, self._last = random_seed, random.Random(random_seed), 0
         for fault in faults:
             self.add(fault)
         self._first = list(self._armed.values())
@@ -96,7 +97,7 @@ class Faults:
             raise FaultError(unknown_name("fault", name, self._armed) if self._armed else f"unknown fault {name!r}")
         return self._armed[name]
 
-    def add(self, fault: Fault | Mapping[str, Any] | str = "*", /, **content: Any) -> Fault:
+    def add(self, fault: AnyFault = "*", /, **content: Any) -> Fault:
         """Activate a fault and return it with its id. FaultError if it is invalid or cannot occur.
 
         ``faults.add("tenants.create", status=500, times=2)``, ``faults.add("tenants.*:drop")``,
@@ -202,7 +203,7 @@ class Faults:
         return felt
 
 
-def fault_from(fault: Fault | Mapping[str, Any] | str, content: Mapping[str, Any]) -> Fault:
+def fault_from(fault: AnyFault, content: Mapping[str, Any]) -> Fault:
     if isinstance(fault, Fault):
         return Fault.of(fault.content())
     if isinstance(fault, Mapping):

@@ -158,7 +158,7 @@ FAULT_KEYS = tuple(field.name for field in fields(Fault))
 
 
 def word_problem(word: str, *, alone: bool) -> str:
-    """Explain why a word without a value is no part of a fault."""
+    """Explain why a word without a value is not valid in a fault."""
     if word in FAULT_KEYS:
         return f"{word!r} needs a value, as in {word}=...; words without a value: {', '.join(BARE)}"
     if alone and not nearest_names(word, FAULT_KEYS):

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from sarkmock.control import MockControl, is_control
 from sarkmock.http.engine import Engine
-from sarkmock.http.wsgi import Gateway, WsgiApplication
+from sarkmock.http.wsgi import Gateway
+from sarkmock.server.application import Application
 
 if TYPE_CHECKING:
     from sarkmock.http.flask_app import MockApp
@@ -41,6 +42,6 @@ class Direct:
         return self._gateway(environ, start_response)
 
 
-def api_application(engine: Engine) -> WsgiApplication:
+def api_application(engine: Engine) -> Application:
     """Return an engine as WSGI without a control plane and Flask: fast to create and to call in-process."""
     return Gateway(MockControl(engine).api)

@@ -46,7 +46,7 @@ class RestOfPath(BaseConverter):
 
 
 class ControlApp(Flask):
-    """A Flask application with the control plane and the web UI, if the mock has them."""
+    """A Flask application with only the control plane and the web UI, if the mock has them."""
 
     def __init__(self, mock: MockControl) -> None:
         super().__init__(APP_NAME, static_folder=None)
@@ -106,11 +106,6 @@ def create_app(engine: Engine | None = None, throttle: int | None = None, *, jou
     Without ``web_server`` all requests reach PHP, as on a box without Apache.
     """
     return MockApp(MockControl(engine or Engine(), faults, journal, control, throttle=throttle, web_server=web_server))
-
-
-def create_control_app(mock: MockControl) -> Flask:
-    """Create an application with only the control plane and the web UI."""
-    return ControlApp(mock)
 
 
 def blueprint(engine: Engine, throttle: int | None = None, *, journal: Journal | None = None,

@@ -43,7 +43,6 @@ CACHING = {"HTTP/1.0": "private, must-revalidate"}  # by protocol, as Symfony pr
 # A quoted string or a text with blanks only inside it, or a separator with the blanks around it.
 ACCEPTED = re.compile(r'(?:"(?:[^"\\]|\\.)*(?:"|\\|\Z)|[^\s",;=]|(?<=\S)\s+(?![\s,;=]))+|\s*([,;=])\s*')
 QUOTING = re.compile(r'\\(.)|"')
-WsgiApplication = Callable[[Any, Any], Iterable[bytes]]
 Handle = Callable[[ApiRequest], Reply]
 
 

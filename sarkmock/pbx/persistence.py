@@ -16,13 +16,13 @@ from sarkmock.pbx.seed import Seed
 from sarkmock.pbx.sql import OLDEST, layout
 from sarkmock.pbx.state import PbxFile, State
 from sarkmock.pbx.state_file import PartPlace, StateFile
+from sarkmock.server.application import Application
 
 STATE_FORMAT = 3
 PAGE_SIZE = 4096
 # Names of parts. All other parts are named by the path of a file, which begins with /.
 TABLES_PART, MACHINE, SEED = "tables", "machine", "seed"
 READING = ("GET", "HEAD", "OPTIONS")
-WsgiApp = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
 
 
 class Storage:
@@ -108,7 +108,7 @@ class Undone(OSError):
 class Kept:
     """WSGI middleware: sends each response after its changes are saved, or a 500 response if that fails."""
 
-    def __init__(self, application: WsgiApp, state: State, storage: Storage,
+    def __init__(self, application: Application, state: State, storage: Storage,
                  lock: AbstractContextManager[Any]) -> None:
         self._application, self._state, self._storage, self._lock = application, state, storage, lock
 

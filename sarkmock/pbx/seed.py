@@ -12,7 +12,6 @@ from dataclasses import dataclass, field, replace
 from functools import cache, partial, reduce
 from itertools import islice
 from math import isfinite
-from pathlib import Path
 from typing import Any
 
 from sarkmock.pbx.database import Database, Row
@@ -21,7 +20,6 @@ from sarkmock.spec import yaml12
 from sarkmock.spec.data_files import seed_file
 from sarkmock.spec.pointers import dotted
 from sarkmock.spec.prepared import cached_value
-from sarkmock.spec.yaml12 import FileError
 from sarkmock.suggest import unknown_name
 
 MOST_PROBLEMS = 100  # counting stops here
@@ -84,14 +82,6 @@ class Seed:
         tables = {table: [{name: value for name, value in row.items() if name in layout.columns(table)} for row in rows]
                   for table, rows in self.tables.items() if layout.has(table)}
         return replace(self, tables=Seed.factory(database).tables | tables, database=database)
-
-    @classmethod
-    def read(cls, file: Path, database: str = OLDEST) -> Seed:
-        """Read a seed from a YAML file; FileError names file, line and field of the first mistake."""
-        try:
-            return cls.of(yaml12.read(file), database)
-        except SeedError as error:
-            raise FileError(file, yaml12.line_of(file, error.place), str(error)) from None
 
     @classmethod
     def of(cls, content: Any, database: str = OLDEST) -> Seed:

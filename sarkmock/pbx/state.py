@@ -78,7 +78,7 @@ class State:
     ``token`` is a valid administrator token from the start and after each reset, if the database has users.
     """
 
-    def __init__(self, seed: Seed | None = None, *, rng: int = 0, now: float | None = None,
+    def __init__(self, seed: Seed | None = None, *, random_seed: int = 0, now: float | None = None,
                  token: str | None = None) -> None:
         seed = seed or Seed.factory()
         self.tables = Database(seed.database)
@@ -86,7 +86,7 @@ class State:
         self.astdb: dict[tuple[str, str], str] = {}
         self.clock = Clock(now)
         self.pbx = Pbx(self.clock)
-        self._rng, self._drawn = rng, 0
+        self._random_seed, self._drawn = random_seed, 0
         self.token = token if self.tables.has(USERS) else None
         self.reseed(seed)
 
@@ -151,7 +151,7 @@ class State:
     def draw(self) -> random.Random:
         """Return the generator for the next random value. Each has its own, so that the state only counts them."""
         self._drawn += 1
-        return random.Random(f"{self._rng}/{self._drawn}")
+        return random.Random(f"{self._random_seed}/{self._drawn}")
 
     def memory(self) -> dict[str, Any]:
         """Return AstDB, clock, number of random values and the PBX's run state as JSON values; not tables and files."""

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal, Self, get_args
 
 from sarkmock.atomic import temporary_directory
 from sarkmock.control import CONTROL_PREFIX, HEALTH, Control, MockControl
-from sarkmock.faults import Fault, Faults
+from sarkmock.faults import AnyFault, Fault, Faults
 from sarkmock.http.direct import Direct
 from sarkmock.http.engine import Engine, Program, api_token_of
 from sarkmock.http.wsgi import API_PATH
@@ -34,7 +34,6 @@ if TYPE_CHECKING:
     from flask import Flask
 
 Running = Literal["running", "stopped"]
-AnyFault = str | Mapping[str, Any] | Fault
 NOWHERE = "sark.invalid"  # RFC 2606: never resolves, in case a client bypasses the transport
 
 
@@ -65,8 +64,7 @@ class SarkMock:
         self.engine = Engine(state=state, program=program)
         self._program = program
         self._durations = {name: getattr(self.state.pbx, name) for name in DURATIONS}
-        several = [faults] if isinstance(faults, str | Mapping | Fault) else faults
-        self.faults = Faults(self.engine, map(fault_of, several))
+        self.faults = Faults(self.engine, [faults] if isinstance(faults, str | Mapping | Fault) else faults)
         self.requests = Journal(self.engine)
         # only this machine may use it
         control = Control(hosts=(NOWHERE,)) if self._address[0] in LOOPBACK else None
@@ -190,9 +188,3 @@ def starting_seed(seed: str | Path | Mapping[str, Any] | Seed, pbx: Running | No
     if not isinstance(seed, Seed):
         seed = load_seed(seed, document)
     return replace(seed, running=pbx == "running") if pbx else seed
-
-
-def fault_of(fault: AnyFault) -> Fault:
-    if isinstance(fault, Fault):
-        return fault
-    return Fault.parse(fault) if isinstance(fault, str) else Fault.of(fault)

@@ -156,7 +156,7 @@ class Asker:
         self.fields = [field for field in entry.fields if field not in left_out]
         self.key: Body = {}  # reused until a row with it is created
         self.deadly: dict[str, int] = {}
-        self.unsent = ""  # why the last request that was not sent was not
+        self.unsent = ""  # why the last withheld request was not sent
 
     def facts(self) -> Iterator[Fact]:
         nothing = self.send({}, with_key=False)

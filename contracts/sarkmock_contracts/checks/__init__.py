@@ -91,7 +91,7 @@ class Check:
 
     @property
     def is_of_version(self) -> bool:
-        """Whether it is also applied to operations that only the target's version has: not if it takes chances."""
+        """Whether it is also applied to operations that only the target's version has; not if it is random."""
         return not self.whole and self.quick and self.cost.examples == (1, 1)
 
     def is_allowed(self, run: Run) -> bool:

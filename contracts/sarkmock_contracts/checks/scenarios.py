@@ -34,7 +34,7 @@ def check_scenario(run: Run, scenario: Scenario) -> None:
 
 
 def destinations_follow_the_state(run: Run) -> None:
-    """Lines 274-275: a created queue is a destination at once, a deleted one is none."""
+    """Lines 274-275: a created queue is a destination at once, a deleted one is not."""
     made = run.fixtures.make(run.contract.by_id["queues.create"])
     key = str(made.answer["pkey"])
     for there in (True, False):

@@ -52,7 +52,7 @@ def seconds_each(rate: str) -> float:
 
 
 def announce_wait(seconds: float) -> None:
-    """Tell on stderr that a command waits for long."""
+    """Report a long wait on stderr."""
     if seconds > NOTICED:
         click.echo(f"waiting {interrupts.duration_text(seconds)} for the target", err=True)
 

@@ -158,7 +158,7 @@ def wordings(finding: Finding) -> Iterator[str]:
 
 
 def named_rules(finding: Finding) -> Iterator[str]:
-    """Yield the templates of the messages, without that of variables with lists, which does not name the rule."""
+    """Yield the templates of the messages, except the one that does not name its rule."""
     for text in QUOTED.findall(finding.message):
         template = message_template(text, finding.identity.field)
         if template != UNNAMED_RULE:

@@ -81,7 +81,7 @@ BLIND = {401, 403, 404, 405, 429, 500, 502, 503}  # statuses that precede the wo
 
 
 def why_not_exercised(contract: Contract, coverage: Coverage, deviation: Deviation) -> str:
-    """Return why the run cannot tell whether a deviation is fixed; empty if every place that it changes was tested."""
+    """Return why it is unknown whether a deviation is fixed; empty if every place that it changes was tested."""
     reasons = [reason for place in deviation.observable for reason in gaps_at_place(contract, coverage, place)]
     if not reasons:  # an absent path can be tested, an absent schema cannot
         absent = all(covers(pointer("components", "schemas"), place) for place in deviation.observable)

@@ -99,7 +99,7 @@ class Listings:
 
     def _of_columns(self, operation: Operation, table: Table, exchange: Exchange,
                     expected: Response) -> Iterator[BlamedProblem]:
-        """Yield columns of rows of the run whose value is not the expected one, each once for whom it is blamed on.
+        """Yield columns of rows of the run whose value is not the expected one, once for each operation to blame.
 
         `rows` judges those of its rows that a request can set. Numbers are left out: the database counts them. So are
         columns that another operation has shown wrongly, since the mock has their values from it.
@@ -130,7 +130,7 @@ class Listings:
         return sorted(pairs, key=is_updated)
 
     def _to_blame(self, reader: Operation, place: TableKey, name: str) -> Operation:
-        """Return the last writer of a row if the reader has not shown the column wrongly of a new row, or must not."""
+        """Return the operation to blame for a wrong column: the row's writer or, if a new row shows it, the reader."""
         writer = self._written[place]
         if writer is not None and (place[0] not in self._tracked or (
                 writer.method == "PUT" and (place[0], name) not in self._wrong)):

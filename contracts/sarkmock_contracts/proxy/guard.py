@@ -105,7 +105,6 @@ def methods_of(request: Request) -> tuple[str, ...]:
     return (own,) if meant == own else tuple(dict.fromkeys((own, meant, *PASSED_METHODS)))
 
 
-
 QUEUED_EXCHANGES = 10_000
 BYTES = 64 << 20
 QUIET = 0.01  # seconds without an exchange before judging, which would take processor time from the traffic

@@ -168,7 +168,7 @@ class ClientRows(RowTracker):
         return len(evidence) > 1 and problem.check not in OF_COLUMNS_NOT_SENT and (created or not is_missing)
 
     def _refuted(self, resource: Resource, operation: Operation, exchange: Exchange) -> Iterator[BlamedProblem]:
-        """Yield what contradicts the rows: a taken key is accepted, a row in use deleted, a row that exists unknown."""
+        """Yield contradictions: a taken key is accepted, a row in use is deleted, an existing row is unknown."""
         request, creates = exchange.request, operation in resource.creates
         key = request.post.get(resource.key) if creates else last_segment(request)
         row = self.alive.get((resource.name, key_text(key)))

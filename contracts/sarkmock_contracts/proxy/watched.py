@@ -179,7 +179,7 @@ class WatchedRun(Run):
         return ()
 
     def get(self, path: str) -> Response:
-        """Answer the judge's only read, whether the PBX is down, with yes: the traffic is believed."""
+        """Answer the judge's only read (is the PBX down?) with yes: the proxy sends no reads of its own."""
         return response_of({"pbxrunstate": False})
 
     def _hides(self, exchange: Exchange) -> bool:
@@ -228,7 +228,7 @@ class WatchedRun(Run):
             self.judge.attribution.observe(exchange)  # rows of others, before they are predicted
 
     def _note(self, row: ImpliedRow, gone: bool) -> None:
-        """Tell the attribution about a row, as if a response had shown it, or its deletion."""
+        """Pass a row, or its deletion, to the attribution, as if a response had shown it."""
         show = self._shows.get(row.table)
         if show is None or show.table is None or row.column != show.table.key:
             return
@@ -238,7 +238,7 @@ class WatchedRun(Run):
         self.judge.attribution.observe(Exchange(Request("DELETE", path), Response(204)) if gone else shown)
 
     def outcome(self, accepted: Accepted | None = None) -> Outcome:
-        """Return the outcome, in which deviations that no client met are untested instead of fixed."""
+        """Return the outcome, in which deviations that no client has triggered are untested instead of fixed."""
         outcome = super().outcome(accepted)
         outcome.listed = [replace(listed, status="untested", reason=UNSEEN) if listed.status == "fixed" else listed
                           for listed in outcome.listed]

@@ -183,7 +183,7 @@ class Contract:
         return self.resolve(value["$ref"][1:])[1] if isinstance(value, dict) and "$ref" in value else value
 
     def validator_of(self, operation: Operation) -> Validator:
-        """Return the rules of an operation; of a field whose rules query a table without a list, those before."""
+        """Return the rules of an operation, without those from the first that queries a table without a list."""
         return self._with_less(operation, self.unlisted(operation), rules_before_tables)
 
     def certain(self, operation: Operation) -> Validator:
@@ -191,7 +191,7 @@ class Contract:
         return self._with_less(operation, self.asking(operation), no_rules)
 
     def _with_less(self, operation: Operation, fields: frozenset[str], left: Callable[[Any], list[str]]) -> Validator:
-        """Return the rules of an operation, and of some fields only those that are left."""
+        """Return the rules of an operation, with those of some fields reduced by ``left``."""
         if not fields:
             return operation.validator
         if (key := (operation.id, left)) not in self._field_rules:
@@ -338,5 +338,5 @@ def no_rules(_: str | Sequence[str]) -> list[str]:
 
 
 def rules_before_tables(rules: str | Sequence[str]) -> list[str]:
-    """Return the rules before the first that queries a table."""
+    """Return the rules before the first one that queries a table."""
     return list(takewhile(lambda rule: not ASKED.match(rule), split(rules)))

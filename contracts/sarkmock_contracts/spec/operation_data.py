@@ -51,7 +51,7 @@ def boundaries_beside_rules(operation: Operation, field: str) -> Mapping[str, An
 
 
 def own_bounds(operation: Operation, field: str) -> Bounds:
-    """Return the boundary values of a field: those of its rules and those beside them."""
+    """Return the boundary values of a field: those of its rules, checks and recipes."""
     bounds, own = bounds_of(operation.rules[field]), boundaries_beside_rules(operation, field)
     accept = [placeholder(value) for value in own["accept"]] if "accept" in own else bounds.accept
     return replace(bounds, accept=accept, reject=[*bounds.reject, *map(placeholder, own.get("reject", ()))])

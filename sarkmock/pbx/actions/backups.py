@@ -39,7 +39,6 @@ MOST_COMPRESSED = 2**20  # bytes of a backup's files; compression takes 20 ms fo
 EARLIEST, LATEST = datetime(1980, 1, 1, tzinfo=UTC).timestamp(), datetime(2107, 12, 31, tzinfo=UTC).timestamp()
 
 
-
 @dataclass(frozen=True)
 class Backup:
     """An archive and the database in it, if any."""

@@ -21,7 +21,6 @@ DUPLICATE_KEY = "Duplicate Key - {pkey}"
 def list_rows(context: Context) -> Reply:
     """Return all rows of the table, in its order."""
     table, tables, visible_names = table_of(context), context.state.tables, context.operation.visible
-
     if not context.encoded or tables.has_bytes:
         return Reply(tables.rows(table.name, table.where, table.order, visible_names))
     name, changes = (table.name, str(table.where), table.order, visible_names), tables.changes
@@ -143,8 +142,8 @@ def insert_row(context: Context, row: Row) -> int:
     table = table_of(context)
     stamp = context.state.clock.stamp()
     stamps = {"z_created": stamp, "z_updated": stamp} if table.stamps else {}
-    # Triggers set the time stamps, so the SQL in error messages does not name them.
-    def sql() -> str:
+
+    def sql() -> str:  # without the time stamps: triggers set them in the product
         names, values = ", ".join(map(quote_name, row)), ", ".join(map(bound_text, row.values()))
         return f"insert into {quote_name(table.name)} ({names}) values ({values})"
 

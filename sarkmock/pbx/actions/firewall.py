@@ -40,7 +40,7 @@ NOT_AN_ARRAY = "The {field} must be an array."
 NOT_LINES = "The {field} must be an array of lines."
 
 IPV4 = Family("Shorewall", 4, pbx_files.RULES_IPV4)
-FAMILY_IPV6 = Family("Shorewall6", 6, pbx_files.RULES_IPV6)
+IPV6 = Family("Shorewall6", 6, pbx_files.RULES_IPV6)
 
 
 def rules(family: Family, context: Context) -> Reply:

@@ -10,7 +10,6 @@ import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
-from importlib.resources import files
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -27,6 +26,7 @@ from sarkmock.pbx.seed import MOST_PROBLEMS, Origins, Place, Seed, SeedError, an
 from sarkmock.pbx.sql import OLDEST
 from sarkmock.pbx.state import PbxFile, State
 from sarkmock.spec import yaml12
+from sarkmock.spec.data_files import seed_file
 from sarkmock.spec.loading import Document, load
 from sarkmock.spec.operations import Operation, compile_document
 from sarkmock.spec.yaml12 import FileError
@@ -171,7 +171,7 @@ def named_seed(name: str, database: str) -> Seed:
 
 def own_seed(name: str, database: str) -> Seed:
     """Return one of the seeds of this package. A test checks its rows against the document's rules."""
-    return on_base(yaml12.read(Path(str(files("sarkmock.pbx").joinpath(f"seeds/{name}.yaml")))), database)[0]
+    return on_base(yaml12.read(seed_file(name)), database)[0]
 
 
 def with_archives(seed: Seed) -> Seed:
