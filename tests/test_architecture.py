@@ -28,7 +28,7 @@ LAYERS = [
     {"laravel.email_address", "pbx.asterisk", "pbx.database", "pbx.pbx_files", "server.http11",
      "spec.profiles"},
     {"spec.loading", "laravel.php", "pbx.accounts", "pbx.seed", "pbx.shorewall", "pbx.state_file",
-     "server.application", "server.tls"},
+     "server.application", "server.certificates", "server.tls"},
     {"laravel.presence"},
     {"laravel.rules", "pbx.state", "server.connection", "server.in_process"},
     {"laravel.validation", "pbx.persistence", "server.https_server"},
@@ -69,12 +69,12 @@ SPLIT = {"spec", "laravel", "pbx", "http", "server"}
 # Libraries that only the listed units may import, so that they can be replaced.
 LIBRARY_USERS = {
     "click": {"cli"},
-    "cryptography": {"server.tls"},
+    "cryptography": {"server.certificates"},
     "flask": {"http.flask_app", "server.mock", "control"},
     "jsonpath": {"spec.overlay"},
     "rich": {"cli"},
     "sqlite3": {"pbx.database", "pbx.sql", "pbx.actions"},
-    "trustme": {"server.tls"},
+    "trustme": {"server.certificates"},
     "yaml": {"spec.yaml12", "spec.yaml_values"},
 }
 OPTION_DEFAULT = "sarkmock.spec.data_files.BASE"  # the default of options: their help must load no library but click

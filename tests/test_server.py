@@ -17,9 +17,9 @@ import pytest
 
 from sarkmock import SarkMock
 from sarkmock.atomic import temporary_directory
+from sarkmock.server.certificates import context_of, make_certificate, names_of_host
 from sarkmock.server.http11 import Limits
 from sarkmock.server.https_server import CannotListen, Server
-from sarkmock.server.tls import context_of, make_certificate, names_of_host
 from tests.prefork import PROCESS
 from tests.serving import serving
 

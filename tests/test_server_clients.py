@@ -12,9 +12,9 @@ from functools import cache
 import pytest
 
 from sarkmock.http.web_server import PAGE
+from sarkmock.server.certificates import generated_context
 from sarkmock.server.http11 import Limits
 from sarkmock.server.https_server import Server
-from sarkmock.server.tls import generated_context
 
 HOST = b"Host: x\r\n"
 GET = b"GET / HTTP/1.1\r\n" + HOST + b"\r\n"

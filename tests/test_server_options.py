@@ -32,9 +32,9 @@ from sarkmock.faults import Faults
 from sarkmock.http.engine import Engine
 from sarkmock.proxy.server import Proxy, ProxyParts
 from sarkmock.proxy.upstream import Upstream
+from sarkmock.server.certificates import context_of, make_certificate, users_context
 from sarkmock.server.http11 import Limits
 from sarkmock.server.https_server import CannotListen, Server, allow_open_files, most_connections
-from sarkmock.server.tls import context_of, make_certificate, users_context
 from sarkmock.spec.yaml12 import FileError
 from tests.serving import mistake, proxying, serving
 

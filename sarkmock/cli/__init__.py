@@ -86,8 +86,8 @@ def summary(name: str) -> str:
     source = find_spec(module)
     assert source is not None, module
     text = Path(str(source.origin)).read_text(encoding="utf-8")
-    match = re.search(rf'^def {function}\(.*?"""(.*?)(?:\n\n|""")', text, re.MULTILINE | re.DOTALL)
-    return " ".join(match[1].split()) if match else ""
+    docstring = text.partition(f"\ndef {function}(")[2].partition('"""')[2].partition('"""')[0]
+    return " ".join(docstring.partition("\n\n")[0].split())
 
 
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import os
 import re
 import secrets
 import signal
@@ -13,7 +14,6 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, Protocol
 from urllib.parse import urlsplit
-from urllib.request import getproxies, proxy_bypass
 
 import click
 
@@ -26,7 +26,6 @@ from sarkmock.journal import DEFAULT_KEPT, Journal
 from sarkmock.server.addresses import is_loopback, is_wildcard
 from sarkmock.server.http11 import Limits
 from sarkmock.server.https_server import Listener, allow_open_files
-from sarkmock.server.tls import generated_context, users_context
 
 ENDINGS = (signal.SIGINT, signal.SIGTERM)
 
@@ -78,6 +77,8 @@ def server_tls(stack: ExitStack, host: str, cert: Path | None, key: Path | None,
         raise click.UsageError(f"{prefix}cert and {prefix}key cannot be used with --http")
     if http:
         return None, None
+    from sarkmock.server.certificates import generated_context, users_context  # slow to import
+
     if cert and key:
         return users_context(cert, key), None
     authority = stack.enter_context(temporary_directory()) / "ca.pem"
@@ -92,6 +93,10 @@ def listening_line(server: Listener, path: str) -> str:
 
 def proxy_hint(url: str) -> str:
     """Return a hint for a user whose environment sends requests to the server through a proxy."""
+    if not any(name.lower().endswith("_proxy") for name in os.environ):
+        return ""
+    from urllib.request import getproxies, proxy_bypass  # slow to import
+
     parts = urlsplit(url)
     if parts.scheme not in getproxies() or proxy_bypass(parts.hostname or ""):
         return ""

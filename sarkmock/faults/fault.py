@@ -10,7 +10,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass, fields, replace
 from functools import cache
 from http import HTTPStatus
-from http.client import responses
 from typing import TYPE_CHECKING, Any
 
 from sarkmock.http.engine import ApiRequest, Engine, Program
@@ -220,7 +219,7 @@ def plausible_field(rules: Rules) -> str:
 
 
 def status_phrase(code: int) -> str:
-    return responses.get(code, "Unknown Status")
+    return HTTPStatus(code).phrase if code in set(HTTPStatus) else "Unknown Status"
 
 
 def html(fault: Fault, request: ApiRequest, engine: Engine) -> Reply:

@@ -21,7 +21,7 @@ from sarkmock.http.middleware import Environ
 from sarkmock.http.replies import FaultyReply, PhpError, Reply
 from sarkmock.http.wsgi import Answer
 from sarkmock.journal.diagnosis import Reason, Verification, verdict_on, why
-from sarkmock.journal.entries import Criteria, CriteriaError, Entry, Notice, to_har
+from sarkmock.journal.entries import Criteria, CriteriaError, Entry, Notice
 from sarkmock.laravel.php import read_input
 from sarkmock.pbx.database import Database
 from sarkmock.spec import profiles
@@ -121,6 +121,8 @@ class Journal:
 
     def har(self, entries: Iterable[Entry] | None = None, origin: str = "https://127.0.0.1") -> str:
         """Export entries (default: all) as an HTTP Archive without secrets; ``origin`` is the mock's address."""
+        from sarkmock.journal.har import to_har  # slow to import
+
         return to_har(self.entries() if entries is None else entries, origin, self.count - len(self))
 
     def record(self, environ: Environ, request: ApiRequest, reply: Reply, answer: Answer, began: float,

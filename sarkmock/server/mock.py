@@ -23,7 +23,6 @@ from sarkmock.pbx.seeds import load_seed
 from sarkmock.pbx.state import State
 from sarkmock.server.addresses import LOOPBACK
 from sarkmock.server.https_server import Server, unbracketed
-from sarkmock.server.tls import generated_context
 from sarkmock.spec.data_files import BASE
 from sarkmock.spec.loading import Document
 from sarkmock.suggest import unknown_name
@@ -160,6 +159,8 @@ class SarkMock:
         tls = self._tls if isinstance(self._tls, ssl.SSLContext) else None
         if self._tls is True:
             self._authority = starting.enter_context(temporary_directory()) / "ca.pem"
+            from sarkmock.server.certificates import generated_context  # slow to import
+
             tls = generated_context(self._authority, self._address[0])
         return Server(self._application, *self._address, tls=tls, background=CONTROL_PREFIX, probe=HEALTH,
                       takes_long=self.engine.takes_long)
