@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING, Any
 
 from sarkmock.http.engine import ApiRequest, Engine, Program
 from sarkmock.http.middleware import TooManyAttempts, limit_headers
-from sarkmock.http.replies import Conflict, FaultyReply, Invalid, PbxUnavailable, Reply, RowNotFound, debug_body
+from sarkmock.http.replies import Conflict, FaultyReply, Invalid, Reply, RowNotFound, debug_body
 from sarkmock.laravel.validation import display_name
+from sarkmock.pbx.actions.ami import not_running
 from sarkmock.pbx.database import DatabaseLocked, LockedDatabase
 from sarkmock.pbx.state import State
 from sarkmock.spec import yaml12
@@ -201,7 +202,7 @@ def usual_reply(code: int, request: ApiRequest, engine: Engine) -> Reply:
         field = plausible_field(operation.rules) if operation else "fault"
         return Invalid({field: [f"The selected {display_name(field)} is invalid."]}).reply(engine.program.framework)
     if code == HTTPStatus.SERVICE_UNAVAILABLE and (operation and asks_pbx(operation)):
-        return PbxUnavailable("PBX not running").reply(engine.program.framework)
+        return not_running(operation).reply(engine.program.framework)
     return Reply(debug_body(status_phrase(code), HTTP_EXCEPTION), code, framework=True)
 
 

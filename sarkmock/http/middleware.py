@@ -174,7 +174,8 @@ class Throttle:
                 headers = self.take()
             except TooManyAttempts as rejection:
                 return rejection.reply
-            return with_headers(handle(request), headers)
+            reply = handle(request)
+            return reply if reply.early else with_headers(reply, headers)
         return limited
 
 

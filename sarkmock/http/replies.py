@@ -35,7 +35,8 @@ class Reply:
 
     ``status=None`` is the success status that the document declares. ``framework`` marks Laravel's own
     errors, which are HTML pages unless the client expects JSON. ``browser`` is an alternative reply for such clients.
-    ``early`` marks a reply that is sent before any middleware runs.
+    ``early`` marks a reply that is sent before any middleware adds headers. ``sent`` is JSON that was sent before the
+    product crashed: the body follows it.
     """
 
     body: Any = None
@@ -45,6 +46,7 @@ class Reply:
     framework: bool = False
     browser: Reply | None = None
     early: bool = False
+    sent: Any = None
 
 
 @dataclass(slots=True, frozen=True)
@@ -246,10 +248,13 @@ class QueryRejected(Rejection):
 
 
 class PbxUnavailable(Rejection):
-    """The PBX cannot do this now."""
+    """The PBX cannot do this now. ``crash`` is the message and exception of a crash that follows."""
 
-    def __init__(self, message: str) -> None:
+    def __init__(self, message: str, crash: Mapping[str, str] | None = None) -> None:
         super().__init__(503, {"message": message})
+        if crash:
+            page = error_reply(503, crash["message"], crash["exception"], UNPREPARED)
+            self._reply = replace(page, early=True, sent=self._reply.body)
 
 
 class PhpError(Exception):

@@ -255,6 +255,8 @@ def for_browser(reply: Reply, environ: Environ) -> Reply:
         reply = replace(reply, body=page.body, status=page.status, headers=page.headers,
                         content_type=page.content_type, framework=page.framework)
     page = error_page(reply) if reply.framework else redirection(reply, environ)
+    if reply.sent is not None:
+        page = replace(page, content_type=reply.content_type)
     return replace(page, body=b"") if bare else page
 
 
@@ -280,6 +282,8 @@ def render(reply: Reply, method: str, caching: str = NO_CACHE) -> Answer:
     ``caching`` is the Cache-Control of a reply that has none.
     """
     payload = reply.body if isinstance(reply.body, bytes) else b"" if reply.body is None else to_json(reply.body)
+    if reply.sent is not None:
+        payload = to_json(reply.sent) + payload
     if not isinstance(reply.body, bytes) and HALF in payload and not is_readable(reply.body):
         # a key that is not UTF-8, which the product cannot encode either
         crash = replace(reply, body=debug_body(MALFORMED, "InvalidArgumentException"), status=500)

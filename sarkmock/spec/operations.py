@@ -59,6 +59,7 @@ class Operation:
     spec: Mapping[str, Any]
     guard: str | None = None
     abilities: tuple[str, ...] = ()
+    then_crash: Mapping[str, str] | None = None  # after a 503
 
     @property
     def name(self) -> str:
@@ -107,6 +108,7 @@ def _compile(document: Document, framework: Framework, path: str, method: str,
         parameters=tuple(PARAMETER.findall(path)),
         rules=rules, validator=Validator(rules, framework.messages), table=_table(item),
         visible=tuple(properties), spec=spec, guard=guard, abilities=abilities,
+        then_crash=resolve(document, spec["responses"].get("503", {})).get("x-then-crash"),
         defaults={name: schema["default"] for name, schema in properties.items() if "default" in schema})
 
 

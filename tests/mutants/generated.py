@@ -151,9 +151,15 @@ def of_list(change: Callable[[list[Any]], list[Any]]) -> After:
 
 
 def of_error(status: int, change: Callable[[Any], Any]) -> After:
-    """Change the JSON body of an error."""
-    return lambda box, operation, request, response: (
-        with_json(response, change(response.json)) if response.status == status and response.json else response)
+    """Change the JSON body of an error. A debug page that follows it stays."""
+    def after(box: Mutated, operation: Operation, request: Request, response: Response) -> Response:
+        if response.status != status:
+            return response
+        error, page = response.error_and_page
+        changed = with_json(error, change(error.json)) if error.json else error
+        return replace(changed, body=changed.body + page)
+
+    return after
 
 
 def of(target: Operation, change: After) -> After:

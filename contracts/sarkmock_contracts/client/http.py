@@ -7,7 +7,7 @@ import re
 import threading
 from collections.abc import Callable, Iterable
 from concurrent.futures import Future, wait
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
 from typing import Any, TypeVar
 from urllib.parse import quote, urlencode
@@ -20,6 +20,7 @@ MOST_BYTES = 64 << 20  # of a body; a backup may be large
 JSON_LEVELS = 100
 LARGEST_NUMBER = 10**9  # in a header: seconds, requests
 LONG_INTEGER = 300  # digits
+SENT_BEFORE_CRASH = 503
 _LONG_INTEGER = re.compile(rb"[0-9]{%d}" % LONG_INTEGER)
 _SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")
 
@@ -167,6 +168,12 @@ class Response:
     @cached_property
     def json(self) -> Any:
         return bounded_json(self.body)
+
+    @cached_property
+    def error_and_page(self) -> tuple[Response, bytes]:
+        """The response with its error alone, and the debug page of a crash after the error was sent, if any."""
+        end = self.body.find(b"}") + 1 if self.status == SENT_BEFORE_CRASH and self.json is None else 0
+        return (replace(self, body=self.body[:end]), self.body[end:]) if end else (self, b"")
 
     @property
     def fields(self) -> dict[str, Any]:

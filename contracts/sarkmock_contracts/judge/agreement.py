@@ -13,7 +13,7 @@ from weakref import WeakKeyDictionary
 
 from sarkmock.suite_api import Operation
 
-from ..client.http import Exchange, Request, Response
+from ..client.http import Exchange, Request, Response, bounded_json
 from ..spec.contract import Contract
 from ..spec.operation_data import LiveTables, key_text
 from .oracle import Problem, verdict
@@ -50,7 +50,7 @@ def agrees(problem: Problem, exchange: Exchange, expected: Response, row: tuple[
     if problem.check == "header":
         return response.header(problem.field) == expected.header(problem.field)
     if problem.check in OF_COLUMN and problem.field:
-        shown, wanted = rows_of(response.json, *row), rows_of(expected.json, *row)
+        shown, wanted = (rows_of(one.error_and_page[0].json, *row) for one in (response, expected))
         return bool(columns(shown, problem.field) == columns(wanted, problem.field))
     if problem.check in OF_ROWS:
         return bool(first_values(response.json) == first_values(expected.json))
@@ -176,6 +176,9 @@ def without_volatile_values(response: Response) -> Any:
     """Return the body without values that depend on time or chance; "crash" for a crash."""
     if is_crash(response):
         return "crash"
+    error, page = response.error_and_page
+    if page:
+        return mask_volatile("", [error.json, bounded_json(page)])
     if response.json is None or response.body.startswith(BOM_UTF8):
         return len(response.body) > 0 if response.content_type.startswith("application/") else response.body
     return mask_volatile("", response.json)

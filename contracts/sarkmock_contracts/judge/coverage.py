@@ -100,6 +100,8 @@ def gaps_at_place(contract: Contract, coverage: Coverage, place: str) -> Iterato
         yield from gaps_in_framework(coverage, steps[1])
     elif len(steps) > 2 and steps[1] == "schemas":
         yield from gaps_in_schema(contract, coverage, pointer(*steps[:3]), steps[3:])
+    elif len(steps) > 2 and steps[1] == "responses":
+        yield from gaps_in_response(contract, coverage, pointer(*steps[:3]))
 
 
 def gaps_in_framework(coverage: Coverage, key: str) -> Iterator[str]:
@@ -120,6 +122,16 @@ def gaps_on_path(contract: Contract, coverage: Coverage, steps: list[str]) -> It
         yield why_unreached(coverage, operation)
         if rest[1:] and rest[1] in ("x-after", "x-action"):
             yield why_unchecked(coverage, operation)
+
+
+def gaps_in_response(contract: Contract, coverage: Coverage, place: str) -> Iterator[str]:
+    """Yield reasons for a response that operations share."""
+    for operation in contract.operations:
+        for status in contract.responses(operation):
+            documented = contract.response(operation, int(status))
+            if documented is not None and documented[0] == place:
+                seen = coverage.statuses[operation.id, int(status)]
+                yield "" if seen else f"{operation.name} never returned {status}"
 
 
 def gaps_in_schema(contract: Contract, coverage: Coverage, schema: str, rest: list[str]) -> Iterator[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Collection, Container, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
@@ -28,6 +29,8 @@ PBX_DOWN = 503  # the product checks that the PBX runs before it does anything
 OF_FORM = {"body", "schema", "content-type", "header"}  # checks of the form of a response
 OF_STATUS = {"status", "answer", "unknown-key"}  # checks that responses to other requests may refute
 RUN_STATE = "syscommands.pbxrunstate"
+# The product waits 60 ms for Asterisk, and then crashes: it cannot even build its error response, or finds no value.
+LATE = re.compile(r"App\\CustomClasses\\Response|strpos\(\)")
 
 
 @dataclass(frozen=True)
@@ -83,11 +86,14 @@ class Judge:
         self.history = History(contract)
         self.witnesses = JudgedAnswers(live, stored)
         self._separating: list[Finding] = []
+        self._asked_run_state = False
         self.listings = Listings(contract)
 
     def judge(self, exchange: Exchange) -> Judged:
         """Compare an exchange with the document and record it."""
         self.requests += 1
+        if exchange.response.status == PBX_DOWN and not self._asked_run_state:
+            self._is_stopped()  # if others have stopped the PBX, the models must know it before they see this response
         self.attribution.observe(exchange)
         operation = self.contract.operation_of(exchange.request)
         if operation is None:
@@ -120,8 +126,8 @@ class Judge:
         known = self.contract.by_id.get(operation)
         if known is not None and self.only is not None and not in_section(known, self.only):
             return False
-        if not self._is_of_rejection(operation, problem, evidence) and self._pbx_is_down(evidence):
-            self.gaps.unavailable.add("the PBX is stopped")
+        if reason := self._asterisk_is_unavailable(operation, problem, evidence):
+            self.gaps.unavailable.add(reason)
             return False
         identity = Identity(operation, problem.check, problem.field, problem.kind)
         finding = Finding(identity, problem.message, evidence, request=self.requests)
@@ -299,6 +305,14 @@ class Judge:
             guilty = suspects
         return problem._replace(field=guilty[0]) if guilty else problem
 
+    def _asterisk_is_unavailable(self, operation: str, problem: Problem, evidence: Sequence[Exchange]) -> str:
+        """Return why Asterisk did not serve a request; empty if that is not the problem."""
+        if not self._is_of_rejection(operation, problem, evidence) and self._pbx_is_down(evidence):
+            return "the PBX is stopped"
+        if self._asterisk_was_late(evidence):
+            return "Asterisk did not respond in time to some requests, which crashed"
+        return ""
+
     def _is_of_rejection(self, operation: str, problem: Problem, evidence: Sequence[Exchange]) -> bool:
         """Whether the problem is how, or when, the target reports that its PBX is stopped."""
         known = self.contract.by_id.get(operation)
@@ -307,11 +321,24 @@ class Judge:
 
     def _pbx_is_down(self, evidence: Iterable[Exchange]) -> bool:
         """Whether a 503 in the evidence is justified: the box reports that its PBX is stopped."""
+        return any(exchange.response.status == PBX_DOWN for exchange in evidence) and self._is_stopped()
+
+    def _is_stopped(self) -> bool:
+        self._asked_run_state = True
         state = self.contract.by_id.get(RUN_STATE)
-        if state is None or all(exchange.response.status != PBX_DOWN for exchange in evidence):
+        if state is None:
             return False
         with suppress(Unanswered):
             return bool(self.client.get(state.path).json == {"pbxrunstate": False})
+        return False
+
+    def _asterisk_was_late(self, evidence: Sequence[Exchange]) -> bool:
+        """Whether the last response is the crash of a request that Asterisk did not answer in time, as it does now."""
+        fields = evidence[-1].response.fields if evidence else {}
+        if not (str(fields.get("file")).endswith("/Ami.php") and LATE.search(str(fields.get("message")))):
+            return False
+        with suppress(Unanswered):
+            return self.client.get("/astamis/CoreStatus").ok
         return False
 
 

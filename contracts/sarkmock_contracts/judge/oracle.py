@@ -8,8 +8,8 @@ against errors in both.
 from __future__ import annotations
 
 from codecs import BOM_UTF8
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Generator, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from typing import Any, NamedTuple
 from weakref import WeakKeyDictionary
@@ -55,6 +55,8 @@ def conformance_problems(contract: Contract, operation: Operation, exchange: Exc
         text = f"{response.status} is {found_type}, documented: {', '.join(content)}"
         yield Problem("content-type", "", response.content_type, text)
     elif response.content_type == "application/json" and exchange.request.method != "HEAD":
+        if "x-then-crash" in spec:
+            exchange = yield from _before_crash(spec["x-then-crash"], exchange)
         yield from _body(contract, place + pointer("content", "application/json", "schema"), exchange)
 
 
@@ -68,6 +70,15 @@ def _empty(exchange: Exchange) -> Iterator[Problem]:
     if exchange.response.body:
         text = f"{exchange.response.status} is documented without a body, but has {_short(exchange.response.body)}"
         yield Problem("body", "", "not empty", text)
+
+
+def _before_crash(crash: Any, exchange: Exchange) -> Generator[Problem, None, Exchange]:
+    """Return the exchange without the debug page that follows its JSON. Yield a problem if none follows."""
+    error, page = exchange.response.error_and_page
+    if crash["message"].encode() in page:
+        return replace(exchange, response=error)
+    yield Problem("body", "", "no debug page", f"no debug page follows the JSON: {_short(exchange.response.body)}")
+    return exchange
 
 
 def _body(contract: Contract, place: str, exchange: Exchange) -> Iterator[Problem]:

@@ -184,14 +184,21 @@ class Replica:
                 self._take(operation, operation.table, exchange, expected)
 
     def _take_what_was_there(self, exchange: Exchange) -> None:
-        """Store what a read shows of the state before it: firewall rules, and rows of the first list of a path."""
+        """Store what a read shows of the state before it: run state, firewall rules, rows of a path's first list."""
         operation = self.leader.operation(exchange.request) if exchange.request.method == "GET" else None
         if operation is None or not exchange.response.ok:
             return
-        if operation.path in RULE_FILES:
+        if operation.action == "pbx_run_state":
+            self._take_run_state(exchange.response.fields.get("pbxrunstate"))
+        elif operation.path in RULE_FILES:
             self._take_rules(RULE_FILES[operation.path], exchange.response.json)
         elif operation.action == "index" and operation.table is not None and operation.path not in self._listed:
             self._take_first_list(operation.path, operation.table, exchange.response)
+
+    def _take_run_state(self, running: Any) -> None:
+        pbx = self.state.pbx
+        if isinstance(running, bool) and running != pbx.running:
+            (pbx.start if running else pbx.stop)()
 
     def _take_rules(self, file: str, shown: Any) -> None:
         """Store firewall rules, however the target wraps them."""

@@ -17,6 +17,7 @@ from sarkmock.laravel import php
 from sarkmock.pbx.asterisk import sent_value
 from sarkmock.pbx.database import Row
 from sarkmock.pbx.state import State
+from sarkmock.spec.operations import Operation
 
 AmiPacket = dict[str, str]
 Packets = list[AmiPacket]
@@ -37,7 +38,7 @@ def error(message: str) -> Packets:
 def as_list(ask: Callable[[State], Packets]) -> Callable[[Context], Reply]:
     """Return an action for a list, as the product sends it: without the packet that ends it, and 404 if it is empty."""
     def action(context: Context) -> Reply:
-        require_pbx(context.state)
+        require_pbx(context)
         packets = ask(context.state)
         if any(packet.get("ListItems") == "0" for packet in packets):
             raise NotFound({"message": "Empty Object set returned from AMI"})
@@ -52,7 +53,7 @@ def as_object(ask: Callable[..., Packets], place: str = "", *, option: str = "")
     ``place`` is appended to the requested names; ``option`` is a variable of the request that Asterisk receives too.
     """
     def action(context: Context) -> Reply:
-        require_pbx(context.state)
+        require_pbx(context)
         names = [requested_name(context, name) + place for name in context.path]
         if option and context.input.get(option) is not None:
             names.append(php.to_text(context.input[option], option))
@@ -74,28 +75,32 @@ def second_part(text: Any) -> str:
     return "" if text is None else str(text).partition(": ")[0]
 
 
-def require_pbx(state: State) -> None:
-    if not state.pbx.running:
-        raise PbxUnavailable("PBX not running")
+def require_pbx(context: Context) -> None:
+    if not context.state.pbx.running:
+        raise not_running(context.operation)
+
+
+def not_running(operation: Operation) -> PbxUnavailable:
+    return PbxUnavailable("PBX not running", operation.then_crash)
 
 
 def unknown_function(context: Context) -> Reply:
     """Respond 404 for an unsupported function."""
-    require_pbx(context.state)
+    require_pbx(context)
     raise NotFound({"message": "AMI Action invalid or unsupported"})
 
 
 def with_key(ask: Callable[..., Any], *names: str) -> Callable[[Context], Reply]:
     """Return an action for a function of AstDB, which takes the variables with these names."""
     def action(context: Context) -> Reply:
-        require_pbx(context.state)
+        require_pbx(context)
         return keyed_object(context, ask(context.state.astdb, *(requested_name(context, name) for name in names)))
     return action
 
 
 def reject_family(context: Context) -> Reply:
     """Respond that Asterisk failed: the published handler reads a family that the path does not have."""
-    require_pbx(context.state)
+    require_pbx(context)
     return keyed_object(context, False)
 
 
@@ -106,7 +111,7 @@ def keyed_object(context: Context, value: Any) -> Reply:
 
 
 def reload(context: Context) -> Reply:
-    require_pbx(context.state)
+    require_pbx(context)
     context.state.pbx.reload()
     return Reply({"Response": "Reload sent"})
 
@@ -122,7 +127,7 @@ def originate_caller(context: Context) -> Reply:
 
 
 def connect(context: Context, phone: str, dial_context: str) -> Reply:
-    require_pbx(context.state)
+    require_pbx(context)
     caller, target, clid = (php.to_text(context.input.get(name)) for name in (phone, "target", "clid"))
     context.state.pbx.originate(caller, target, dial_context, clid)
     return Reply({"message": "Request Sent"})
@@ -130,7 +135,7 @@ def connect(context: Context, phone: str, dial_context: str) -> Reply:
 
 def hang_up(context: Context) -> Reply:
     """Hang up a channel, whose technology and name are two path segments; return Asterisk's response as text."""
-    require_pbx(context.state)
+    require_pbx(context)
     if context.state.pbx.hangup(f"{requested_name(context, 'id')}/{requested_name(context, 'key')}"):
         text = "\r\nResponse: Success\r\nMessage: Channel Hungup\r\n\r\n"
     else:

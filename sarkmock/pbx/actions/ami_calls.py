@@ -152,7 +152,7 @@ def conference_rooms(state: State) -> Packets:
 
 def conference(context: Context) -> Reply:
     """Return the callers of a conference: none. The product writes its name into a text, which crashes for an array."""
-    require_pbx(context.state)
+    require_pbx(context)
     if context.debug:
         php.to_text(context.input.get("id"), "id")
     return as_list(conference_rooms)(context)
@@ -273,7 +273,7 @@ def list_function(context: Context) -> Reply:
 
 def pjsip_endpoints(context: Context) -> Reply:
     """Return an empty list: the mock's phones use chan_sip, and the product drops the only packet."""
-    require_pbx(context.state)
+    require_pbx(context)
     return Reply([])
 
 

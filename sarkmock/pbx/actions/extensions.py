@@ -127,14 +127,14 @@ def crash_as_conflict(action: Callable[[Context], Reply]) -> Callable[[Context],
 
 
 def show_runtime(context: Context) -> Reply:
-    require_pbx(context.state)
+    require_pbx(context)
     number = current_row(context)["pkey"]
     return Reply({name: db_get(context.state.astdb, name, number) for name in RUNTIME})
 
 
 def update_runtime(context: Context) -> Reply:
     """Store the runtime values. Only cfim may be "0": the product skips the others if they are falsy."""
-    require_pbx(context.state)
+    require_pbx(context)
     number = current_row(context)["pkey"]
     for name in RUNTIME:
         text = php.to_text(context.input.get(name))
