@@ -14,8 +14,8 @@ from sarkmock import Engine, Journal
 from sarkmock.control import MockControl
 from sarkmock.http.direct import Direct
 from sarkmock.http.engine import ApiRequest
+from sarkmock.server.certificates import CertificatePair, context_of
 from sarkmock.server.https_server import Server
-from sarkmock.server.tls import CertificatePair, context_of
 
 TENANTS = 20
 

@@ -32,7 +32,7 @@ from statistics import quantiles
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
-from sarkmock.server.tls import CertificatePair, make_certificate
+from sarkmock.server.certificates import CertificatePair, make_certificate
 from sarkmock.suite_api import load
 
 HERE = Path(__file__).parent
@@ -47,6 +47,7 @@ TENANTS = [{"pkey": f"tenant{number:02}", "description": f"Tenant {number}"} for
 SHOWN = "/tenants/tenant01"
 PATIENCE = 60.0
 ROUNDS = 5
+STARTS = 5
 
 
 class Call(NamedTuple):
@@ -77,13 +78,16 @@ def row(number: int) -> str:
     return json.dumps({"pkey": f"bench{number}", "description": "Bench"})
 
 
-def tenant_calls(prefix: str = "", key: str = "tenant01", **without: Call | None) -> dict[str, Call]:
-    """The requests for tenants, as in the API."""
+def tenant_calls(prefix: str = "", key: str = "tenant01", invalid: tuple[str, int] | None = ('{"pkey": "bench"}', 422),
+                 ) -> dict[str, Call]:
+    """The requests for tenants, as in the API; ``invalid`` is a body and the status of its rejection."""
     calls = {"list of 20": Call("GET", f"{prefix}/tenants"), "show": Call("GET", f"{prefix}/tenants/{key}"),
              "valid POST": Call("POST", f"{prefix}/tenants", row, 201),
-             "invalid POST": Call("POST", f"{prefix}/tenants", lambda _: '{"pkey": "bench"}', 422),
              "PUT": Call("PUT", f"{prefix}/tenants/{key}", lambda n: f'{{"description": "bench{n}"}}')}
-    return {name: call for name, call in {**calls, **without}.items() if call is not None}
+    if invalid is not None:
+        body, status = invalid
+        calls["invalid POST"] = Call("POST", f"{prefix}/tenants", lambda _: body, status)
+    return calls
 
 
 def user_calls() -> dict[str, Call]:
@@ -185,15 +189,15 @@ PEERS = (
     Peer("Prism", node_package("@stoplight/prism-cli"), lambda port, folder, _: [
         str(NODE / ".bin" / "prism"), "mock", "--port", str(port), "--verboseLevel", "silent", str(document(folder))],
         tenant_calls(), kind="our document: validates, no state"),
-    Peer("Mockoon", node_package("@mockoon/cli"), mockoon, tenant_calls(**{"invalid POST": None}), True,
+    Peer("Mockoon", node_package("@mockoon/cli"), mockoon, tenant_calls(invalid=None), True,
          "our document: neither"),
     Peer("WireMock", node_package("wiremock") if shutil.which("java") else None, wiremock, tenant_calls(), True,
          "five stubs: one rule, no state"),
-    Peer("json-server", node_package("json-server"), json_server, tenant_calls(**{"invalid POST": None}),
+    Peer("json-server", node_package("json-server"), json_server, tenant_calls(invalid=None),
          kind="state, no validation"),
     Peer("connexion", python_package("connexion"), lambda port, folder, _: [
         sys.executable, "-m", "connexion", "run", str(older_document(folder)), "--mock=all", "--port", str(port)],
-        tenant_calls(**{"invalid POST": Call("POST", "/tenants", lambda _: '{"pkey": 5}', 400)}),
+        tenant_calls(invalid=('{"pkey": 5}', 400)),
         kind="four operations: validates, no state"),
     Peer("moto (IAM users)", python_package("moto") if find_spec("moto") else None, moto, user_calls(), True,
          "another API: rules, state"),
@@ -202,7 +206,7 @@ PEERS = (
 
 @contextmanager
 def running(peer: Peer, folder: Path, pair: CertificatePair | None) -> Iterator[tuple[str, int, float]]:
-    """URL, process group and seconds until the first response."""
+    """URL, process group and seconds until the first response of a peer."""
     with socket.create_server(("127.0.0.1", 0)) as probe:
         port = probe.getsockname()[1]
     command, start = peer.command(port, folder, pair), time.perf_counter()
@@ -296,17 +300,31 @@ def compared(sides: tuple[Side, Side], seconds: float, numbers: Iterator[int]) -
             "ratio": theirs / ours}
 
 
+def started(peer: Peer, pair: CertificatePair | None) -> tuple[float, float]:
+    """Seconds until a peer's first response, and its processor time."""
+    with tempfile.TemporaryDirectory() as folder, running(peer, Path(folder), pair) as (_, group, seconds):
+        return seconds, processor(group)
+
+
+def cold_start(peer: Peer, pair: CertificatePair | None) -> dict[str, float]:
+    """The fastest of some starts, in turns with ours, and how many times our processor time it takes."""
+    starts = [(started(peer, pair), started(PEERS[0], pair)) for _ in range(STARTS)]
+    (seconds, theirs), (_, ours) = (map(min, *side) for side in zip(*starts, strict=True))
+    return {"cold start s": seconds, "cold start ratio": theirs / ours}
+
+
 def measure(peer: Peer, seconds: float, pair: CertificatePair | None) -> dict[str, Any]:
     ours = PEERS[0]
+    start = cold_start(peer, pair)
     with (tempfile.TemporaryDirectory() as folder, tempfile.TemporaryDirectory() as second,
-          running(peer, Path(folder), pair) as (url, group, start),
+          running(peer, Path(folder), pair) as (url, group, _),
           running(ours, Path(second), pair) as (beside, other, _)):
         numbers = iter(range(1, 10_000_000))
         prepare(peer, url)
         work = {name: compared(((url, group, call), (beside, other, ours.calls[name])), seconds, numbers)
                 for name, call in peer.calls.items()}
         return {"peer": peer.name, "release": peer.release, "https": pair is not None, "kind": peer.kind,
-                "cold start s": start, "memory MB": memory(group), "work": work}
+                **start, "memory MB": memory(group), "work": work}
 
 
 def prepare(peer: Peer, url: str) -> None:
@@ -327,8 +345,9 @@ def markdown(report: Mapping[str, Any]) -> str:
     for result in results:
         cells = [cell(result["work"].get(name), ours=result["peer"] == PEERS[0].name) for name in WORK]
         name = f"{result['peer']} {result['release']}, {'HTTPS' if result['https'] else 'HTTP'}"
-        lines.append(f"| {name} ({result['kind']}) | {result['cold start s']:.1f} s | {result['memory MB']:.0f} MB | "
-                     f"{' | '.join(cells)} |")
+        ratio = "" if result["peer"] == PEERS[0].name else f" ({result['cold start ratio']:.1f}x)"
+        lines.append(f"| {name} ({result['kind']}) | {result['cold start s']:.2f} s{ratio} | "
+                     f"{result['memory MB']:.0f} MB | {' | '.join(cells)} |")
     return "\n".join(lines) + "\n"
 
 

@@ -25,7 +25,7 @@ from rich.console import Console
 from rich.table import Table
 from servers import Candidate, running
 
-from sarkmock.server.tls import make_certificate
+from sarkmock.server.certificates import make_certificate
 from sarkmock.spec.loading import load
 
 SHOW = Shot("show", 200, "GET", "/api/tenants/default")

@@ -27,7 +27,7 @@ from load import Shot, rate
 from rich.console import Console
 from rich.table import Table
 
-from sarkmock.server.tls import CertificatePair, make_certificate
+from sarkmock.server.certificates import CertificatePair, make_certificate
 from sarkmock.spec.loading import load
 
 SCRIPT = Path(__file__).with_name("candidates.py")

@@ -17,16 +17,17 @@ from werkzeug.test import create_environ
 
 from sarkmock import Engine, State, create_app, load_seed
 from sarkmock.pbx.persistence import Kept, Storage
+from sarkmock.server.application import Application
 
 DISK = Path.cwd()  # /tmp is memory on many machines
 
 
-def send(app, method: str, path: str, body: bytes = b"") -> None:
+def send(app: Application, method: str, path: str, body: bytes = b"") -> None:
     environ = create_environ(f"/api/{path}", method=method, data=body, content_type="application/json")
     b"".join(app(environ, lambda *_: None))
 
 
-def microseconds(app, count: int) -> dict[str, float]:
+def microseconds(app: Application, count: int) -> dict[str, float]:
     reads, writes = [], []
     for number in range(count):
         start = time.perf_counter()
@@ -41,7 +42,7 @@ def microseconds(app, count: int) -> dict[str, float]:
 def measure(seed: str, kept: bool, count: int) -> dict[str, float]:
     engine = Engine(state=State(load_seed(seed)))
     with ExitStack() as stack:
-        app = create_app(engine)
+        app: Application = create_app(engine)
         if kept:
             directory = stack.enter_context(tempfile.TemporaryDirectory(dir=DISK))
             storage = stack.enter_context(closing(Storage(Path(directory) / "state")))

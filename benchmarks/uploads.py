@@ -172,7 +172,7 @@ def main() -> None:
             measured = partial(measure_in_process, Engine())
         else:
             url, process = stack.enter_context(serving("--http"))
-            measured = partial(measure, urlsplit(url).port, process)
+            measured = partial(measure, urlsplit(url).port or 443, process)
         for name, (kind, make) in SHAPES.items():
             if options.only in name:
                 status, cost, longest = measured(kind, make(size)[:2**20 * 40])

@@ -268,7 +268,7 @@ def test_existing_firewall_rules_are_not_a_finding(target: str) -> None:
     assert named == {("firewall-rules-wrapped",)}
 
 
-@pytest.mark.parametrize("seed", ["demo", "empty"])
+@pytest.mark.parametrize("seed", ["demo", pytest.param("empty", marks=pytest.mark.slow)])
 @pytest.mark.parametrize("target", [name for name in PROFILES if deviations_of(name)])
 def test_existing_rows_are_not_a_finding(target: str, seed: str) -> None:
     """The first list shows rows that the predicting mock does not have. Deviations in their form are known."""
@@ -287,7 +287,8 @@ def test_crash_is_not_evidence_about_rules() -> None:
 
 
 @pytest.mark.parametrize(("judge", "target"), [
-    ("shipped", "2020-06"), ("2020-06", "shipped"), pytest.param("shipped", "L10", marks=pytest.mark.slow)])
+    ("shipped", "2020-06"),
+    *(pytest.param(*pair, marks=pytest.mark.slow) for pair in (("2020-06", "shipped"), ("shipped", "L10")))])
 def test_two_versions_differ_by_exactly_their_deviations(judge: str, target: str) -> None:
     """A deviation without a finding is one that none of the requests can show."""
     cell = Cell(judge, target, LENGTHY)

@@ -60,7 +60,7 @@ def control(tmp_path_factory):
 @pytest.mark.parametrize("mode", schemathesis.GenerationMode)
 @pytest.mark.parametrize("endpoint", list(endpoints()), ids=lambda endpoint: endpoint.id)
 def test_control_plane_conforms_to_document(control, endpoint, mode):
-    @settings(max_examples=12, deadline=None, database=None, suppress_health_check=list(HealthCheck))
+    @settings(max_examples=6, deadline=None, database=None, suppress_health_check=list(HealthCheck))
     @given(control[endpoint.path][endpoint.method].as_strategy(generation_mode=mode))
     def conforms(case):
         case.call_and_validate(checks=CONFORMANCE)

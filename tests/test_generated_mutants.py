@@ -26,7 +26,7 @@ SEED = int(os.environ.get("SARKMOCK_SEED", "1"))
 FURTHER = COUNT // 3  # of the documented profile, in which nothing crashes
 PROFILES = ("documented", "shipped")
 CHUNK = 3
-TEXTS = 6
+TEXTS = 2
 EARLY = 700  # requests, the first parts of the sweep among them
 
 
