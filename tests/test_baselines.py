@@ -27,7 +27,6 @@ from sarkmock_contracts.baselines.facts import (
     Fact,
     Facts,
     baseline_text,
-    line_validator,
     read_baseline,
     write_baseline,
 )
@@ -37,6 +36,7 @@ from sarkmock_contracts.baselines.recording import BoxRecorder
 from sarkmock_contracts.client.target import Target
 from sarkmock_contracts.client.transports import embedded_transport
 from sarkmock_contracts.errors import BadBaseline, Withheld
+from sarkmock_contracts.safety.ledger import line_validator
 
 from sarkmock import Seed, profile_names
 from tests.guarded import Box, guarded
@@ -260,8 +260,9 @@ def test_baseline_contains_no_row_values(shipped):
 def test_every_kind_of_fact_is_defined(shipped):
     kinds = json.loads(BASELINE_SCHEMA.read_text())["$defs"]["fact"]["properties"]["fact"]["enum"]
     assert {fact.fact for fact in shipped} <= set(kinds)
-    assert all(line_validator("fact").is_valid(fact.line()) for fact in shipped)
-    assert not line_validator("fact").is_valid({"op": "GET /x", "fact": "status", "of": "read", "is": "200"})
+    validator = line_validator(BASELINE_SCHEMA, "fact")
+    assert all(validator.is_valid(fact.line()) for fact in shipped)
+    assert not validator.is_valid({"op": "GET /x", "fact": "status", "of": "read", "is": "200"})
 
 
 GOOD = baseline_text(baseline(Facts([Fact("GET /tenants", "reach", "", "there")])))

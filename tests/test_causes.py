@@ -64,7 +64,9 @@ ANOTHER_METHOD = [finding("queues.create", "status", "", "405", "returned 405, d
                   finding("queues.list", "method", "", "PUT", "PUT returned 422, expected 405", 422)]
 LOST_ROW = [finding("daytimers.create", "link", "show", "404", "GET /daytimers/1 returned 404, expected 200", 404),
             finding("daytimers.list", "list", "", "missing", "'1' exists but is not listed", 200),
-            finding("daytimers.delete", "answer", "", "404", "DELETE returned 404 for a valid request", 404)]
+            finding("daytimers.delete", "answer", "", "404", "DELETE returned 404 for a valid request", 404),
+            finding("daytimers.create", "stored", "id", "changed", "id was sent as '1' and is '2'", 201)]
+KEYS = {"daytimers.create": "id"}
 NESTED = [finding("phones.update", check, field, kind, f"{field} {kind}", 422,
                   {"errors": {"cfim": ["The cfim is wrong."]}})
           for check, field, kind in (("rules", "cfim", "accepted"), ("rules", "errors", "rejected"),
@@ -96,20 +98,20 @@ GROUPS = [NOT_FOUND, INTEGERS, BOUNDS, CRASHES, VARIABLE, STRICTER, SHORTER_LIST
 
 @pytest.mark.parametrize("group", GROUPS)
 def test_findings_in_common_have_one_cause(group):
-    (cause,) = causes_of(group)
+    (cause,) = causes_of(group, KEYS)
     assert cause.findings == tuple(group)
 
 
 def test_different_causes_are_separate_and_no_finding_is_lost():
     findings = [item for group in GROUPS for item in group]
-    causes = causes_of(findings)
+    causes = causes_of(findings, KEYS)
     assert sorted(str(item) for cause in causes for item in cause.findings) == sorted(map(str, findings))
     grouped = sorted(sorted(map(str, cause.findings)) for cause in causes)
     assert grouped == sorted(sorted(map(str, group)) for group in GROUPS)
 
 
 def test_cause_lists_operations_and_fields():
-    (cause,) = causes_of(NOT_FOUND)
+    (cause,) = causes_of(NOT_FOUND, KEYS)
     assert cause.operations == ["agents.show", "queues.show", "routes.show"]
     assert cause.fields == ["reason", "message"]
     assert "404" in cause.title

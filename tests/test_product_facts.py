@@ -52,7 +52,7 @@ def shapes(route):
 
 def operations_of(profile, resource):
     return [operation for operation in OPERATIONS[profile]
-            if operation.path.split("/")[1] == resource and not operation.path.endswith("/runtime")]
+            if operation.collection == resource and not operation.path.endswith("/runtime")]
 
 
 @pytest.mark.parametrize("profile", FACTS)
@@ -103,7 +103,7 @@ def test_update_has_the_products_rules(profile, resource):
     ids=lambda value: getattr(value, "id", value))
 def test_new_row_has_the_products_defaults(profile, operation):
     defaults = {**operation.defaults, **operation.table.defaults}
-    observed = FACTS[profile]["resources"][operation.path.split("/")[1]]["defaults"] or {}
+    observed = FACTS[profile]["resources"][operation.collection]["defaults"] or {}
     different = {name for name in defaults.keys() | observed.keys()
                  if name not in defaults or name not in observed or defaults[name] != observed[name]}
     assert different == DIFFERENT_DEFAULTS.get(operation.id, set())

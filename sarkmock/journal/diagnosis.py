@@ -73,9 +73,9 @@ def nearest_operations(program: Program, method: str, steps: list[str]) -> list[
 @lru_cache(maxsize=256)
 def nearest_resource(program: Program, name: str) -> list[Operation]:
     """Return the operations whose first path segment is most similar to a name."""
-    resources = {operation.path.split("/")[1] for operation in program.operations}
+    resources = {operation.collection for operation in program.operations}
     nearest = nearest_names(name, sorted(resources))
-    return [operation for operation in program.operations if operation.path.split("/")[1] in nearest]
+    return [operation for operation in program.operations if operation.collection in nearest]
 
 
 def why_missing(entry: Entry, operation: Operation) -> Iterator[Reason]:

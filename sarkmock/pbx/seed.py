@@ -223,7 +223,8 @@ def _value_problem(kind: str, value: Any) -> str | None:
     if isinstance(value, int) and value.bit_length() > 63:
         return "must be a number of at most 64 bits; quote it if you mean the text"
     if isinstance(value, (str, int, float)):
-        return None if _is_writable(number_text(value)) else "must be text that can be encoded in UTF-8"
+        has_surrogates = any("\ud800" <= sign <= "\udfff" for sign in number_text(value))
+        return "must be text that can be encoded in UTF-8" if has_surrogates else None
     return "must be text, a number or null"
 
 
@@ -233,10 +234,6 @@ def number_text(value: Any) -> str:
         return str(value)
     except ValueError:
         return "\ud800"
-
-
-def _is_writable(text: str) -> bool:
-    return not any("\ud800" <= sign <= "\udfff" for sign in text)
 
 
 def _file_problems(contents: dict[Any, Any]) -> Iterator[tuple[Place, str]]:

@@ -67,6 +67,11 @@ class Operation:
         return f"{self.method} {self.path}"
 
     @property
+    def collection(self) -> str:
+        """The first segment of the path, such as ``tenants``."""
+        return self.path.split("/")[1]
+
+    @property
     def key(self) -> str | None:
         """The path parameter whose row must exist.
 

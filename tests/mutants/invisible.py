@@ -337,7 +337,7 @@ def concerns(contract: Contract, mutation: Mutation, exchange: Exchange) -> bool
     operation = contract.operation_of(exchange.request)
     if operation is not None:
         return operation.id in mutation.operations
-    first = {contract.by_id[name].path.split("/")[1] for name in mutation.operations}
+    first = {contract.by_id[name].collection for name in mutation.operations}
     return exchange.request.method == "OPTIONS" and exchange.request.path.split("/")[1] in first
 
 

@@ -6,17 +6,14 @@ import json
 import os
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from functools import cache
 from pathlib import Path
 from typing import Any
-
-import jsonschema_rs
 
 from sarkmock.suite_api import dotted, read_whole, shortened, write_whole
 
 from ..client.http import bounded_json
 from ..errors import BadBaseline, CannotRun, file_errors
-from ..safety.ledger import append_line, open_locked, whole_lines
+from ..safety.ledger import append_line, line_validator, open_locked, whole_lines
 from .catalogue import request_digest
 
 BOX = "*"  # the operation of facts about the box as a whole
@@ -209,16 +206,9 @@ def _check(file: Path, number: int, line: Any) -> None:
     kind = next((name for name, key in keys if isinstance(line, dict) and key in line), None)
     if kind is None:
         raise BadBaseline(f"{file}:{number}: not a line of a baseline")
-    for error in line_validator(kind).iter_errors(line):
+    for error in line_validator(BASELINE_SCHEMA, kind).iter_errors(line):
         place = dotted(error.instance_path)
         raise BadBaseline(f"{file}:{number}: {f'{place}: ' if place else ''}{shortened(error.message)}")
-
-
-@cache
-def line_validator(kind: str) -> jsonschema_rs.Validator:
-    """Return the compiled JSON schema of a kind of line."""
-    definitions = json.loads(BASELINE_SCHEMA.read_text(encoding="utf-8"))["$defs"]
-    return jsonschema_rs.validator_for({"$defs": definitions, "$ref": f"#/$defs/{kind}"})
 
 
 CHECKPOINT_FORMAT = "sarkmock-partial"
@@ -245,7 +235,7 @@ class Checkpoint:
         for number, line in lines:
             if number == 1 and line is not None and line.get(CHECKPOINT_FORMAT) != dict(head):
                 raise CannotRun(f"{self.file} was started with different options; use the same options or delete it")
-            if line is None or not line_validator("checkpoint").is_valid(line):
+            if line is None or not line_validator(BASELINE_SCHEMA, "checkpoint").is_valid(line):
                 raise BadBaseline(f"{self.file}:{number}: not a line of a recording; delete the file to start again")
             self.ledger = line.get("ledger", self.ledger)
             if "case" in line:

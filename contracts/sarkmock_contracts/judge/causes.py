@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -27,8 +27,7 @@ OF_ONE_FIELD = {"additionalProperties", "required"}  # kinds of schema findings 
 OF_DELETED = {"stale", "still there"}  # kinds: a list shows a deleted row, or its own path does
 OF_METHODS = {"method", "options"}
 OF_MISSING = {"answer", "link", "list", "presence"}
-OF_KEY = {"stored", "form", "query", "schema"}
-KEY = "pkey"  # a row with another key than the one that was sent is missing at its path
+OF_KEY = {"stored", "form", "query", "schema"}  # a row with another key than the one sent is missing at its path
 QUOTED = re.compile(r"'(?:[^'\\]|\\.)*'|\"(?:[^\"\\]|\\.)*\"")
 NUMBER = re.compile(r"[+-]?\d+(?:\.\d+)?(?:e[+-]?\d+)?")
 UNNAMED_RULE = "'The selected :attribute is invalid.'"
@@ -71,9 +70,10 @@ def unique(texts: Iterable[str]) -> list[str]:
     return [text for text in dict.fromkeys(texts) if text]
 
 
-def causes_of(findings: Sequence[Finding]) -> list[Cause]:
-    """Return all causes. Every finding belongs to exactly one."""
-    return [Cause(feature, tuple(members)) for feature, members in grouped_by_feature(findings, features_of)]
+def causes_of(findings: Sequence[Finding], keys: Mapping[str, str]) -> list[Cause]:
+    """Return all causes. Every finding belongs to exactly one. `keys` are the key columns by the id of an operation."""
+    groups = grouped_by_feature(findings, lambda finding: features_of(finding, keys.get(finding.identity.operation)))
+    return [Cause(feature, tuple(members)) for feature, members in groups]
 
 
 def grouped_by_feature(
@@ -94,7 +94,7 @@ def grouped_by_feature(
     return groups
 
 
-def features_of(finding: Finding) -> Iterator[Feature]:
+def features_of(finding: Finding, key: str | None) -> Iterator[Feature]:
     """Yield the features of a finding, the most specific first."""
     check, field, kind = finding.identity[1:]
     response = finding.evidence[-1].response if finding.evidence else Response(0)
@@ -109,7 +109,7 @@ def features_of(finding: Finding) -> Iterator[Feature]:
         yield Feature(check, f"{field} {kind}")
     if (check in OF_VARIABLE or check == "schema") and field:
         yield Feature("variable", field)
-    yield from features_of_identity(finding.identity)
+    yield from features_of_identity(finding.identity, key)
     if check in OF_VARIABLE:
         yield from (Feature("input", text) for text in blanks(finding))
     if check == "rules":
@@ -121,14 +121,14 @@ def features_of(finding: Finding) -> Iterator[Feature]:
     yield Feature("finding", str(finding.identity))
 
 
-def features_of_identity(identity: Identity) -> Iterator[Feature]:
+def features_of_identity(identity: Identity, key: str | None) -> Iterator[Feature]:
     """Yield the features of changes that show in several variables or operations of a resource."""
     resource = identity.operation.partition(".")[0]
     if resource and identity.check in OF_ROW:
         yield Feature("stored", f"{identity.operation} does not store what is sent")
     if resource and identity.kind in OF_DELETED:
         yield Feature("deleted", f"rows of {resource} remain")
-    is_other_key = identity.check in OF_KEY and (identity.field, identity.kind) in ((KEY, "changed"), (KEY, "type"))
+    is_other_key = identity.check in OF_KEY and (identity.field, identity.kind) in ((key, "changed"), (key, "type"))
     if resource and (is_other_key or (identity.check in OF_MISSING and identity.kind in ("404", "missing"))):
         yield Feature("missing", f"rows of {resource} are missing")
     if resource and (identity.check in OF_METHODS or identity.kind == "405"):

@@ -5,7 +5,7 @@ Sends and prints nothing.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from pathlib import Path
@@ -173,6 +173,7 @@ class Outcome:
     listed: list[Listed] = field(default_factory=list)
     strict: bool = False
     unused: list[Acceptance] = field(default_factory=list)
+    keys: Mapping[str, str] = field(default_factory=dict)  # the key columns by the id of an operation
 
     def of(self, *statuses: str) -> list[Classified]:
         return [judged for judged in self.findings if judged.status in statuses]
@@ -189,8 +190,8 @@ class Outcome:
 def causes(outcome: Outcome) -> list[tuple[Cause, list[Classified]]]:
     """Return the findings that fail the run, grouped by cause, the worst for a client first."""
     classified = {id(failure.finding): failure for failure in outcome.failures}
-    failures = [(cause, [classified[id(finding)] for finding in cause.findings])
-                for cause in causes_of([judged.finding for judged in outcome.failures])]
+    found = causes_of([failure.finding for failure in outcome.failures], outcome.keys)
+    failures = [(cause, [classified[id(finding)] for finding in cause.findings]) for cause in found]
     return sorted(failures, key=lambda pair: (SEVERITIES.index(worst_severity(pair[1])), -len(pair[1])))
 
 
@@ -223,7 +224,8 @@ def conclude_run(contract: Contract, findings: Findings, coverage: Coverage, lis
     used = {verdict.acceptance.id for verdict in verdicts if verdict.acceptance}
     unused = [entry for entry in lists.accepted.entries if entry.id not in used]
     listed = [status_of(contract, findings, coverage, deviation) for deviation in lists.known]
-    return Outcome(verdicts, listed, lists.strict, unused)
+    keys = {operation.id: operation.table.key for operation in contract.operations if operation.table}
+    return Outcome(verdicts, listed, lists.strict, unused, keys)
 
 
 def classify(finding: Finding, lists: Lists, day: date) -> Classified:

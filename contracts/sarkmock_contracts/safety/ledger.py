@@ -32,6 +32,7 @@ from ..client.transports import EMBEDDED_URL
 from ..errors import BadLedger, CannotRun
 
 LEDGER_VERSION = 1
+LEDGER_SCHEMA = Path(__file__).with_name("ledger.schema.json")
 SKEW = 300  # seconds by which the clock of a box may differ from the local one
 Undo = Sequence[Mapping[str, Any]]
 
@@ -245,21 +246,21 @@ def append_line(descriptor: int, line: Mapping[str, Any]) -> None:
 def read_ledger(file: Path) -> Ledger:
     """Read a ledger; raise BadLedger with file and line if it is invalid."""
     lines = list(_json_objects(file))
-    if not lines or not line_checker("head").is_valid(lines[0][1]):
+    if not lines or not line_validator(LEDGER_SCHEMA, "head").is_valid(lines[0][1]):
         raise BadLedger(f"{file}:1: not a ledger of sarkmock check")
     ledger = Ledger(file, {name: value for name, value in lines[0][1].items() if name != "sarkmock"})
     for number, line in lines[1:]:
-        if not line_checker("entry").is_valid(line) or line.get("settle", 0) > len(ledger.entries):
+        if not line_validator(LEDGER_SCHEMA, "entry").is_valid(line) or line.get("settle", 0) > len(ledger.entries):
             raise BadLedger(f"{file}:{number}: not a ledger entry")
         _replay(ledger, line)
     return ledger
 
 
 @cache
-def line_checker(kind: str) -> jsonschema_rs.Validator:
-    """Return the compiled JSON schema of a kind of line: ``head`` or ``entry``."""
-    schema = json.loads(Path(__file__).with_name("ledger.schema.json").read_text(encoding="utf-8"))
-    return jsonschema_rs.validator_for({"$defs": schema["$defs"], "$ref": f"#/$defs/{kind}"})
+def line_validator(schema: Path, kind: str) -> jsonschema_rs.Validator:
+    """Return a compiled definition of a schema file: that of a kind of line in a file of JSON lines."""
+    definitions = json.loads(schema.read_text(encoding="utf-8"))["$defs"]
+    return jsonschema_rs.validator_for({"$defs": definitions, "$ref": f"#/$defs/{kind}"})
 
 
 def _json_objects(file: Path) -> Iterator[tuple[int, dict[str, Any]]]:

@@ -34,6 +34,7 @@ class Ownership:
     paths: Mapping[str, str | None] = field(default_factory=dict)  # its lists, with the key field of their items
     taken: frozenset[str] = frozenset()  # its keys, as `folded_key` writes them
     _live: dict[int, LiveTables] = field(default_factory=dict)
+    _removable: dict[str, bool] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.client = self._looks = CachedReads(self.client)
@@ -291,8 +292,6 @@ class Ownership:
         """Return the Allow header of the target for a path."""
         return self.client.send(Request("OPTIONS", path)).response.header("Allow") or ""
 
-    _removable: dict[str, bool] = field(default_factory=dict)
-
     def _has_get(self, path: str) -> bool:
         return any(operation.path == path and operation.method == "GET" for operation in self.operations)
 
@@ -303,7 +302,7 @@ def keys_listed(contracts: Sequence[Contract], collection: str, response: Respon
     if isinstance(rows, dict):
         return [str(key) for key in rows]
     names = {operation.table.key for contract in contracts for operation in contract.operations
-             if operation.table and operation.path.split("/")[1] == collection}
+             if operation.table and operation.collection == collection}
     keys = [row if isinstance(row, str) else next((row[name] for name in names if name in row), None)
             for row in rows or () if isinstance(row, (str, dict))]
     return [str(key) for key in keys if key is not None]
@@ -315,7 +314,7 @@ def _keepers(contracts: Sequence[Contract]) -> Iterator[tuple[str, str]]:
         for operation in contract.operations:
             maker = recipe("made", operation.id).get(operation.table.key) if operation.table else None
             if maker is not None:
-                yield operation.path.split("/")[1], contract.by_id[maker].path.split("/")[1]
+                yield operation.collection, contract.by_id[maker].collection
 
 
 def _agree(meaning: Meaning, everything: Mapping[str, Any]) -> None:
@@ -333,7 +332,7 @@ def _key_text(value: Any) -> str:
 def _deletes(contract: Contract, collection: str) -> bool:
     """Whether a document can delete the rows of a collection: a create operation links to a DELETE, or the rows depend
     on another row and the collection has a DELETE."""
-    there = [operation for operation in contract.operations if operation.path.split("/")[1] == collection]
+    there = [operation for operation in contract.operations if operation.collection == collection]
     makers = [operation for operation in there
               if operation.method == "POST" and operation.table and operation.status < 300]
     linked = {contract.by_id[name].method for maker in makers for name in contract.links_from(maker)}

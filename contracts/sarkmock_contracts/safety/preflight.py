@@ -115,6 +115,7 @@ def tls_problem(host: str, port: int, trust: ssl.SSLContext) -> str | None:
 
 # a response, but not one of a SARK
 
+
 def answer_problem(target: Target, response: Response) -> str | None:
     """Explain why the response to the probe is not that of the API; None if it is."""
     if is_sark(response):

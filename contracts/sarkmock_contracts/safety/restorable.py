@@ -232,6 +232,7 @@ def as_input(operation: Operation, response: Response) -> dict[str, Any]:
 
 # the PBX
 
+
 def is_stopped(client: Client, contracts: Sequence[Contract]) -> bool:
     """Whether the target reports that the PBX is stopped; False if it does not report the state."""
     return any(client.get(path).fields.get("pbxrunstate") is False for path in command_paths(contracts, RUN_STATE))

@@ -44,7 +44,7 @@ class Meaning:
 
     @property
     def collection(self) -> str:
-        return str(recipe("rows_of", self.operation.id).get("list") or self.operation.path.split("/")[1])
+        return str(recipe("rows_of", self.operation.id).get("list") or self.operation.collection)
 
 
 class RequestReader:
@@ -156,7 +156,7 @@ def _word_hazards(operations: Sequence[Operation]) -> dict[str, str]:
 
 def _commands(operations: Sequence[Operation]) -> dict[str, set[str]]:
     """Return the known command names by first segment, for segments with disruptive operations below them."""
-    roots = {operation.path.split("/")[1] for operation in operations
+    roots = {operation.collection for operation in operations
              if operation.hazard == "disruptive" and len(list(literals(operation))) > 1 and operation.table is None}
     literals_of = {root.casefold(): set[str]() for root in roots}
     for operation in operations:

@@ -322,7 +322,7 @@ def is_plain_read(operation: Operation) -> bool:
 
 def in_section(operation: Operation, name: str) -> bool:
     """Whether a name is the section's title or the first path segment."""
-    return name.lower() in (operation.section.lower(), operation.path.split("/")[1].lower())
+    return name.lower() in (operation.section.lower(), operation.collection.lower())
 
 
 def _body_field(expression: str) -> str:

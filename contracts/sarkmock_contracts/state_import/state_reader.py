@@ -33,6 +33,7 @@ MAILBOX_FOLDERS = {"NewMessageCount": "INBOX", "OldMessageCount": "Old"}
 
 # rows
 
+
 def read_tables(reader: StateReader) -> dict[str, list[StoredRow]]:
     """Return the rows of every table that has a list."""
     lists = {read.id: read for read in reader.operations() if is_plain_read(read) and read.table}
@@ -60,18 +61,14 @@ def stored_row(reader: StateReader, operation: Operation, item: Mapping[str, Any
     stored = {name: value for name, value in listed.items() if name in columns and not isinstance(value, (list, dict))}
     note_skipped(reader, operation, "the mock has no column for", listed.keys() - stored.keys())
     note_skipped(reader, operation, "not shown are", set(columns) - stored.keys() - table.where.keys())
-    factory = factory_row(reader, table.name, table.key, listed)
+    factory_rows = reader.factory.tables.get(table.name, ())
+    factory = next((row for row in factory_rows if row.get(table.key) == listed.get(table.key)), {})
     return {**table.defaults, **factory, **list_filter(table.where, listed), **stored}
 
 
 def note_skipped(reader: StateReader, operation: Operation, what: str, names: set[str]) -> None:
     if names:
         reader.note(f"{operation.section}: {what} {', '.join(sorted(names))}")
-
-
-def factory_row(reader: StateReader, table: str, key: str, listed: StoredRow) -> StoredRow:
-    """Return the factory's row with the same key; empty if there is none."""
-    return next((row for row in reader.factory.tables.get(table, ()) if row.get(key) == listed.get(key)), {})
 
 
 def list_filter(where: Mapping[str, Sequence[str]], listed: StoredRow) -> StoredRow:
@@ -134,6 +131,7 @@ def stored_time(column: str, value: Any) -> Any:
 
 # files
 
+
 def read_files(reader: StateReader) -> Files:
     """Return greetings, call records and firewall rules, by path."""
     response = reader.get("greetings.list")
@@ -181,6 +179,7 @@ def file_size(listed: Any) -> int:
 
 
 # Asterisk's state
+
 
 def is_running(reader: StateReader) -> bool:
     response = reader.get("syscommands.pbxrunstate")

@@ -15,22 +15,3 @@ from sarkmock.laravel.php.values import (
     to_text,
     trim,
 )
-
-__all__ = [
-    "TRIMMED",
-    "UploadedFile",
-    "array_as_list",
-    "flattened",
-    "is_numeric",
-    "is_readable",
-    "is_truthy",
-    "means_json",
-    "overridden_method",
-    "read_input",
-    "text_argument",
-    "to_lines",
-    "to_number",
-    "to_text",
-    "trim",
-    "untrimmed_method",
-]

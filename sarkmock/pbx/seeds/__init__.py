@@ -185,6 +185,7 @@ def with_archives(seed: Seed) -> Seed:
 
 # values that the API would reject
 
+
 @dataclass(frozen=True)
 class Writer:
     """One operation that writes a column."""
