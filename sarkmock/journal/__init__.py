@@ -284,8 +284,9 @@ def relation(program: Program, operation: Operation, there: Operation | None, de
 
 
 def answer_places(program: Program, own: str, status: str) -> Iterator[str]:
-    """Yield the pointers of a status's response and, for a success, of its schemas."""
-    yield own + pointer("responses", status)
+    """Yield the pointers of a status's response, which may be shared, and of the schemas of a success."""
+    response = own + pointer("responses", status)
+    yield from (response, follow(program.document, response)[0])
     try:
         content = own + pointer("responses", status, "content", "application/json", "schema")
         where, schema = follow(program.document, content)
