@@ -12,7 +12,6 @@ from typing import Any
 from sarkmock.http.engine import Engine
 from sarkmock.http.replies import Reply
 from sarkmock.pbx.state import State
-from sarkmock.spec import loading
 from tests.replay import request_of
 
 NOW = 1_717_236_000  # Sat 01 Jun 10:00:00 2024
@@ -21,7 +20,7 @@ WAV = b"RIFF\x24\0\0\0WAVEfmt \x10\0\0\0\1\0\1\0\x40\x1f\0\0\x80\x3e\0\0\2\0\x10
 
 def box(profile: str = "documented") -> Engine:
     """A PBX in the factory state with a frozen clock."""
-    return Engine(loading.load(profile), State(now=NOW))
+    return Engine(profile=profile, state=State(now=NOW))
 
 
 def send(engine: Engine, line: str, body: Any = None) -> Reply:

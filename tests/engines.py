@@ -7,7 +7,7 @@ from typing import Any
 
 from werkzeug.test import Client
 
-from sarkmock.control import THIS_MACHINE, MockControl
+from sarkmock.control import THIS_MACHINE, Control, MockControl
 from sarkmock.faults import Faults
 from sarkmock.http.direct import Direct
 from sarkmock.http.engine import ApiRequest, Engine
@@ -34,6 +34,6 @@ def send(engine: Engine, method: str, path: str, body: Any = None, query: str = 
 
 
 def client_of(engine: Engine, *, journal: Journal | None = None, faults: Faults | None = None,
-              **options: Any) -> Client:
+              control: Control | None = THIS_MACHINE, **options: Any) -> Client:
     """A client of a mock as in `create_app`, without Flask until a path outside the API is requested."""
-    return Client(Direct(MockControl(engine, faults, journal, THIS_MACHINE, **options)))
+    return Client(Direct(MockControl(engine, faults, journal, control, **options)))

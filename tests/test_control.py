@@ -2,12 +2,13 @@
 
 import pytest
 
-from sarkmock import Engine, Journal, State, create_app
+from sarkmock import Engine, Journal, State
 from sarkmock.control import Control
 from sarkmock.control.bodies import endpoints
 from sarkmock.control.handlers import HANDLERS
 from sarkmock.faults import Faults
 from tests.boxes import NOW
+from tests.engines import client_of
 
 YAML = "application/yaml"
 ACME = {"pkey": "acme", "description": "A tenant"}
@@ -18,13 +19,9 @@ def engine():
     return Engine(state=State(now=NOW))
 
 
-def client_of(engine, **options):
-    return create_app(engine, journal=Journal(engine), **options).test_client()
-
-
 @pytest.fixture
 def client(engine):
-    return client_of(engine)
+    return client_of(engine, journal=Journal(engine))
 
 
 def test_endpoints_of_document_match_handlers():
@@ -32,7 +29,7 @@ def test_endpoints_of_document_match_handlers():
 
 
 def test_reset_restores_state_faults_and_journal(engine):
-    client = client_of(engine, faults=Faults(engine))
+    client = client_of(engine, journal=Journal(engine), faults=Faults(engine))
     client.post("/api/tenants", json=ACME)
     client.post("/_mock/faults", json={"status": 500})
     assert client.post("/_mock/reset").status_code == 204
@@ -79,7 +76,7 @@ def test_filtered_journal_has_number_of_matching_entries(client, query, matching
 
 
 def test_journal_and_har_report_dropped_entries(engine):
-    client = create_app(engine, journal=Journal(engine, limit=150)).test_client()
+    client = client_of(engine, journal=Journal(engine, limit=150))
     for _ in range(160):
         client.get("/api/tenants")
     journal = client.get("/_mock/journal").json
@@ -99,7 +96,7 @@ def test_verify(client):
 
 
 def test_disabled_journal_is_404_with_hint(engine):
-    response = create_app(engine).test_client().get("/_mock/journal")
+    response = client_of(engine).get("/_mock/journal")
     assert response.status_code == 404
     assert response.json["error"] == "the journal is disabled; start the mock with --journal N"
 
@@ -222,7 +219,7 @@ def test_foreign_host_name_is_rejected(client):
 
 
 def test_configured_host_is_accepted(engine):
-    client = client_of(engine, control=Control(hosts=("pbx.test",)))
+    client = client_of(engine, journal=Journal(engine), control=Control(hosts=("pbx.test",)))
     assert client.post("/_mock/reset", headers={"Host": "pbx.test:44300"}).status_code == 204
 
 
@@ -243,18 +240,18 @@ def test_same_origin_request_is_accepted(client):
 @pytest.mark.parametrize(("authorization", "status"), [
     (None, 401), ("Bearer wrong", 401), ("Basic s3cret", 401), ("Bearer s3cret", 200), ("bearer s3cret", 200)])
 def test_token_is_required_if_configured(engine, authorization, status):
-    client = client_of(engine, control=Control(token="s3cret"))
+    client = client_of(engine, journal=Journal(engine), control=Control(token="s3cret"))
     headers = {"Host": "mock.example"} | ({"Authorization": authorization} if authorization else {})
     assert client.get("/_mock/journal", headers=headers).status_code == status
 
 
 def test_health_needs_no_token(engine):
-    client = client_of(engine, control=Control(token="s3cret"))
+    client = client_of(engine, journal=Journal(engine), control=Control(token="s3cret"))
     assert client.get("/_mock/health", headers={"Host": "mock.example"}).status_code == 200
 
 
 def test_control_plane_can_be_disabled(engine):
-    client = client_of(engine, control=None)
+    client = client_of(engine, journal=Journal(engine), control=None)
     assert client.get("/_mock/health").status_code == 404
     assert client.get("/api/tenants").status_code == 200
 

@@ -6,9 +6,10 @@ import time
 import pytest
 import yaml
 
-from sarkmock import Engine, Journal, State, create_app, profile_names
+from sarkmock import Engine, Journal, State, profile_names
 from sarkmock.control import Control
 from tests.boxes import NOW
+from tests.engines import client_of
 
 YAML = "application/yaml"
 ACME = {"pkey": "acme", "description": "A tenant"}
@@ -21,7 +22,7 @@ def engine():
 
 @pytest.fixture
 def client(engine, tmp_path):
-    return create_app(engine, control=Control(directory=tmp_path)).test_client()
+    return client_of(engine, control=Control(directory=tmp_path))
 
 
 def tenants(client):
@@ -170,7 +171,7 @@ def test_file_name_cannot_escape_directory(client, tmp_path, name, path):
 
 
 def test_save_requires_directory(engine):
-    response = create_app(engine).test_client().post("/_mock/save", json={"file": "x.yaml"})
+    response = client_of(engine).post("/_mock/save", json={"file": "x.yaml"})
     assert (response.status_code, "--save-dir" in response.json["error"]) == (404, True)
 
 
@@ -314,7 +315,7 @@ LONG = [("PUT", PHONES, MANY), ("GET", PHONES, None), ("PATCH", PHONES, MANY), (
 
 
 def test_control_plane_requests_do_not_block_api(engine, tmp_path):
-    client = create_app(engine, journal=Journal(engine), control=Control(directory=tmp_path)).test_client()
+    client = client_of(engine, journal=Journal(engine), control=Control(directory=tmp_path))
     client.get("/api/tenants")
     engine.lock = watched = Watched()
     for method, path, body in LONG:

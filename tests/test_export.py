@@ -19,7 +19,7 @@ from sarkmock import Engine, Seed, State, load_seed, profile_names
 from sarkmock.export import TEXT_FORMS, as_bruno
 from sarkmock.export.requests import Exported
 from sarkmock.export.requests import exported as requests_of
-from sarkmock.http.engine import ApiRequest
+from sarkmock.http.engine import ApiRequest, Program
 from sarkmock.suite_api import compile_document, load
 from tests.serving import mistake, sarkmock
 
@@ -329,7 +329,7 @@ def bru_blocks(text: str) -> dict[str, str]:
 
 @pytest.mark.parametrize("profile", PROFILES)
 def test_bruno_folder_skips_requests_that_affect_the_pbx(profile: str) -> None:
-    files = as_bruno(load(profile), BASE)
+    files, router = as_bruno(load(profile), BASE), Program.of(profile).router
     assert json.loads(files["bruno.json"])["type"] == "collection"
     variables = dict(re.findall(r"^  (\w+): (.+)$", bru_blocks(files["environments/box.bru"])["vars"], re.MULTILINE))
     requests = []
@@ -344,7 +344,7 @@ def test_bruno_folder_skips_requests_that_affect_the_pbx(profile: str) -> None:
         requests.append((method.upper(), path, ""))
         if "body:json" in blocks:
             json.loads(blocks["body:json"])
-        operation = Engine(load(profile)).program.router.find(method.upper(), unquote(path))[0]
+        operation = router.find(method.upper(), unquote(path))[0]
         guard = blocks.get("script:pre-request", "")
         assert (f'includes("{operation.hazard}")' in guard) == (operation.hazard in ("operational", "disruptive"))
     assert len(requests) == len(compile_document(load(profile)))

@@ -325,7 +325,7 @@ def test_databases_are_closed(monkeypatch):
             self.closed[0] = True
             super().close()
     monkeypatch.setattr(sqlite3, "connect", lambda *args, **options: connect(*args, factory=Watched, **options))
-    mock = SarkMock()
+    mock = SarkMock(seed="demo")
     mock.state.tables.load(mock.state.tables.dump())
     with pytest.raises(sqlite3.DatabaseError):
         mock.state.tables.load(b"SQLite format 3\0" * 100)

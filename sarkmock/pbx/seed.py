@@ -65,13 +65,10 @@ class Seed:
     database: str = OLDEST
     calls: list[tuple[str, str]] = field(default_factory=list)
 
-    @classmethod
-    @cache
-    def factory(cls, database: str = OLDEST) -> Seed:
-        """Return the seed of a factory-fresh SARK with that database."""
-        layers = [cls.of(cached_value(name, partial(yaml12.read, seed_file(name))), database)
-                  for name in FACTORY[database]]
-        return reduce(lambda base, own: merged_seeds(base, own, stated=False)[0], layers)
+    @staticmethod
+    def factory(database: str = OLDEST) -> Seed:
+        """Return the seed of a factory-fresh SARK with that database, always the same object."""
+        return _factory(database)
 
     def for_database(self, database: str) -> Seed:
         """Return the seed in the layout of another database, without tables and columns that it lacks.
@@ -116,6 +113,13 @@ class Seed:
                 "astdb": astdb, "pbx": "running" if self.running else "stopped"} | (
                     {"calls": [{"from": caller, "to": target} for caller, target in self.calls]} if self.calls else {}
                 ) | ({"unchecked": True} if self.unchecked else {})
+
+
+@cache
+def _factory(database: str) -> Seed:
+    layers = [Seed.of(cached_value(name, partial(yaml12.read, seed_file(name))), database)
+              for name in FACTORY[database]]
+    return reduce(lambda base, own: merged_seeds(base, own, stated=False)[0], layers)
 
 
 def merged_seeds(base: Seed, own: Seed, *, stated: bool) -> tuple[Seed, Origins]:

@@ -192,8 +192,18 @@ class State:
 
 
 def database_image(seed: Seed, now: float, token: str | None) -> bytes:
-    """Build the database image of a seed. Time stamps that a row omits are set to ``now``."""
-    tables, stamp = Database(seed.database), stamp_of(now)
+    """Return the database image of a seed. Time stamps that a row omits are set to ``now``."""
+    is_factory = seed is Seed.factory(seed.database)
+    return factory_image(seed.database, stamp_of(now), token) if is_factory else _image(seed, stamp_of(now), token)
+
+
+@lru_cache(maxsize=8)
+def factory_image(database: str, stamp: str, token: str | None) -> bytes:
+    return _image(Seed.factory(database), stamp, token)
+
+
+def _image(seed: Seed, stamp: str, token: str | None) -> bytes:
+    tables = Database(seed.database)
     for table, rows in seed.tables.items():
         stamped = stamps(tables, table, stamp)
         for row in rows:
