@@ -19,8 +19,9 @@ from sarkmock_contracts.baselines.profile import MOCK_TOKEN, profile_baseline
 from sarkmock_contracts.baselines.recording import BoxRecorder
 from sarkmock_contracts.baselines.report import comparison_text, describe_comparison, difference_causes, terminal_text
 from sarkmock_contracts.baselines.severity import THE_ANSWER, Difference
+from sarkmock_contracts.client.http import Response
 from sarkmock_contracts.client.target import Target
-from sarkmock_contracts.client.transports import embedded_mock, embedded_transport
+from sarkmock_contracts.client.transports import Layer, embedded_mock, embedded_transport
 from sarkmock_contracts.errors import CannotRun
 from sarkmock_contracts.safety.routing import HAZARDS
 
@@ -401,3 +402,40 @@ def test_profiles_are_compared_without_a_target():
 
 def test_profile_does_not_differ_from_its_alias():
     assert json.loads(sarkmock("compare", "shipped", "2024-06", "--json").stdout)["differences"] == []
+
+
+def agents_recorded(change):
+    document = copy.deepcopy(load("shipped"))
+    change(document)
+    box = Target(embedded_mock(Engine(document, State(load_seed("factory", document)))))
+    return baseline(BoxRecorder(box, DEPTHS["quick"], frozenset(ALL), "Agents").run())
+
+
+def reversed_list(document):
+    document["paths"]["/agents"]["x-table"]["order"] = ["name"]  # without names: in the order of creation
+
+
+def other_default(document):
+    document["components"]["schemas"]["AgentCreated"]["properties"]["queue1"]["default"] = "Sales"
+
+
+@pytest.mark.parametrize(("change", "expected"), [
+    (reversed_list, [("list order changed", "GET /agents")]), (other_default, [("default changed", "POST /agents")])])
+def test_order_and_defaults_are_recorded(change, expected):
+    comparison = compare_baselines(agents_recorded(lambda _: None), agents_recorded(change))
+    assert [(difference.kind, difference.op) for difference in comparison.differences] == expected
+
+
+class WithoutDelete(Layer):
+    """A box whose DELETE of a file succeeds without effect."""
+
+    def send(self, request):
+        return Response(204) if request.method == "DELETE" else self.inner.send(request)
+
+
+def test_delete_without_effect_is_recorded():
+    before, after = (baseline(BoxRecorder(Target(box(embedded_transport("shipped"))), DEPTHS["quick"], frozenset(ALL),
+                                          "Backups").run()) for box in (lambda inner: inner, WithoutDelete))
+    comparison = compare_baselines(before, after)
+    assert ("delete without effect", "DELETE /backups/{backup}") in {
+        (difference.kind, difference.op) for difference in comparison.differences}

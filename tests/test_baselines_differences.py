@@ -225,3 +225,43 @@ def test_slower_crash_is_reported_only_as_crash():
 def test_kinds_have_level_and_reason():
     assert {level for level, _ in DIFFERENCE_KINDS.values()} == set(DIFFERENCE_LEVELS)
     assert all(len(reason) > 10 for _, reason in DIFFERENCE_KINDS.values())
+
+
+def order(*orders):
+    return [Fact("GET /tenants", "sequence", "order of rows", list(orders), "tenants.create")]
+
+
+def default(value):
+    return [Fact("GET /tenants", "default", "a", value, "tenants.create")]
+
+
+def effect(value):
+    return [Fact("GET /tenants", "sequence", "takes effect", value, "tenants.create")]
+
+
+def empty(kind):
+    return [Fact("GET /tenants", "field", "(body)", [kind], "tenants.create")]
+
+
+ALWAYS_CRASHES = [Fact("GET /tenants", "part", "rules", "crashes for any input"),
+                  Fact("GET /tenants", "status", "any input", 500)]
+VALIDATES = [Fact("GET /tenants", "part", "rules", "tested"), Fact("GET /tenants", "status", "nothing sent", 422)]
+
+
+@pytest.mark.parametrize(("before", "after", "expected"), [
+    (order("by key"), order("by key", "as created"), []),  # keys that the server draws may be in order by chance
+    (order("by key"), order("by key, descending"), ["list order changed"]),
+    (order("by key"), order("another"), ["list order changed"]),
+    (default("NO"), default("NO"), []),
+    (default("NO"), default("YES"), ["default changed"]),
+    (default(None), default(""), ["default changed"]),
+    (default(1) + rows(a=["integer"]), default("1") + rows(a=["text"]), ["field type changed"]),
+    (effect(True), effect(False), ["delete without effect"]),
+    (effect(False), effect(True), ["delete takes effect"]),
+    (empty("list"), empty("object"), ["field type changed"]),
+    (empty("list"), [*empty("object"), Fact("GET /tenants", "field", "a", ["text"], "tenants.create")], []),
+    (VALIDATES, ALWAYS_CRASHES, ["now crashes"]),
+    (ALWAYS_CRASHES, VALIDATES, ["no longer crashes"]),
+])
+def test_differences_of_effects_and_values(before, after, expected):
+    assert [kind for kind, _ in pair(before, after)[0]] == expected

@@ -12,7 +12,7 @@ from sarkmock.suite_api import profile_names
 from ..spec.operation_data import columns_following
 from .catalogue import catalogue, same_operation_elsewhere
 from .facts import BOX, Baseline, Fact
-from .observer import ABSENT_ROW, NOT_ALLOWED, NOT_REACHED, NOT_TESTED, TESTED, THERE
+from .observer import ABSENT_ROW, ANY_INPUT, NOT_ALLOWED, NOT_REACHED, NOT_TESTED, TESTED, THERE
 from .severity import (
     DIFFERENCE_LEVELS,
     INFORMATIVE,
@@ -21,9 +21,11 @@ from .severity import (
     FormFacts,
     Unequal,
     Unreached,
+    compare_defaults,
     compare_errors,
     compare_fields,
     compare_rules,
+    compare_sequences,
     compare_stores,
     shows_nothing,
     types_by_place,
@@ -185,9 +187,11 @@ def compare_operation(op: str, sides: Sides) -> Iterator[Difference]:
     yield from statuses
     yield from compare_types(op, sides)
     yield from compare_headers(op, sides)
-    yield from compare_fields(op, *sides.facts(op, "field"), lambda by: unequally_filled(op, by, sides))
+    fields = list(compare_fields(op, *sides.facts(op, "field"), lambda by: unequally_filled(op, by, sides)))
+    yield from fields
+    yield from compare_defaults(op, *sides.facts(op, "default"), {difference.of for difference in fields} | reported)
     yield from compare_errors(op, *sides.facts(op, "error"), same_statuses(op, sides))
-    yield from compare_lists(op, sides)
+    yield from compare_sequences(op, *sides.facts(op, "sequence"))
     yield from stores
     crashes = any("crashes" in difference.kind for difference in statuses)
     yield from (difference for difference in rules if not (crashes and "crash" in difference.kind))
@@ -233,12 +237,21 @@ def compare_statuses(op: str, sides: Sides, rules: set[str]) -> Iterator[Differe
         kind = status_kind(before, after)
         change = ("", "") if "crashes" in kind else (before, after)
         changed.setdefault((kind, str(change[0]), str(change[1])), []).append(f"{of}: {before} -> {after}")
+    always = ["crashes" if (ANY_INPUT, "") in side.facts(op, "status") else rules_part(op, side) for side in sides]
+    if sorted(always) == ["crashes", TESTED]:
+        kind = "now crashes" if always[1] == "crashes" else "no longer crashes"
+        changed.setdefault((kind, "", ""), [f"{ANY_INPUT}: {always[0]} -> {always[1]}"])
     for (kind, *_), seen in changed.items():
         changes = list(dict.fromkeys(seen))
         kinds = ", ".join(dict.fromkeys(change.partition(":")[0] for change in changes))
         before, after = (", ".join(dict.fromkeys(change.partition(": ")[2].split(" -> ")[side] for change in changes))
                          for side in (0, 1))
         yield Difference(kind, op, kinds, before, after)
+
+
+def rules_part(op: str, side: Side) -> str:
+    fact = side.facts(op, "part").get(("rules", ""))
+    return str(fact.is_) if fact else NOT_TESTED
 
 
 def pbx_condition(op: str, of: str, status: int) -> str:
@@ -293,13 +306,6 @@ def header_values(facts: Mapping[tuple[str, str], Fact], kinds: set[str]) -> dic
     """Return values by header, of responses to these kinds of requests."""
     split = ((of.rpartition(" "), fact.is_) for (of, _), fact in facts.items())
     return {name: value for (kind, _, name), value in split if kind in kinds}
-
-
-def compare_lists(op: str, sides: Sides) -> Iterator[Difference]:
-    """Compare whether lists show rows that were just created."""
-    for (_, by), before, after in pairs_of_facts(sides, op, "sequence"):
-        if before != after:
-            yield Difference("new rows back in list" if after else "new rows missing in list", op, by, before, after)
 
 
 def compare_parts(op: str, sides: Sides) -> Iterator[Unreached]:

@@ -101,6 +101,12 @@ def rejected_by_every_version(name: str, field: str, text: str) -> bool:
         for operation in versions)
 
 
+def rejected_body(entry: CatalogueEntry, depth: Depth) -> Body:
+    """Return a body of values that every version rejects by its tables."""
+    return {field: value for field in entry.fields for value in values_for(entry, field, depth)
+            if rejected_by_every_version(entry.name, field, canonical_json(recorded_value(value)))}
+
+
 def recorded_value(value: Any) -> Any:
     """Return a value in the form that a recording stores: a live key or a file by its description."""
     if isinstance(value, Live):
@@ -148,6 +154,9 @@ TESTED, NOT_TESTED, THERE, ABSENT_ROW, NOT_REACHED = "tested", "not tested", "th
 NOT_ALLOWED = "hazard"  # the part of an operation whose hazard was not allowed
 WAS_ACCEPTED, WAS_REJECTED, HAS_CRASHED = "accepted", "rejected", "crashed"
 AS_SENT, DIFFERENT = "as sent", "different"  # how the response shows a sent value
+ANY_INPUT = "any input"  # what an operation crashes for
+# what a sequence shows
+SHOWN_IN_LIST, ROW_ORDER, TAKES_EFFECT = "shows a new row", "order of rows", "takes effect"
 RECORDED_HEADERS = ("Content-Disposition", "Location", "WWW-Authenticate")
 BOX_HEADERS = ("Server", "X-Powered-By")
 

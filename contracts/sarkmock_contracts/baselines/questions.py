@@ -20,6 +20,7 @@ from .catalogue import CatalogueEntry, catalogue
 from .facts import BOX, NOT_SENT, Fact
 from .observer import (
     ABSENT_ROW,
+    ANY_INPUT,
     HAS_CRASHED,
     NOT_TESTED,
     TESTED,
@@ -31,6 +32,7 @@ from .observer import (
     is_new_key,
     probe_packets,
     recorded_value,
+    rejected_body,
     takes_files,
 )
 
@@ -162,7 +164,7 @@ class Asker:
         nothing = self.send({}, with_key=False)
         if crash := self.crash_of_any_input(nothing):
             yield Fact(self.entry.name, "part", RULES_PART, "crashes for any input")
-            yield Fact(self.entry.name, "status", "any input", crash)
+            yield Fact(self.entry.name, "status", ANY_INPUT, crash)
             return
         facts = list(self.of_variables(nothing))
         yield Fact(self.entry.name, "part", RULES_PART, TESTED if facts else self.unsent or TESTED)
@@ -176,13 +178,15 @@ class Asker:
         yield from self.array()
 
     def crash_of_any_input(self, nothing: Exchange | None) -> int | None:
-        """Return the status if an empty and a minimal body crash; the empty one may have been withheld."""
+        """Return the status if an empty and a minimal body crash; one that must be rejected, if both are withheld."""
         if nothing is not None and nothing.response.status < 500:
             return None
         try:
             exchange = self.send(self.observer.fixtures.minimal(self.operation), with_key=False)
         except Unavailable:
             return None
+        if exchange is None and nothing is None:
+            exchange = self.send(self.filled(rejected_body(self.entry, self.observer.depth)), with_key=False)
         return exchange.response.status if exchange is not None and exchange.response.status >= 500 else None
 
     def of_nothing(self, response: Response) -> Iterator[Fact]:

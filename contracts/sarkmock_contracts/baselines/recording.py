@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
+from urllib.parse import unquote
 
 from sarkmock.suite_api import profile_names
 
@@ -20,7 +21,7 @@ from ..spec.contract import contract_of, is_plain_read
 from ..spec.operation_data import recipe
 from .catalogue import CatalogueEntry, catalogue
 from .facts import BOX, Fact, Facts
-from .observer import ABSENT_ROW, NOT_ALLOWED, NOT_REACHED, NOT_TESTED, TESTED, THERE, Depth, Observer
+from .observer import ABSENT_ROW, NOT_ALLOWED, NOT_REACHED, NOT_TESTED, TAKES_EFFECT, TESTED, THERE, Depth, Observer
 from .questions import (
     ask_box,
     ask_existing,
@@ -36,7 +37,7 @@ RECORDING_PARTS = {"survey": "methods of each path", "read": "existing rows", "u
                    "rules": "rules of variables", "sequence": "rows: create, read, update, delete",
                    "answer": "other operations"}
 FACT_KINDS = ("limit", "token", "version", "reach", "part", "status", "type", "header", "field", "error", "sequence",
-              "stores", "rule")
+              "default", "stores", "rule")
 
 
 @dataclass(frozen=True)
@@ -220,6 +221,15 @@ def ask_once(observer: Observer, entry: CatalogueEntry) -> Iterator[Fact]:
     yield Fact(entry.name, "part", part, TESTED)
     kind, by = ("minimal request", operation.id) if makes else ("valid request", "")
     yield from observer.answered(entry, kind, exchange, by)
+    if operation.method == "DELETE" and exchange.response.ok:
+        yield from deleted_file(observer, entry, exchange.request.path)
     if operation.hazard == "disruptive":
         start_again(observer, [contract_of(name) for name in profile_names()])
     observer.fixtures.sweep()
+
+
+def deleted_file(observer: Observer, entry: CatalogueEntry, path: str) -> Iterator[Fact]:
+    """Yield whether the list of files no longer shows one that was deleted."""
+    listing, _, name = path.rpartition("/")
+    if f"GET {listing}" in catalogue():
+        yield Fact(entry.name, "sequence", TAKES_EFFECT, unquote(name) not in observer.get(listing).names)

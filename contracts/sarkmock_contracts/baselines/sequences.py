@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from hashlib import sha256
 from typing import Any
 
 from sarkmock.suite_api import Operation
@@ -10,12 +11,13 @@ from sarkmock.suite_api import Operation
 from ..client.http import Exchange, Request, request_for
 from ..errors import Unavailable, Withheld
 from ..fixtures import Body, linked_path
+from ..judge.agreement import mask_volatile
 from ..judge.row_model import is_same_value
 from ..spec.contract import Link
 from ..spec.operation_data import key_text
 from .catalogue import CatalogueEntry, catalogue
 from .facts import Fact
-from .observer import AS_SENT, DIFFERENT, TESTED, Observer
+from .observer import AS_SENT, DIFFERENT, ROW_ORDER, SHOWN_IN_LIST, TAKES_EFFECT, TESTED, Observer
 
 SEQUENCE_PART = "sequence"
 REPAIRS = 3
@@ -53,10 +55,11 @@ class Sequence:
     def __init__(self, observer: Observer, entry: CatalogueEntry, operation: Operation) -> None:
         self.observer, self.entry, self.operation = observer, entry, operation
         self.by = operation.id
+        self.rows: dict[str, Mapping[str, Any]] = {}  # rows of the list, by key
 
     def facts(self) -> Iterator[Fact]:
         fixtures = self.observer.fixtures
-        least = fixtures.minimal(self.operation)
+        lowest, least = fixtures.minimal(self.operation), fixtures.minimal(self.operation)
         first = self.send(self.operation, least)
         yield Fact(self.entry.name, "part", SEQUENCE_PART, TESTED)
         body, made = self.everything(self.operation, first.response.fields)
@@ -68,7 +71,9 @@ class Sequence:
             return
         again = self.observer.send(row.request)
         yield Fact(self.entry.name, "status", "repeated create", again.response.status, self.by)
-        yield from self.listed(row)
+        last = self.send(self.operation, lowest)  # created last, to show how the list is sorted
+        yield from self.listed(row, first, made, last)
+        yield from self.defaults((least, first), (lowest, last))
         for link in links(self.observer, self.operation):
             yield from self.follow(link, row, body if row is made else least)
 
@@ -115,19 +120,50 @@ class Sequence:
                 stored = stored_verdict(operation, field, value, row)
                 yield Fact(name, "stores", f"{field} in the {where}", stored, self.by)
 
-    def listed(self, row: Exchange) -> Iterator[Fact]:
-        """Yield whether the list shows the row, and with which fields."""
+    def listed(self, row: Exchange, *made: Exchange) -> Iterator[Fact]:
+        """Yield whether the list shows the row, with which fields, and in which order new rows are."""
         table = self.operation.table
         listing = next((entry for entry in catalogue().values() if entry.method == "GET" and entry.first.table == table
                         and "{" not in entry.path and self.operation.path.startswith(entry.path)), None)
         if listing is None or table is None or self.observer.is_absent(listing.name):
             return
         response = self.observer.send(Request("GET", listing.path)).response
-        key = key_text(row.response.json.get(table.key))
-        rows = response.json if isinstance(response.json, list) else []
-        ours = [item for item in rows if isinstance(item, dict) and key_text(item.get(table.key)) == key]
-        yield Fact(listing.name, "sequence", "shows a new row", bool(ours), self.by)
+        rows = [(key_text(item.get(table.key)), item) for item in response.rows]
+        ours = [item for key, item in rows if key == key_text(row.response.json.get(table.key))]
+        yield Fact(listing.name, "sequence", SHOWN_IN_LIST, bool(ours), self.by)
         yield from self.observer.form(listing, "read", ours, good=True, by=self.by) if ours else ()
+        created = dict.fromkeys(key_text(one.response.fields.get(table.key)) for one in made if one.response.ok)
+        order = [key for key, _ in rows if key in created]
+        if len(order) == len(created) > 1:
+            yield Fact(listing.name, "sequence", ROW_ORDER, orders_of(list(created), order), self.by)
+        self.rows = dict(rows)
+
+    def defaults(self, *made: tuple[Body, Exchange]) -> Iterator[Fact]:
+        """Yield the values of columns that were not sent, if two rows have them in common."""
+        rows = [self.unsent(sent, exchange.response.fields) for sent, exchange in made if exchange.response.ok]
+        for name, value in rows[0].items() if len(rows) == len(made) else ():
+            if all(name in row and (type(value), value) == (type(row[name]), row[name]) for row in rows):
+                yield Fact(self.entry.name, "default", name, value, self.by)
+
+    def unsent(self, sent: Body, fields: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the other columns of a row that was created, without times and with sent values as their variables.
+
+        Of a text that no version has as its default, the digest is returned: it may come from the box's settings.
+        """
+        texts = {str(value): f"{{{name}}}" for name, value in sent.items() if len(str(value)) > 2}
+        key = self.operation.table.key if self.operation.table else ""
+        result = {}
+        for name, value in {**self.rows.get(key_text(fields.get(key)), {}), **fields}.items():
+            plain = mask_volatile(name, value)
+            for text, variable in texts.items() if isinstance(plain, str) else ():
+                plain = plain.replace(text, variable)
+            if name not in sent and not isinstance(value, (dict, list)):
+                result[name] = self.public(name, self.observer.plain(plain)) if isinstance(plain, str) else plain
+        return result
+
+    def public(self, column: str, text: str) -> str:
+        known = {operation.defaults.get(column) for operation in self.entry.versions.values()}
+        return text if text in known | {""} else f"text {sha256(text.encode('utf-8', 'replace')).hexdigest()[:8]}"
 
     def follow(self, link: Link, row: Exchange, sent: Body) -> Iterator[Fact]:
         """Follow a link: show, change or delete the row."""
@@ -166,12 +202,21 @@ class Sequence:
         yield from self.observer.answered(entry, "created row", exchange, self.by)
         if exchange.response.ok:
             after = self.observer.send(Request("GET", path))
+            yield Fact(entry.name, "sequence", TAKES_EFFECT, not after.response.ok, self.by)
             shows = self.observer.contract.operation_of(after.request)
             if shows is not None:
                 name = shows.name
                 yield Fact(name, "status", "deleted row", after.response.status, self.by)
             again = self.observer.send(Request("DELETE", path))
             yield Fact(entry.name, "status", "repeated delete", again.response.status, self.by)
+
+
+def orders_of(created: list[str], shown: list[str]) -> list[str]:
+    """Return the orders that the keys of a list agree with; keys that the server draws may agree with several."""
+    by_key = sorted(created, key=lambda key: (int(key) if key.isdecimal() else 0, key))
+    orders = {"by key": by_key, "by key, descending": by_key[::-1],
+              "as created": created, "latest first": created[::-1]}
+    return [name for name, keys in orders.items() if keys == shown] or ["another"]
 
 
 def stored_verdict(operation: Operation, field: str, sent: Any, row: Mapping[str, Any]) -> str:

@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from .catalogue import WHOLE_BODY
 from .facts import Fact, canonical_json
-from .observer import AS_SENT, DIFFERENT, HAS_CRASHED, WAS_ACCEPTED, WAS_REJECTED
+from .observer import (
+    AS_SENT,
+    DIFFERENT,
+    HAS_CRASHED,
+    ROW_ORDER,
+    SHOWN_IN_LIST,
+    TAKES_EFFECT,
+    WAS_ACCEPTED,
+    WAS_REJECTED,
+)
 
 BREAKING, RISKY, COMPATIBLE, INFORMATIVE = DIFFERENCE_LEVELS = ("breaking", "risky", "compatible", "informative")
 
@@ -36,6 +45,10 @@ DIFFERENCE_KINDS: dict[str, tuple[str, str]] = {
     "error form changed": (RISKY, "clients read the reason of an error from another place"),
     "new rows missing in list": (BREAKING, "clients that look for a new row in the list do not find it"),
     "new rows back in list": (COMPATIBLE, "the list shows new rows"),
+    "list order changed": (RISKY, "clients that show the list as it comes, or pick a row by its place, get another"),
+    "delete without effect": (BREAKING, "what clients delete stays"),
+    "delete takes effect": (COMPATIBLE, "what clients delete is gone"),
+    "default changed": (RISKY, "rows that clients create without the variable have another value"),
     "rule tightened": (BREAKING, "values that were accepted are rejected"),
     "rule loosened": (COMPATIBLE, "values that were rejected are accepted"),
     "rule changed": (BREAKING, "some values that were accepted are rejected, and the reverse"),
@@ -177,8 +190,9 @@ def compare_forms(op: str, before: Form, after: Form, own: bool) -> Iterator[Dif
 
 def empty_in_one(name: str, before: Form, after: Form) -> bool:
     """Whether a field is an object in one form, and in the other an empty list, as PHP writes an empty object."""
-    item = "[]" if name == WHOLE_BODY else f"{name}[]"
+    item, members = ("[]", "") if name == WHOLE_BODY else (f"{name}[]", f"{name}.")
     return any(form.get(name) == ["list"] and item not in form and other.get(name) == ["object"]
+               and any(field.startswith(members) and field != name for field in other)
                for form, other in ((before, after), (after, before)))
 
 
@@ -221,6 +235,10 @@ def error_form(fields: Mapping[str, Any], others: Mapping[str, Any]) -> str:
     return ", ".join(name if others.get(name, types) == types else f"{name} ({' or '.join(types)})"
                      for name, types in fields.items())
 
+
+# What a sequence shows: the kinds of difference if it becomes true, and if it becomes false.
+SEQUENCES = {SHOWN_IN_LIST: ("new rows back in list", "new rows missing in list"),
+             TAKES_EFFECT: ("delete takes effect", "delete without effect")}
 
 EXAMPLES = 3
 # (verdict before, verdict after): kind of difference. Any verdict but accepted and crashed counts as a rejection.
@@ -281,6 +299,25 @@ def sent_text(fact: Fact) -> str:
         return {"absent": "nothing", "live": "the key of a row", "file": "a file"}.get(next(iter(fact.sent), ""), "{}")
     text = canonical_json(fact.sent)
     return text if len(text) <= 40 else f"{text[:36]}...\""
+
+
+def compare_sequences(op: str, before: FormFacts, after: FormFacts) -> Iterator[Difference]:
+    """Compare whether lists show rows that were just created and in which order, and whether deletes take effect."""
+    for key, fact in before.items():
+        was, now = fact.is_, after[key].is_ if key in after else fact.is_
+        if fact.of == ROW_ORDER:
+            if not set(was) & set(now):
+                yield Difference("list order changed", op, fact.by, was, now)
+        elif was != now:
+            gained, lost = SEQUENCES[fact.of]
+            yield Difference(gained if now else lost, op, fact.by, was, now)
+
+
+def compare_defaults(op: str, before: FormFacts, after: FormFacts, reported: Collection[str]) -> Iterator[Difference]:
+    """Compare the values of columns that were not sent, except columns that another difference names."""
+    for key, fact in before.items():
+        if key in after and fact.is_ != after[key].is_ and fact.of not in reported:
+            yield Difference("default changed", op, fact.of, fact.is_, after[key].is_)
 
 
 def compare_stores(op: str, before: Mapping[tuple[str, str], Fact],

@@ -44,8 +44,10 @@ class Ownership:
 
     def touched(self, meanings: Sequence[Meaning], request: Request) -> list[LedgerEntry]:
         """Return the ledger entries for a request, none if it leaves nothing to undo; raise Withheld if forbidden."""
-        with self._looks.at_once():
-            entries = [self._stop(meanings), *(self._touch(meaning, request) for meaning in meanings)]
+        reading = [meaning for meaning in meanings if meaning.operation.rules] or meanings
+        with self._looks.at_once():  # a version whose operation crashes before it reads a body has no rules
+            entries = [self._stop(meanings), *(self._touch(meaning, request) for meaning in meanings
+                                               if meaning.operation.action != "crash" or meaning in reading)]
         return [entry for entry in entries if entry is not None]
 
     def _stop(self, meanings: Sequence[Meaning]) -> LedgerEntry | None:
@@ -113,7 +115,7 @@ class Ownership:
     def _needs_rejection(self, meaning: Meaning, request: Request, key: str | None) -> None:
         """Withhold a row not recognisable as the run's, unless the rules reject it and its key is unused."""
         if not self._is_rejected(meaning, request):
-            raise Withheld("would not be recognisable as the run's", f"{meaning.collection} {key or ''}")
+            raise Withheld("would not be recognisable as the run's", f"{meaning.collection} {key or ''}".rstrip())
         surely = len(certainly_rejected(meaning.contract, meaning.operation, request)) >= SURELY
         there = self.taken | frozenset(() if surely or not key else map(folded_key, self._listed(meaning.collection)))
         if key and folded_key(key) in there:
@@ -272,7 +274,7 @@ class Ownership:
         path = f"/{collection}"
         response = self.client.get(path)
         if not shows_something(response) and (must or path in self.before):
-            raise Withheld("cannot be read", f"GET {path} returned {response.status}")
+            raise Withheld("cannot be read", f"{path} (status {response.status})")
         return keys_listed(self.contracts, collection, response)
 
     def _is_removable(self, collection: str) -> None:
