@@ -34,7 +34,7 @@ from .safety.gate import Gate
 from .safety.preflight import preflight, why_token_ended
 from .safety.routing import is_repeatable
 from .spec.contract import Contract, contract_of, in_section
-from .spec.operation_data import LiveTables
+from .spec.operation_data import LiveTables, creator_of
 
 SPARE = 1.1  # removals that fail at first are tried a second time
 T = TypeVar("T")
@@ -114,16 +114,18 @@ class Run(Client):
         """Send a request and judge the response."""
         began = time.perf_counter()
         exchange, seconds = self.target.send(request), time.perf_counter() - began
-        row_problems = [*self.rows.observe(exchange)]  # before the judge reads lists
-        judged = self.judge.judge(exchange)
-        self.watcher.on_judged(judged)
         operation = self.contract.operation_of(request)
+        self.judge.observe(exchange)
+        shown = self.judge.attribution.shown(exchange)
+        row_problems = [*self.rows.observe(exchange)] if shown is exchange.response else []  # before lists are read
+        judged = self.judge.judge(exchange, shown)
+        self.watcher.on_judged(judged)
         if operation is not None:
             self.coverage.seconds[operation.id,] += seconds  # type: ignore[assignment]
-        creator = operation or self._creator(exchange)
+        creator = operation or creator_of(self.contract, exchange)
         if creator is not None:
             self.fixtures.observe(creator, judged)
-            self.live.observe(creator, judged)
+            self.live.observe(creator, Exchange(request, shown))
         for blamed, problem, evidence in row_problems:
             if problem.check == "unrequested" and self.judge.listings.is_shown_wrongly(blamed, problem.field):
                 continue
@@ -132,13 +134,9 @@ class Run(Client):
             self.report(blamed.id, problem, *evidence)
         return judged
 
-    def _creator(self, exchange: Exchange) -> Operation | None:
-        """Return the create operation whose effect an undocumented method had, so that its row is removed, too."""
-        if exchange.response.status != 201:
-            return None
-        path = exchange.request.path
-        create = (self.contract.operation_of(Request("POST", at)) for at in (path, path.rpartition("/")[0]))
-        return next(filter(None, create), None)
+    def get(self, path: str) -> Response:
+        """Return the response to a GET; if it is a list, with the keys that its rows really have."""
+        return self.send(Request("GET", path)).shown
 
     def look(self, path: str) -> Response:
         return self.target.get(path)

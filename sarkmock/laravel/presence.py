@@ -160,12 +160,12 @@ class Query:
             return bool(not column.is_json and bound == column.names[-1] and self.tables.rows(self.table))
         if column.is_json:
             for row in self.tables.rows(self.table):
-                self.check_json(row[name])
+                self.check_json(row.get(name))
             return False
         if len(self.terms) > 1 or (isinstance(bound, str) and not is_utf8(bound)):
             return False
         if bound is None:
-            return any(row[name] is None for row in self.tables.rows(self.table))
+            return any(row.get(name) is None for row in self.tables.rows(self.table))
         return self.tables.count(self.table, name, bound) > 0
 
 

@@ -71,8 +71,8 @@ def rows_of_the_system_stay(run: Run) -> None:
             if exchange.response.status != 409:
                 text = f"DELETE {path} returned {exchange.response.status}, expected 409"
                 unmet(run, operation, "deleted", text, exchange)
-    shown, listed = (run.send(Request("GET", path)) for path in ("/tenants/default", "/tenants"))
-    if shown.response.ok and listed.response.ok and "default" not in [row.get("pkey") for row in listed.response.rows]:
+    default, listed = (run.send(Request("GET", path)) for path in ("/tenants/default", "/tenants"))
+    if default.response.ok and listed.response.ok and "default" not in [row.get("pkey") for row in listed.shown.rows]:
         problem = Problem("list", "", "missing", "the tenant default exists but is not listed")
         run.report("tenants.list", problem, listed)
 

@@ -80,6 +80,13 @@ class Attribution:
         if self._is_full or self.is_other_version:
             self._follow()
 
+    def shown(self, exchange: Exchange) -> Response:
+        """Return the response of the last exchange; if it is a list, with the keys that its rows really have."""
+        if not isinstance(exchange.response.json, list):
+            return exchange.response
+        self._follow()
+        return self.replica.shown
+
     @property
     def _is_full(self) -> bool:
         return len(self._waiting) > MOST_WAITING or self._bytes > self._max_bytes

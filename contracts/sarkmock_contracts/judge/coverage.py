@@ -1,12 +1,13 @@
-"""What a run has tested: operations, rules and verdicts, and which deviations it could have observed."""
+"""What a run has tested: operations, rules and verdicts, which deviations it could have observed, and gaps."""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
-from sarkmock.suite_api import Deviation, Operation, covers, keys_of, pointer
+from sarkmock.suite_api import Deviation, Operation, counted, covers, keys_of, pointer
 
 from ..client.http import Exchange
 from ..spec.contract import Contract
@@ -179,3 +180,28 @@ def why_untried(coverage: Coverage, operation: Operation, name: str | None) -> s
     if field in coverage.right and field in coverage.wrong:
         return ""
     return f"{operation.name} was not sent every kind of {name}"
+
+
+@dataclass
+class Gaps:
+    """Why a run could not test everything."""
+
+    stopped: str = ""  # why no more requests are sent
+    unanswered: list[str] = field(default_factory=list)  # requests without a response
+    untested: list[str] = field(default_factory=list)  # cases skipped, or cut short by a missing response
+    unavailable: set[str] = field(default_factory=set)  # what could not be tested at all, with the reason
+    broken: list[str] = field(default_factory=list)  # cases without a result because the suite failed
+
+    def add(self, other: Gaps) -> None:
+        """Add the gaps of another run on the same target."""
+        self.stopped = self.stopped or other.stopped
+        self.unanswered += [reason for reason in other.unanswered if reason not in self.unanswered]
+        self.unavailable |= other.unavailable
+
+    @property
+    def ending(self) -> str:
+        """How an incomplete run ended; empty if it is complete."""
+        parts = [f"stopped: {self.stopped}"] if self.stopped else []
+        if self.broken:
+            parts.append(f"incomplete: {counted(len(self.broken), 'case')} of the suite failed with an error")
+        return ", ".join(parts)

@@ -5,18 +5,18 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Collection, Container, Iterable, Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
-from sarkmock.suite_api import BASE, Deviation, Operation, counted, is_rule_message
+from sarkmock.suite_api import BASE, Deviation, Operation, is_rule_message
 
-from ..client.http import Exchange
+from ..client.http import Exchange, Response
 from ..client.target import Client
 from ..errors import Unanswered
 from ..spec.contract import Contract, in_section
 from ..spec.operation_data import LiveTables
 from .agreement import OF_RULES, OF_WHOLE_ANSWER, JudgedAnswers, columns
 from .attribution import Attribution
-from .coverage import Coverage
+from .coverage import Coverage, Gaps
 from .findings import FINDING_TYPES, Finding, Findings, Identity
 from .listings import Listings
 from .oracle import Problem, Verdict, conformance_problems, rule_messages, verdict, verdict_problems
@@ -35,35 +35,18 @@ LATE = re.compile(r"App\\CustomClasses\\Response|strpos\(\)")
 
 @dataclass(frozen=True)
 class Judged(Exchange):
-    """An exchange and its problems. ``excused``: the response is a crash that the document predicts."""
+    """An exchange and its problems. ``excused``: the response is a crash that the document predicts.
+
+    ``corrected``: a list with the keys that its rows really have, if the response shows wrong ones.
+    """
 
     problems: tuple[Problem, ...] = ()
     excused: bool = False
-
-
-@dataclass
-class Gaps:
-    """Why a run could not test everything."""
-
-    stopped: str = ""  # why no more requests are sent
-    unanswered: list[str] = field(default_factory=list)  # requests without a response
-    untested: list[str] = field(default_factory=list)  # cases skipped, or cut short by a missing response
-    unavailable: set[str] = field(default_factory=set)  # what could not be tested at all, with the reason
-    broken: list[str] = field(default_factory=list)  # cases without a result because the suite failed
-
-    def add(self, other: Gaps) -> None:
-        """Add the gaps of another run on the same target."""
-        self.stopped = self.stopped or other.stopped
-        self.unanswered += [reason for reason in other.unanswered if reason not in self.unanswered]
-        self.unavailable |= other.unavailable
+    corrected: Response | None = None
 
     @property
-    def ending(self) -> str:
-        """How an incomplete run ended; empty if it is complete."""
-        parts = [f"stopped: {self.stopped}"] if self.stopped else []
-        if self.broken:
-            parts.append(f"incomplete: {counted(len(self.broken), 'case')} of the suite failed with an error")
-        return ", ".join(parts)
+    def shown(self) -> Response:
+        return self.corrected or self.response
 
 
 class Judge:
@@ -89,12 +72,18 @@ class Judge:
         self._asked_run_state = False
         self.listings = Listings(contract)
 
-    def judge(self, exchange: Exchange) -> Judged:
-        """Compare an exchange with the document and record it."""
-        self.requests += 1
+    def observe(self, exchange: Exchange) -> None:
+        """Show an exchange to the models of the target."""
         if exchange.response.status == PBX_DOWN and not self._asked_run_state:
             self._is_stopped()  # if others have stopped the PBX, the models must know it before they see this response
         self.attribution.observe(exchange)
+
+    def judge(self, exchange: Exchange, shown: Response | None = None) -> Judged:
+        """Compare an exchange, which the models have observed, with the document and record it.
+
+        ``shown``: a list with the keys that its rows really have, if the response shows wrong ones.
+        """
+        self.requests += 1
         operation = self.contract.operation_of(exchange.request)
         if operation is None:
             for other in self.attribution.elsewhere(exchange.request):
@@ -108,11 +97,12 @@ class Judge:
         candidates = (self._blamed(operation, problem, expected)
                       for problem in self._problems(operation, exchange, expected))
         problems = tuple(problem for problem in candidates if self.report(operation.id, problem, exchange))
+        self.listings.doubt(operation, problems)
         if not problems:
-            for blamed, problem, evidence in self._of_rows(operation, exchange):
+            for blamed, problem, evidence in self._of_rows(operation, exchange, shown or exchange.response):
                 self.report(blamed.id, problem, *evidence)
         self._separate(operation, exchange)
-        judged = Judged(exchange.request, exchange.response, problems, excused)
+        judged = Judged(exchange.request, exchange.response, problems, excused, shown)
         if expected is not None:
             self._bear_witness(operation, judged)
         if not problems:
@@ -259,11 +249,11 @@ class Judge:
             random = self._random_columns(exchange, [problem.field for problem in problems])
             yield from (problem for problem in problems if problem.field not in random)
 
-    def _of_rows(self, operation: Operation, exchange: Exchange) -> Iterator[BlamedProblem]:
+    def _of_rows(self, operation: Operation, exchange: Exchange, shown: Response) -> Iterator[BlamedProblem]:
         """Yield differences from the rows that the judging version shows, except random values."""
         if exchange.response.ok and self.live.can_fetch and (
                 self.listings.may_differ(operation) or not self.attribution.is_foreseen(exchange)):
-            problems = list(self.listings.problems(operation, exchange, self.attribution.expected(exchange)))
+            problems = list(self.listings.problems(operation, exchange, shown, self.attribution.expected(exchange)))
             random = self._random_columns(exchange, [problem.field for _, problem, _ in problems])
             yield from (each for each in problems if each[1].field not in random)
 

@@ -61,12 +61,25 @@ class Listings:
         """Whether a read has shown a column of the operation's rows wrongly, so that no write is to blame for it."""
         return operation.table is not None and (operation.table.name, column) in self._wrong
 
-    def problems(self, operation: Operation, exchange: Exchange, expected: Response) -> Iterator[BlamedProblem]:
-        """Compare a response with the expected one."""
+    def doubt(self, operation: Operation, problems: Iterable[Problem]) -> None:
+        """Record the columns that a read shows against its schema."""
+        for problem in problems:
+            if operation.method == "GET" and operation.table is not None and problem.check == "schema":
+                self._wrong.setdefault((operation.table.name, problem.field), operation)
+
+    def problems(self, operation: Operation, exchange: Exchange, shown: Response,
+                 expected: Response) -> Iterator[BlamedProblem]:
+        """Compare a response with the expected one. ``shown``: a list with the keys that its rows really have.
+
+        Of a list with wrong keys nothing else is judged.
+        """
         table = operation.table
         if is_file_list(operation):
             yield from files_out_of_order(operation, exchange, expected)
         if table is None or operation.method == "POST":
+            return
+        if shown is not exchange.response:
+            yield from wrong_key(operation, table, exchange, shown)
             return
         is_list = operation.action == "index" and isinstance(exchange.response.json, list)
         if operation.action == "show" and expected.status == 404:  # the last list did not show the row
@@ -137,6 +150,14 @@ class Listings:
             return writer
         self._wrong[place[0], name] = reader
         return reader
+
+
+def wrong_key(listing: Operation, table: Table, exchange: Exchange, shown: Response) -> Iterator[BlamedProblem]:
+    """Yield the first row of a list that is shown with another key than its own."""
+    for row, real in zip(exchange.response.rows, shown.rows, strict=True):
+        if row.get(table.key) != real.get(table.key):
+            yield listing, wrong_value("stored", table.key, "changed", real[table.key], row.get(table.key)), (exchange,)
+            return
 
 
 def is_file_list(operation: Operation) -> bool:

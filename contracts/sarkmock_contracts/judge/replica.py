@@ -7,7 +7,7 @@ This module judges nothing.
 from __future__ import annotations
 
 import sqlite3
-from collections import OrderedDict
+from collections import OrderedDict, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
@@ -26,6 +26,7 @@ from sarkmock.suite_api import (
 from ..client.http import Exchange, Request, Response
 from ..spec.operation_data import key_text
 from .agreement import is_same
+from .list_keys import with_known_keys
 from .models import Model, Moment
 
 FILE_LISTS = {"/backups": pbx_files.BACKUPS, "/snapshots": pbx_files.SNAPSHOTS, "/greetings": pbx_files.GREETINGS}
@@ -55,17 +56,30 @@ class Replica:
         self._moments: OrderedDict[int, Remembered] = OrderedDict()
         self._size = 0  # of the moments, in bytes
         self._listed: set[str] = set()  # paths of lists that were shown
+        self._keys: defaultdict[str, set[str]] = defaultdict(set)  # by table: the keys that rows have or had
+        self.shown = Response(0)  # the last response; a list with the keys that its rows really have
         self._image, self._marks = b"", (-1, False)  # the last dump of the tables, and their revision then
 
     def observe(self, exchange: Exchange) -> bool:
         """Apply an exchange. Return False if the leader would have responded differently."""
+        operation = self.leader.operation(exchange.request)
         self._take_what_was_there(exchange)
         before = self._now()
         expected = self.leader.answer(exchange.request)
+        self.shown = self._with_known_keys(operation, exchange.response, expected)
         self._remember(exchange, before, len(expected.body)).answers[self.leader] = {(): expected}
         if (expected.status, expected.body) != (exchange.response.status, exchange.response.body):
             self._correct(exchange, expected, before)
         return is_same(exchange.response, expected)
+
+    def _with_known_keys(self, operation: Operation | None, shown: Response, expected: Response) -> Response:
+        """Return a response; if it is a list, with the keys that its rows have by the earlier exchanges."""
+        table = operation.table if operation is not None else None
+        if table is None or not expected.ok:
+            return shown
+        former = self._keys[table.name]
+        former.update(key_text(row.get(table.key)) for row in expected.rows)
+        return with_known_keys(table.key, shown, expected, former) if isinstance(shown.json, list) else shown
 
     def pass_over(self, exchange: Exchange) -> None:
         """Remember an exchange without effect. The leader's response is computed when it is asked for."""
@@ -193,7 +207,7 @@ class Replica:
         elif operation.path in RULE_FILES:
             self._take_rules(RULE_FILES[operation.path], exchange.response.json)
         elif operation.action == "index" and operation.table is not None and operation.path not in self._listed:
-            self._take_first_list(operation.path, operation.table, exchange.response)
+            self._take_first_list(operation.path, operation.table, exchange)
 
     def _take_run_state(self, running: Any) -> None:
         pbx = self.state.pbx
@@ -207,11 +221,12 @@ class Replica:
             content = "".join(f"{line}\n" for line in lines).encode("utf-8", "surrogatepass")
             self.state.files[file] = PbxFile(content, self.state.clock.now())
 
-    def _take_first_list(self, path: str, table: Table, response: Response) -> None:
+    def _take_first_list(self, path: str, table: Table, exchange: Exchange) -> None:
         """Store the rows of a list if they are not those of the mock."""
-        if not isinstance(response.json, list):
+        if not isinstance(exchange.response.json, list):
             return
         self._listed.add(path)
+        response = with_known_keys(table.key, exchange.response, self.leader.answer(exchange.request))
         held = {key_text(row[table.key]) for row in self.state.tables.rows(table.name, table.where)}
         if held != {key_text(row.get(table.key)) for row in response.rows}:
             with suppress(sqlite3.Error, OverflowError):
@@ -241,7 +256,7 @@ class Replica:
         if operation.method == "DELETE":
             self.state.tables.delete(table.name, table.key, unquote(exchange.request.path.rpartition("/")[2]))
         elif isinstance(shown, list):
-            rows = [row for row in shown if isinstance(row, dict)]
+            rows = self.shown.rows
             if operation.action == "index":
                 self._take_list(table, rows)
             else:

@@ -150,6 +150,7 @@ class WatchedRun(Run):
         known = self._with_known_token(exchange)
         self._suppose(known)
         with self.findings.fresh() as fresh:
+            self.judge.observe(known)
             self.judge.judge(known)
             self.judge.samples.clear()  # only checks that send requests use them
             for operation, problem in single_problems(self, exchange):

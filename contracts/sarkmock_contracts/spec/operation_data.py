@@ -19,7 +19,7 @@ from urllib.parse import unquote
 
 from sarkmock.suite_api import Operation, Table, check_texts, read_yaml, to_text
 
-from ..client.http import Exchange
+from ..client.http import Exchange, Request
 from ..client.target import Client
 from ..errors import NoBounds
 from .boundary_values import Bounds, bounds_of, placeholder
@@ -191,6 +191,15 @@ def _target(contract: Contract, operation: Operation, method: str) -> Operation 
     return fitting[0] if fitting else None
 
 
+def creator_of(contract: Contract, exchange: Exchange) -> Operation | None:
+    """Return the create operation whose effect an undocumented method had, so that its row is removed, too."""
+    if exchange.response.status != 201:
+        return None
+    path = exchange.request.path
+    creates = (contract.operation_of(Request("POST", at)) for at in (path, path.rpartition("/")[0]))
+    return next(filter(None, creates), None)
+
+
 def key_text(value: Any) -> str:
     """Return the key of a row as text for a path; empty for a value that cannot be a key."""
     return to_text(value) if isinstance(value, (str, int)) else ""
@@ -242,6 +251,7 @@ class LiveTables:
         """Fetch the lists that were never shown. Return whether there were none, so that predictions so far count."""
         unseen = [listing for lists in self._lists.values() for listing in lists if listing.path not in self._seen]
         for listing in unseen:
+            self._seen.add(listing.path)  # the judge of its response asks again
             self._list(listing)
         return not unseen
 
