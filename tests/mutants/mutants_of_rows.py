@@ -38,6 +38,7 @@ from tests.mutants.tampering import (
     every_value,
     first_lines,
     first_row,
+    limited_by_query,
     lost_update,
     shared_update,
     taken_over,
@@ -152,6 +153,13 @@ MUTANTS = [
     broken_response(
         "destinations are stale", scenarios.destinations_follow_the_state, lambda: Kept("/destinations"),
         "destinations.list", "behaviour", "", "stale"),
+    broken_response(
+        "destinations lack trunks", scenarios.destinations_follow_the_state,
+        change_json("GET", "/destinations", lambda kinds: {kind: kinds[kind] for kind in kinds if kind != "Trunks"}),
+        "destinations.list", "behaviour", "", "stale"),
+    broken_response(
+        "a limit in the query string is read", scenarios.the_limit_gives_the_last_rows,
+        lambda: on("GET", "/logs/cdrs")(limited_by_query), "logs.cdrs.all", "status", "", "422"),
     broken_response(
         "a restore restores nothing", scenarios.snapshots_bring_back_what_was,
         respond_with("PUT", "/snapshots/.*", json_response(200, ["Restored"])), "snapshots.restore", "behaviour", "",

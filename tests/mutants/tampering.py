@@ -9,7 +9,7 @@ from typing import Any
 
 from sarkmock_contracts.client.http import Request, Response
 
-from tests.mutants.breaking import Send, edit_input, edit_json
+from tests.mutants.breaking import Send, edit_input, edit_json, json_response
 
 ROWS = "/tenants"
 
@@ -116,3 +116,7 @@ def ascii_only(value: Any) -> Any:
 def first_lines(request: Request, send: Send) -> Response:
     log = send(Request("GET", "/logs/cdrs"))
     return replace(log, body=b"".join(log.body.splitlines(keepends=True)[:2]))
+
+
+def limited_by_query(request: Request, send: Send) -> Response:
+    return json_response(422, {"limit": ["No."]}) if request.query == "limit=x" else send(request)
