@@ -7,7 +7,7 @@ from sarkmock.http.direct import api_application
 from sarkmock.http.engine import WEB_SERVERS, Engine, Program
 from sarkmock.http.replies import JSON, MethodNotAllowed, PageNotFound, PhpError, errors_summary
 from sarkmock.journal import Notice
-from sarkmock.journal.har import DROPPED_COMMENT
+from sarkmock.journal.har import DROPPED_COMMENT, har_records
 from sarkmock.laravel.php import TRIMMED, UploadedFile, overridden_method, read_input, to_text
 from sarkmock.laravel.validation import Validator, display_name, is_rule_message, laravel_messages
 from sarkmock.pbx import pbx_files

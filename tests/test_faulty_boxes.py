@@ -1,6 +1,7 @@
 """Boxes with wrong responses: false keys, incomplete lists, keys that are paths.
 
-A run never changes rows of other users and reports all residue."""
+A run never changes rows of other users and reports all residue.
+"""
 
 import json
 import posixpath

@@ -169,13 +169,14 @@ def test_every_observable_deviation_has_a_warning():
 # HAR
 
 def test_har_has_requests_and_responses(mock):
-    mock.ask("POST", "agents?token=abc", AGENT)
+    mock.ask("POST", "agents?token=abc&a=1&a=2", AGENT)
     mock.ask("GET", "agents/1000")
     archive = json.loads(mock.journal.har(origin="https://pbx.test"))["log"]
     assert (archive["version"], archive["creator"]["name"]) == ("1.2", "sarkmock")
     created, shown = archive["entries"]
-    assert created["request"]["url"] == "https://pbx.test/api/agents?token=REDACTED"
-    assert created["request"]["queryString"] == [{"name": "token", "value": "REDACTED"}]
+    assert created["request"]["url"] == "https://pbx.test/api/agents?token=REDACTED&a=1&a=2"
+    assert created["request"]["queryString"] == [
+        {"name": name, "value": value} for name, value in (("token", "REDACTED"), ("a", "1"), ("a", "2"))]
     assert json.loads(created["request"]["postData"]["text"]) == AGENT | {"passwd": "REDACTED"}
     assert (created["response"]["status"], created["response"]["statusText"]) == (201, "Created")
     assert json.loads(shown["response"]["content"]["text"])["pkey"] == "1000"

@@ -35,8 +35,11 @@ Sent = dict[tuple[str, str], dict[str, Any]]  # by operation and variable, each 
 
 @pytest.mark.parametrize("profile", ["documented", "shipped"])
 def test_sent_values_distinguish_single_rule_changes(profile: str) -> None:
-    """Within 1,200 requests. Sent later: values from other lists, unless they are common; days of a month, because
-    there are many; values that crash PHP, because they are sent alone."""
+    """Within 1,200 requests.
+
+    Sent later: values from other lists, unless they are common; days of a month, because there are many; values that
+    crash PHP, because they are sent alone.
+    """
     contract, rng = contract_of(profile), random.Random(f"plan {profile} {SEED}")
     sent, state = values_sent(profile)
     pool = [mutation for kind in sorted(RULE_KINDS) for mutation in every(profile).get(kind, ())

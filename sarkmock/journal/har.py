@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from http.client import responses
 from urllib.parse import parse_qsl
@@ -34,14 +34,14 @@ def to_har(entries: Iterable[Entry], origin: str, dropped: int) -> str:
 
 
 def har_request(entry: Entry, origin: str) -> harfile.Request:
-    query = parse_qsl(entry.query, keep_blank_values=True)
     target = f"{entry.path}?{entry.query}" if entry.query else entry.path
     body = harfile.PostData(mimeType=entry.request_headers.get("Content-Type", ""),
                             text=shown_body(entry.request_body))
     return harfile.Request(
         method=entry.method, url=origin + redacted(target), httpVersion=HTTP_VERSION,
-        headers=har_records(entry.request_headers),
-        queryString=har_records(dict(query)), postData=body if entry.request_body else None, bodySize=entry.sizes[0])
+        headers=har_records(entry.request_headers.items()),
+        queryString=har_records(parse_qsl(entry.query, keep_blank_values=True)),
+        postData=body if entry.request_body else None, bodySize=entry.sizes[0])
 
 
 def har_response(entry: Entry) -> harfile.Response:
@@ -49,8 +49,9 @@ def har_response(entry: Entry) -> harfile.Response:
                               text=shown_body(entry.response_body))
     return harfile.Response(
         status=entry.status, statusText=responses.get(entry.status, ""), httpVersion=HTTP_VERSION, redirectURL="",
-        headers=har_records(entry.response_headers), content=content, bodySize=len(entry.response_body))
+        headers=har_records(entry.response_headers.items()), content=content, bodySize=len(entry.response_body))
 
 
-def har_records(fields: Mapping[str, str]) -> list[harfile.Record]:
-    return [harfile.Record(name=name, value=str(value)) for name, value in redacted(fields).items()]
+def har_records(pairs: Iterable[tuple[str, str]]) -> list[harfile.Record]:
+    """Return pairs of name and value without secrets; a name may occur several times."""
+    return [harfile.Record(name=name, value=str(value)) for name, value in redacted(tuple(pairs))]

@@ -152,7 +152,8 @@ def compared_sides(before: str, after: str,
                    options: Callable[[], RecordingOptions]) -> tuple[Baseline, Baseline, list[str]]:
     """Return the two sides of a comparison and what a recording left on the target, one line each.
 
-    Each side is a baseline file or a profile; the second may also be a URL, which is recorded now."""
+    Each side is a baseline file or a profile; the second may also be a URL, which is recorded now.
+    """
     if Path(before).exists() and Path(after).exists() and Path(after).samefile(before):
         raise CannotRun(f"{before} and {after} are the same file")
     if AUTO in (before, after) and all(name == AUTO or is_profile(name) for name in (before, after)):

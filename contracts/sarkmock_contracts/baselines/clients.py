@@ -144,8 +144,10 @@ class Exchanged:
 
 
 def traffic_of(file: Path, text: str) -> list[Exchanged] | None:
-    """Return the exchanges of a HAR file or a response of /_mock/journal; None if the text is neither. Raise
-    CannotRun if requests are missing, because what they use would count as unused."""
+    """Return the exchanges of a HAR file or a response of /_mock/journal; None if the text is neither.
+
+    Raise CannotRun if requests are missing, because what they use would count as unused.
+    """
     try:
         archive = json.loads(text)
     except (ValueError, RecursionError):

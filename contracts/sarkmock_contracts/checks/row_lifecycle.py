@@ -42,8 +42,7 @@ def check_row_lifecycle(run: Run, resource: Resource) -> None:
 
 
 def other_values(run: Run, resource: Resource, create: Operation) -> Body:
-    """Return other values of required variables, since most rows have the first: of a list of two the second, of texts
-    one that sorts before it."""
+    """Return values of required variables that few rows have: the second of a list, or a text that sorts first."""
     listing = resource.list
     filters = listing.table.where if listing is not None and listing.table is not None else {}
     values: Body = {}

@@ -18,10 +18,10 @@ from urllib.parse import parse_qsl, unquote
 
 import harfile
 
-from sarkmock.suite_api import body_text, lock_exclusively, redacted
+from sarkmock.suite_api import body_text, har_records, lock_exclusively, redacted
 
 from ..errors import CannotRun, NoAnswer, file_errors
-from .http import Exchange, Headers, Request, Response
+from .http import Exchange, Request, Response
 from .transports import Layer, Transport
 
 BUFFER = 1 << 13  # bytes of a cassette, lost by a run that is killed; the default of Python 3.14 is 16 times as many
@@ -221,20 +221,15 @@ def join_archives(parts: Sequence[Path], file: Path) -> None:
 
 def _request(url: str, request: Request) -> harfile.Request:
     body = harfile.PostData(mimeType=request.content_type, text=body_text(request.body)) if request.body else None
-    query = [harfile.Record(name=name, value=str(redacted({name: value})[name]))
-             for name, value in parse_qsl(request.query, keep_blank_values=True)]
+    query = har_records(parse_qsl(request.query, keep_blank_values=True))
     return harfile.Request(method=request.method, url=url + str(redacted(request.target)), httpVersion=HTTP_VERSION_1,
-                           headers=_records(request.headers), queryString=query, postData=body,
+                           headers=har_records(request.headers), queryString=query, postData=body,
                            bodySize=len(request.body))
 
 
 def _response(response: Response) -> harfile.Response:
     content = harfile.Content(size=len(response.body), mimeType=response.content_type, text=body_text(response.body))
     return harfile.Response(status=response.status, statusText=responses.get(response.status, ""),
-                            httpVersion=HTTP_VERSION_1, headers=_records(response.headers),
+                            httpVersion=HTTP_VERSION_1, headers=har_records(response.headers),
                             content=content, bodySize=len(response.body),
                             redirectURL=str(redacted(response.header("Location") or "")))
-
-
-def _records(headers: Headers) -> list[harfile.Record]:
-    return [harfile.Record(name=name, value=str(value)) for name, value in redacted(headers)]

@@ -60,8 +60,9 @@ def first_bytes(chunks: Iterable[bytes]) -> bytes:
 
 
 def bounded_json(body: bytes) -> Any:
-    """Parse JSON. Return None if it is invalid, too deeply nested, or has integers of hundreds of digits or text that
-    is not UTF-8, which JSON can escape.
+    """Parse JSON. Return None if it is invalid or too deeply nested.
+
+    The same for integers of hundreds of digits, and for text that is not UTF-8, which JSON can escape.
     """
     try:
         text = body.decode("utf-8-sig")

@@ -73,9 +73,7 @@ class RowModel:
         self.history[1:] = writes
         derived = columns_derived(operation.id, sent)
         self.expected = {name: wanted for name, wanted in {**self.expected, **expected_columns(operation, sent)}.items()
-                         if name not in derived}
-        self.expected = {name: wanted for name, wanted in self.expected.items()
-                         if not isinstance(sent.get(name), (list, dict))}
+                         if name not in derived and not isinstance(sent.get(name), (list, dict))}
         changed = {*sent, *derived, "z_updated"}
         self.confirmed -= changed
         self.doubts.clear()

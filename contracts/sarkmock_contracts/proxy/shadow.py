@@ -205,8 +205,7 @@ class Shadow:
         return [cause for difference in real if (cause := self._note(difference, exchange, response))]
 
     def _compare(self, exchange: Exchange, seen: bool) -> tuple[list[Difference], bool, Response]:
-        """Return the differences of the other version, whether the box deviates in status from its own version, and the
-        response of the other version."""
+        """Return the other version's differences, whether the box's status is not that of its own, and the response."""
         answers = [side.answer(side.leader, exchange) if seen else side.leader.answer(exchange.request)
                    for side in (self._other, self._own)]
         other, own = (list(self._differences(exchange, side.leader.contract, response))

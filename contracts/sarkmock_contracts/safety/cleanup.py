@@ -25,8 +25,11 @@ Differences = Callable[[Mapping[str, Any], Inventory, frozenset[str]], Iterable[
 
 @dataclass
 class CleanUp:
-    """Undoes all ledger entries. An entry stays alive until the lists of the target confirm that it is gone: a 404 may
-    come from an invalid token, and a 200 may be the page of a proxy."""
+    """Undoes all ledger entries.
+
+    An entry stays alive until the lists of the target confirm that it is gone: a 404 may come from an invalid token,
+    and a 200 may be the page of a proxy.
+    """
 
     client: Client
     ledger: Ledger

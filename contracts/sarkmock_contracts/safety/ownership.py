@@ -332,8 +332,10 @@ def _key_text(value: Any) -> str:
 
 
 def _deletes(contract: Contract, collection: str) -> bool:
-    """Whether a document can delete the rows of a collection: a create operation links to a DELETE, or the rows depend
-    on another row and the collection has a DELETE."""
+    """Whether a document can delete the rows of a collection.
+
+    It can if a create operation links to a DELETE, or the rows depend on another row and the collection has a DELETE.
+    """
     there = [operation for operation in contract.operations if operation.collection == collection]
     makers = [operation for operation in there
               if operation.method == "POST" and operation.table and operation.status < 300]

@@ -84,8 +84,10 @@ class RequestReader:
         return False
 
     def names_nothing(self, request: Request) -> bool:
-        """Whether a request is OPTIONS of a known path whose keys all have the mark of unused test keys. It is harmless
-        even if a server treats it as another method."""
+        """Whether a request is OPTIONS of a known path whose keys all have the mark of unused test keys.
+
+        It is harmless even if a server treats it as another method.
+        """
         if request.method != "OPTIONS" or request.query or request.body or spellings(request.path) != [request.path]:
             return False
         parameters = [meaning.parameters for contract in self.contracts

@@ -210,8 +210,10 @@ Rows = list[Mapping[str, Any]]
 
 
 class LiveTables:
-    """The rows of the target by table: fetched on demand or taken from list responses, and discarded when a request may
-    have changed them."""
+    """The rows of the target by table.
+
+    They are fetched on demand or taken from list responses, and discarded when a request may have changed them.
+    """
 
     can_fetch = True  # whether lists can be requested
 
