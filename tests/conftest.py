@@ -11,6 +11,7 @@ import pytest
 CACHE = Path(__file__).parents[1] / "build" / "cache"
 os.environ.update(XDG_CACHE_HOME=str(CACHE), HYPOTHESIS_STORAGE_DIRECTORY=str(CACHE / "hypothesis"))
 pytest_plugins = ["pytester"]
+os.fsync = lambda _: None  # only a power failure shows the difference, and the ledger waits for the disk at every write
 # A shell starts background jobs with SIGINT ignored, which processes that tests start would inherit.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 

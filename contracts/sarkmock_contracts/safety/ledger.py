@@ -65,6 +65,7 @@ class Ledger:
     complete: bool = False
     committed: bool = False
     inventory: Mapping[str, Any] | None = None
+    _alive: dict[int, LedgerEntry] = field(default_factory=dict, repr=False, compare=False)  # by number
     _descriptor: int = -1
     _target_lock: contextlib.ExitStack = field(default_factory=contextlib.ExitStack, repr=False, compare=False)
 
@@ -77,11 +78,11 @@ class Ledger:
 
     def alive(self) -> list[LedgerEntry]:
         """Return the entries that may still exist on the target, newest first."""
-        return [entry for entry in reversed(self.entries) if entry.alive]
+        return [self._alive[number] for number in sorted(self._alive, reverse=True)]
 
     def cleanup_cost(self) -> int:
         """Return an estimate of the requests that the clean-up needs: searches, undo requests and a commit."""
-        steps = [step for entry in self.entries if entry.alive for step in entry.undo]
+        steps = [step for entry in self._alive.values() for step in entry.undo]
         return sum(len(step["any"]) if "any" in step else 2 for step in steps) + self.committed
 
     def owner(self, collection: str, key: str) -> LedgerEntry | None:
@@ -95,44 +96,66 @@ class Ledger:
     # changes
 
     def begin(self, entry: LedgerEntry) -> LedgerEntry:
-        """Record an entry before the request that creates or changes something."""
+        """Record an entry before the request that creates or changes something. Return what `settle` changes."""
         entry.number, entry.until = len(self.entries) + 1, stamp() + SKEW
         self._write({"begin": asdict(entry)}, must=True)
-        self.entries.append(entry)
-        return entry
+        return self.entries[-1]
 
     def settle(self, entry: LedgerEntry, state: str, key: str | None = None, undo: Undo | None = None,
                until: int | None = None) -> None:
         """Record the new state of an entry, and its key, undo steps and time if they are known now."""
-        changed = {"key": key, "undo": undo, "until": until}
-        set_values = {name: value for name, value in changed.items() if value is not None}
-        line = {"settle": entry.number, "state": state, **set_values}
-        self._write(line)
-        _settle(entry, line)
+        values = {"key": key, "undo": undo, "until": until}
+        changed = {name: value for name, value in values.items() if value is not None}
+        self._write({"settle": entry.number, "state": state, **changed})
 
     def revive(self) -> None:
         """Reopen all removed entries, because the target was restored to an earlier state that may contain them."""
         self._write({"revived": True})
-        _revive(self.entries)
 
     def note_commit(self) -> None:
         """Record that a commit may have written rows of this run into the configuration: clean-up must commit again."""
         if not self.committed:
             self._write({"committed": True})
-            self.committed = True
 
     def note_inventory(self, digests: Mapping[str, Any]) -> None:
         """Record the target snapshot as digests."""
         self._write({"inventory": digests}, must=True)
-        self.inventory = digests
 
     def finish(self) -> None:
         """Mark the clean-up as complete, and erase all entries with the values that were kept for restoring."""
-        self.complete = True
         lines = [self._head_line(), {"complete": True, "entries": len(self.entries)}]
         os.ftruncate(self._descriptor, 0)
         for line in lines:
             self._write(line)
+
+    def apply(self, line: Mapping[str, Any]) -> None:
+        """Change what is recorded as a line of the file says."""
+        match line:
+            case {"begin": fields}:
+                self.entries.append(LedgerEntry(**fields))
+                self._track(len(self.entries))
+            case {"settle": number}:
+                entry = self.entries[number - 1]
+                entry.state, entry.key = line["state"], line.get("key", entry.key)
+                entry.undo, entry.until = line.get("undo", entry.undo), line.get("until", entry.until)
+                self._track(number)
+            case {"revived": True}:
+                for number, entry in enumerate(self.entries, 1):
+                    entry.state = "open" if entry.state == "gone" else entry.state
+                    self._track(number)
+            case {"committed": True}:
+                self.committed = True
+            case {"inventory": digests}:
+                self.inventory = digests
+            case {"complete": True}:
+                self.complete = True
+
+    def _track(self, number: int) -> None:
+        entry = self.entries[number - 1]
+        if entry.alive:
+            self._alive[number] = entry
+        else:
+            self._alive.pop(number, None)
 
     def close(self) -> None:
         if self.is_open:
@@ -170,7 +193,7 @@ class Ledger:
         return {"sarkmock": LEDGER_VERSION, **self.head}
 
     def _write(self, line: Mapping[str, Any], must: bool = False) -> None:
-        """Append a line. If it ``must`` precede a request and cannot be written, raise BadLedger: nothing is sent then.
+        """Append a line and apply it. If it ``must`` precede a request and cannot be written, raise BadLedger.
 
         Other lines may be missing: the entry then stays open, and clean-up looks for it.
         """
@@ -179,6 +202,7 @@ class Ledger:
         except OSError as error:
             if must:
                 raise BadLedger(f"{self.file} cannot be written: {error.strerror}") from None
+        self.apply(line)
 
 
 def reopen_ledger(file: Path) -> Ledger:
@@ -252,7 +276,7 @@ def read_ledger(file: Path) -> Ledger:
     for number, line in lines[1:]:
         if not line_validator(LEDGER_SCHEMA, "entry").is_valid(line) or line.get("settle", 0) > len(ledger.entries):
             raise BadLedger(f"{file}:{number}: not a ledger entry")
-        _replay(ledger, line)
+        ledger.apply(line)
     return ledger
 
 
@@ -281,35 +305,6 @@ def whole_lines(content: bytes) -> Iterator[tuple[int, dict[str, Any] | None]]:
     for number, line in enumerate(content.rpartition(b"\n")[0].splitlines(), 1):
         value = bounded_json(line)
         yield number, value if isinstance(value, dict) else None
-
-
-def _replay(ledger: Ledger, line: Mapping[str, Any]) -> None:
-    match line:
-        case {"begin": entry}:
-            ledger.entries.append(LedgerEntry(**entry))
-        case {"settle": number}:
-            _settle(ledger.entries[number - 1], line)
-        case {"revived": True}:
-            _revive(ledger.entries)
-        case {"committed": True}:
-            ledger.committed = True
-        case {"inventory": digests}:
-            ledger.inventory = digests
-        case {"complete": True}:
-            ledger.complete = True
-
-
-def _settle(entry: LedgerEntry, line: Mapping[str, Any]) -> None:
-    entry.state = line["state"]
-    entry.key = line.get("key", entry.key)
-    entry.undo = line.get("undo", entry.undo)
-    entry.until = line.get("until", entry.until)
-
-
-def _revive(entries: list[LedgerEntry]) -> None:
-    for entry in entries:
-        if entry.state == "gone":
-            entry.state = "open"
 
 
 def content_digest(content: bytes) -> str:
