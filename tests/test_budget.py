@@ -65,6 +65,14 @@ def product():
     return open_run(RunOptions(target_profile="shipped"))
 
 
+def test_values_of_other_lists_are_sent_first_to_the_operation_with_most_lists(product):
+    """One request gives a verdict for each of its 28 lists, and comes before the end of a budget of 1,200."""
+    lists = [sum("in:" in str(rules) for rules in case.operation.rules.values())
+             for case in cases(product, "foreign-values")]
+    assert lists[0] == max(lists) == 28
+    assert lists == sorted(lists, reverse=True)
+
+
 def test_all_readable_operations_are_judged_within_60_requests(product):
     run(product, cases(product, "reads"))
     assert finished(product) <= READS

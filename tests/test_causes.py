@@ -88,12 +88,15 @@ NOT_TRIMMED = [sent(" A ", "routes.create", "active", "rejected"), sent(" A", "r
                sent("NO ", "routes.create", "auth", "rejected"), sent("  ", "routes.create", "path2", "accepted")]
 NOT_NULL = [sent("", "routes.create", "dialplan", "accepted"), sent("", "trunks.update", "peername", "accepted"),
             sent("", "trunks.update", "sipiaxpeer", "accepted")]
+METHOD_TEXT = [finding(name, check, "", "wording", f"the message of 405 is 'No.', expected '{text}'", 405)
+               for name, check, text in (("", "unknown-path", "The DELETE"), ("destinations.list", "method", "A PUT"))]
 SINGLE = [finding("logs.list", "header", "Allow", "missing", "405 lacks the header Allow", 405)]
 
 
 GROUPS = [NOT_FOUND, INTEGERS, BOUNDS, CRASHES, VARIABLE, STRICTER, SHORTER_LIST, WIDER, LOST_UPDATE,
           LOST_DELETION, RENAMED_PATH, ANOTHER_METHOD, LOST_ROW, NESTED, ANOTHER_TYPE,
-          ANOTHER_STATUS, ANOTHER_ROW, RENAMED_FIELD, MORE_FIELDS, NOT_TRIMMED, NOT_NULL, SINGLE]
+          ANOTHER_STATUS, ANOTHER_ROW, RENAMED_FIELD, MORE_FIELDS, NOT_TRIMMED, NOT_NULL, METHOD_TEXT,
+          SINGLE]
 
 
 @pytest.mark.parametrize("group", GROUPS)

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from sarkmock_contracts.checks.smoke import check_links
 from sarkmock_contracts.client.transports import SignedIn
 from sarkmock_contracts.run import Run
 from sarkmock_contracts.spec.contract import contract_of
@@ -60,3 +61,14 @@ def test_a_list_that_is_asked_for_while_it_is_judged_is_sent_once() -> None:
     run.live.forget()
     assert run.live.know_all() is False
     assert run.live.know_all() is True
+
+
+def test_a_row_created_under_another_key_has_the_key_that_was_sent() -> None:
+    """The models know which rows exist, and no known deviation explains that the key of the response is missing."""
+    box = Mutated("shipped", mutation_named("shipped", "link: agents.create pkey to another row"))
+    run = Run(contract_of("documented"), SignedIn(box, box.engine.state), options("documented", "shipped"))
+    check_links(run, run.contract.by_id["agents.create"])
+    known, held = (state.tables.rows("agent") for state in (run.judge.attribution.replica.state, box.engine.state))
+    assert [row["pkey"] for row in known] == [row["pkey"] for row in held]
+    links = [finding.deviations for finding in run.findings if finding.identity.check == "link"]
+    assert links == [()] * 3

@@ -84,6 +84,7 @@ class Check:
     quick: bool = True
     parts: int = 1
     cost: Cost = Cost(1)
+    gain: Callable[[Operation], int] = lambda _: 0  # operations that gain most come first; else the least hazardous
 
     def is_wanted(self, run: Run) -> bool:
         options = run.options
@@ -142,13 +143,13 @@ class Case:
             subject, Resource) else (subject,)
         return frozenset(operation.id for operation in tested if operation is not None)
 
-    def rank(self) -> tuple[int, int, bool]:
-        """Return a sort key: part, hazard, and lists of rows before single rows, since they show the keys."""
+    def rank(self) -> tuple[int, int, int, bool]:
+        """Return a sort key: part, gain, hazard, and lists of rows before single rows, since they show the keys."""
         operation = self.operation
         if operation is None:
-            return self.part, 0, False
+            return self.part, 0, 0, False
         needs_row = bool(operation.parameters) and operation.hazard == "read"
-        return self.part, HAZARDS.index(operation.hazard), needs_row
+        return self.part, -self.check.gain(operation), HAZARDS.index(operation.hazard), needs_row
 
     def cost(self, options: RunOptions) -> float:
         """Return the estimated number of requests."""
@@ -293,7 +294,8 @@ CHECKS = (
     Check("run-state", "stopping and starting the PBX", smoke.check_run_state, once, ("run-state",), "disruptive",
           whole=True, cost=Cost(45)),
     Check("foreign-values", "values from the lists of other fields", boundary_sweep.check_foreign_values,
-          operations_with(lambda _, operation: boundary_sweep.early_packets(operation)), cost=Cost(1, foreign=1)),
+          operations_with(lambda _, operation: boundary_sweep.early_packets(operation)), cost=Cost(1, foreign=1),
+          gain=boundary_sweep.early_packets),
     Check("long-scenarios", "behaviour described in prose, more requests", scenarios.check_scenario,
           lambda run: runnable_scenarios(run, scenarios.LONG_SCENARIOS),
           ("behaviour", "dependency", "unknown-field", "list"), cost=Cost(13.5)),

@@ -44,6 +44,7 @@ from .replica import Replica
 
 MOST_WAITING, WAITING_BYTES = 2_000, 64 << 20  # exchanges queued until a prediction is needed
 WITHOUT_EFFECT = {401, 403, 404, 405, 422}  # the request was rejected before it could change anything
+NEEDING = OF_RULES | {"answer", "link"}  # checks of findings that no deviation explains if the document predicts them
 OF_LACKING = {"rules", "messages", "crash", "answer", "status"}  # checks that show that a row is missing
 
 
@@ -188,7 +189,7 @@ class Attribution:
         if not self.known or not finding.evidence:
             return ()
         self._follow()
-        if finding.identity.check in OF_RULES and self._predicts(self._models.profile(self.profile), finding):
+        if finding.identity.check in NEEDING and self._predicts(self._models.profile(self.profile), finding):
             return ()  # the response needs no deviation
         if finding.identity in self._named and self._version() != BASE and self._predicts(self.replica.leader, finding):
             return self._named[finding.identity]  # the usual case: one prediction is enough

@@ -27,6 +27,7 @@ OF_ONE_FIELD = {"additionalProperties", "required"}  # kinds of schema findings 
 OF_DELETED = {"stale", "still there"}  # kinds: a list shows a deleted row, or its own path does
 OF_METHODS = {"method", "options"}
 OF_MISSING = {"answer", "link", "list", "presence"}
+WORDING = "wording"  # kind: another text of the framework, whichever check sees it
 OF_KEY = {"stored", "form", "query", "schema"}  # a row with another key than the one sent is missing at its path
 QUOTED = re.compile(r"'(?:[^'\\]|\\.)*'|\"(?:[^\"\\]|\\.)*\"")
 NUMBER = re.compile(r"[+-]?\d+(?:\.\d+)?(?:e[+-]?\d+)?")
@@ -115,7 +116,7 @@ def features_of(finding: Finding, key: str | None) -> Iterator[Feature]:
     if check == "rules":
         yield from (Feature(check, f"{kind} with {text}") for text in named_rules(finding))
     elif check not in ("messages", "default") and kind not in OF_ONE_FIELD:
-        yield Feature(check, masked_message(finding))
+        yield Feature(WORDING if kind == WORDING else check, masked_message(finding))
     if check not in OF_VARIABLE:
         yield Feature("operation", finding.identity.operation or field)
     yield Feature("finding", str(finding.identity))
@@ -131,7 +132,7 @@ def features_of_identity(identity: Identity, key: str | None) -> Iterator[Featur
     is_other_key = identity.check in OF_KEY and (identity.field, identity.kind) in ((key, "changed"), (key, "type"))
     if resource and (is_other_key or (identity.check in OF_MISSING and identity.kind in ("404", "missing"))):
         yield Feature("missing", f"rows of {resource} are missing")
-    if resource and (identity.check in OF_METHODS or identity.kind == "405"):
+    if resource and identity.kind != WORDING and (identity.check in OF_METHODS or identity.kind == "405"):
         yield Feature("methods", f"the methods of {resource} differ")
     if resource and identity.kind.isdigit() and identity.kind < "500":
         yield Feature("status", f"{resource} returns {identity.kind}")
