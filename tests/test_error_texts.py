@@ -78,6 +78,8 @@ def judged(profile: str, target: str, status: int, body: Any, sent: Any = None) 
 
 
 NO_TENANT = "No query results for model [App\\Tenant] acme"
+COMMANDS = dict.fromkeys(("commit", "reboot", "pbxstart", "pbxstop"), "null") | {
+    "pbxrunstate": "returns PBX state (boolean)"}
 LOGIN = {"email": ["The email field is required."], "password": ["The password field is required."]}
 
 
@@ -92,6 +94,8 @@ LOGIN = {"email": ["The email field is required."], "password": ["The password f
     ("documented", "/astamis/DBget/cfim/1001", 200, {"1001": ""}, []),
     ("documented", "/astamis/DBget/cfim/1001", 200, {"1002": ""}, [" anyOf"]),
     ("shipped", "/astamis/DBget/cfim/1001?key=1002", 200, {"1002": ""}, []),  # the query has precedence
+    ("shipped", "/syscommands", 200, COMMANDS, []),
+    ("L11", "/syscommands", 200, COMMANDS | {"pbxrunstate": "PBX state"}, ["pbxrunstate const"]),
     ("L10", "/tenants/acme", 404, {"message": NO_TENANT, "exception": "E", **CUT_OFF}, []),
     ("L10", "/tenants/acm", 404, {"message": NO_TENANT, "exception": "E", **CUT_OFF}, ["message wording"]),
     ("L11", "/tenants/acme", 404, {"message": NO_TENANT, "exception": "E", **CUT_OFF}, ["message wording"]),
