@@ -97,6 +97,10 @@ class Attribution:
         """Whether the target is known to be another version than the judging document's."""
         return bool(self._known) and self._version() != self.profile
 
+    def settable(self, table: str) -> frozenset[str]:
+        """Return the columns of a table that requests can set in the target's version."""
+        return self.replica.leader.contract.settable(table)
+
     @property
     def may_crash(self) -> bool:
         """Whether the target's version is a published one, in which requests of a check may crash."""

@@ -70,7 +70,7 @@ class Judge:
         self.witnesses = JudgedAnswers(live, stored)
         self._separating: list[Finding] = []
         self._asked_run_state = False
-        self.listings = Listings(contract)
+        self.listings = Listings(contract, self.attribution.settable)
 
     def observe(self, exchange: Exchange) -> None:
         """Show an exchange to the models of the target."""

@@ -6,7 +6,7 @@ operation shows by themselves, and rows from before the run that a list lacks.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from typing import Any
 
 from sarkmock.suite_api import Operation, Table
@@ -27,8 +27,9 @@ _Pair = tuple[dict[str, Any], dict[str, Any]]  # a row, and the expected one
 class Listings:
     """The rows that a run has created, and those that a list lacked although they are shown."""
 
-    def __init__(self, contract: Contract) -> None:
+    def __init__(self, contract: Contract, settable: Callable[[str], Collection[str]] = lambda table: ()) -> None:
         self._contract = contract
+        self._settable = settable  # the columns of a table that requests can set in the target's version
         shown = (resource.show.table for resource in resources(contract))
         self._tracked = {table.name for table in shown if table is not None}
         self._written: dict[TableKey, Operation | None] = {}  # last writer; if untracked, until it is listed
@@ -119,7 +120,8 @@ class Listings:
         """
         tracked = table.name in self._tracked
         elsewhere = (name for (of, name), reader in self._wrong.items() if of == table.name and reader != operation)
-        left_out = {*self._contract.settable(table.name), *elsewhere} if tracked else set()
+        settable = *self._contract.settable(table.name), *self._settable(table.name)
+        left_out = {*settable, *elsewhere} if tracked else set()
         wrong: dict[tuple[str, str], BlamedProblem] = {}
         for row, model in self._new_rows_first(table, paired_rows(operation, exchange.response, expected)):
             place = table.name, key_text(row.get(table.key))
