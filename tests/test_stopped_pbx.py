@@ -114,5 +114,7 @@ def test_only_this_page_is_known(body, deviations):
     suite.judge.expect(deviations_of("shipped"))
     request = Request("GET", "/astamis/Reload")
     response = suite.target.send(request).response
-    suite.judge.judge(Exchange(request, response if body is None else replace(response, body=body)))
+    exchange = Exchange(request, response if body is None else replace(response, body=body))
+    suite.judge.observe(exchange)
+    suite.judge.judge(exchange)
     assert [list(finding.deviations) for finding in suite.findings] == [deviations]
