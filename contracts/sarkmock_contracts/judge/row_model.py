@@ -99,9 +99,9 @@ class RowModel:
             yield from self._compared(show, name, row[name], exchange)
         known = {name for name, expected in self.expected.items()
                  if expected.value != STAMP or not expected.fits(row.get(name))}
-        for name in self.shown.keys() - known - undocumented:
-            if row.get(name) != self.shown[name]:
-                text = f"{name} was {self.shown[name]!r}, is {row.get(name)!r}, although no request sent it"
+        for name in self.shown.keys() & row.keys() - known - undocumented:  # the schema judges missing columns
+            if row[name] != self.shown[name]:
+                text = f"{name} was {self.shown[name]!r}, is {row[name]!r}, although no request sent it"
                 yield self.changed_by or show, Problem("unrequested", name, "changed", text), self._evidence(exchange)
 
     def _compared(self, show: Operation, name: str, value: Any, exchange: Exchange) -> Iterator[BlamedProblem]:
