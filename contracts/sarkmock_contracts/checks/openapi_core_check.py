@@ -63,11 +63,14 @@ def check_openapi_core(run: Run, core: OpenAPI, operation: Operation) -> None:
 
 
 def core_problem(core: OpenAPI, exchange: Exchange) -> str | None:
-    """Return the errors of openapi-core for a response. Downloads are skipped: it validates text bodies only."""
+    """Return the errors of openapi-core for a response, without a page that follows its JSON, which the judge reads.
+
+    Downloads are skipped: it validates text bodies only.
+    """
     if exchange.response.content_type not in ("application/json", ""):
         return None
     request: Any = CoreRequest(exchange.request)
-    response: Any = CoreResponse(exchange.response)
+    response: Any = CoreResponse(exchange.response.error_and_page[0])
     try:
         core.validate_response(request, response)
     except OpenAPIError as error:

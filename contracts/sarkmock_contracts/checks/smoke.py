@@ -74,8 +74,8 @@ def is_excused(run: Run, operation: Operation, exchange: Exchange) -> bool:
     response = exchange.response
     if response.rejected:
         return (open_fields(operation) | run.contract.unlisted(operation)).issuperset(response.rejected)
-    nothing_there = response.status == 404 and bool(operation.parameters) and not run.fixtures.fixture(operation)
-    return nothing_there or (response.status == 500 and "500" in operation.spec["responses"])
+    is_of_others = response.status in (404, 409) and bool(operation.parameters) and not run.fixtures.fixture(operation)
+    return is_of_others or (response.status == 500 and "500" in operation.spec["responses"])
 
 
 def start_pbx_again(run: Run) -> None:

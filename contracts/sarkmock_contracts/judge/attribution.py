@@ -174,7 +174,10 @@ class Attribution:
         if self.profile == BASE or not finding.evidence:
             return False
         self._follow()
-        model = self._models.profile(self.profile)
+        return self._foresees(self._models.profile(self.profile), finding)
+
+    def _foresees(self, model: Model, finding: Finding) -> bool:
+        """Whether a mock gives this response, and before it responses with the same status."""
         return self._answers(model, finding) and all(
             exchange.response.status == self.replica.answer(model, exchange).status
             for exchange in finding.evidence[:-1] if self.replica.remembers(exchange))
@@ -193,7 +196,8 @@ class Attribution:
         if not self.known or not finding.evidence:
             return ()
         self._follow()
-        if finding.identity.check in NEEDING and self._predicts(self._models.profile(self.profile), finding):
+        judging = self._models.profile(self.profile)
+        if finding.identity.check in NEEDING and self._predicts(judging, finding) and self._foresees(judging, finding):
             return ()  # the response needs no deviation
         if finding.identity in self._named and self._version() != BASE and self._predicts(self.replica.leader, finding):
             return self._named[finding.identity]  # the usual case: one prediction is enough
