@@ -174,13 +174,13 @@ class Attribution:
         if self.profile == BASE or not finding.evidence:
             return False
         self._follow()
-        return self._foresees(self._models.profile(self.profile), finding)
+        model = self._models.profile(self.profile)
+        return self._answers(model, finding) and self._leads_up(model, finding)
 
-    def _foresees(self, model: Model, finding: Finding) -> bool:
-        """Whether a mock gives this response, and before it responses with the same status."""
-        return self._answers(model, finding) and all(
-            exchange.response.status == self.replica.answer(model, exchange).status
-            for exchange in finding.evidence[:-1] if self.replica.remembers(exchange))
+    def _leads_up(self, model: Model, finding: Finding) -> bool:
+        """Whether a mock gives the same statuses before the last response."""
+        return all(exchange.response.status == self.replica.answer(model, exchange).status
+                   for exchange in finding.evidence[:-1] if self.replica.remembers(exchange))
 
     def lacks_rows(self, finding: Finding) -> bool:
         """Whether missing rows of tables that no list shows (carriers, phone vendors) explain the finding."""
@@ -197,7 +197,7 @@ class Attribution:
             return ()
         self._follow()
         judging = self._models.profile(self.profile)
-        if finding.identity.check in NEEDING and self._predicts(judging, finding) and self._foresees(judging, finding):
+        if finding.identity.check in NEEDING and self._predicts(judging, finding) and self._leads_up(judging, finding):
             return ()  # the response needs no deviation
         if finding.identity in self._named and self._version() != BASE and self._predicts(self.replica.leader, finding):
             return self._named[finding.identity]  # the usual case: one prediction is enough

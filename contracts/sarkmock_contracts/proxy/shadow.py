@@ -205,7 +205,7 @@ class Shadow:
         return [cause for difference in real if (cause := self._note(difference, exchange, response))]
 
     def _compare(self, exchange: Exchange, seen: bool) -> tuple[list[Difference], bool, Response]:
-        """Return the other version's differences, whether the box's status is not that of its own, and the response."""
+        """Return the differences, whether the box's own version gives another status, and the other's response."""
         answers = [side.answer(side.leader, exchange) if seen else side.leader.answer(exchange.request)
                    for side in (self._other, self._own)]
         other, own = (list(self._differences(exchange, side.leader.contract, response))

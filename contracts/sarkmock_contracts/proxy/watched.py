@@ -180,7 +180,7 @@ class WatchedRun(Run):
         return ()
 
     def get(self, path: str) -> Response:
-        """Answer the judge's only read (is the PBX down?) with yes: the proxy sends no reads of its own."""
+        """Report a stopped PBX, the only thing that the judge reads, without a request: the proxy sends none."""
         return response_of({"pbxrunstate": False})
 
     def _hides(self, exchange: Exchange) -> bool:
